@@ -1,0 +1,63 @@
+"""The command line: one file per verb, found by name; every module here that has a ``command`` is a verb."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import pkgutil
+import sys
+
+import click
+
+from harness import __version__
+from harness.errors import BenchError, nearest
+
+
+class Verbs(click.Group):
+    """A group that imports a verb's module only when the verb is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        names = (module.name for module in pkgutil.iter_modules(__path__))
+        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            ctx.fail(f"There is no verb '{args[0]}'.{nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="echobench")
+def cli() -> None:
+    """Train, measure and compare echocardiography video segmentation models on identical pipelines."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: every expected failure ends as one sentence on stderr and an exit code that is not 0."""
+    try:
+        code = cli.main(arguments, prog_name="echobench", standalone_mode=False)
+    except BenchError as error:
+        _fail(str(error), error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("Stopped by Ctrl-C; what is finished is kept, the same command takes up the rest.", 130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _fail(f"The disk is full ({error.filename or 'no file named'}); free some space and run the same command again.", 2)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(sentence: str, code: int) -> None:
+    click.echo(f"echobench: {sentence}", err=True)
+    sys.exit(code)

@@ -1,0 +1,75 @@
+"""The typed values that travel through the house: a case and its clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+LABELS = {"lv": 1, "myo": 2, "la": 3}
+"""Label ids of the stored masks (0 is background): LV cavity, LV myocardium, left atrium."""
+
+STRUCTURE_SETS = {"lv": ("lv",), "all": ("lv", "myo", "la")}
+"""Structures that a run segments, by the name used on the command line; class k+1 is the k-th entry."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Case:
+    """One patient's view in one split of one dataset: the unit that is loaded, predicted and scored."""
+
+    dataset: str
+    split: str
+    patient: str
+    view: str
+
+    @property
+    def name(self) -> str:
+        """``patient_view``, unique inside a dataset."""
+        return f"{self.patient}_{self.view}"
+
+
+@dataclass(kw_only=True, slots=True)
+class Clip:
+    """A case with its pixels.
+
+    Attributes:
+        case: identity of the clip.
+        frames: uint8 [T, H, W], grey levels 0..255, in time order (the frame ``ed`` need not be the first).
+        masks: uint8 [T, H, W], label ids of ``LABELS``; all zeros where a frame has no mask.
+        labelled: bool [T], True where a person drew the mask.
+        interpolated: bool [T], True where the owner of the data interpolated the mask.
+        spacing_mm: (row, column) pixel size in mm, or None where the dataset states none.
+        ed, es: frame index of end-diastole and end-systole, or None where unknown.
+        frame_rate_hz, ef_percent, quality: as the dataset states them, None where it does not.
+        source: where the clip came from (relative path or generator), for provenance.
+    """
+
+    case: Case
+    frames: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    labelled: NDArray[np.bool_]
+    interpolated: NDArray[np.bool_]
+    spacing_mm: tuple[float, float] | None
+    ed: int | None = None
+    es: int | None = None
+    frame_rate_hz: float | None = None
+    ef_percent: float | None = None
+    quality: str | None = None
+    source: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        t = self.frames.shape[0]
+        if self.frames.ndim != 3 or self.frames.dtype != np.uint8:
+            raise ValueError(f"frames must be uint8 [T, H, W], got {self.frames.dtype} {self.frames.shape}")
+        if self.masks.shape != self.frames.shape or self.masks.dtype != np.uint8:
+            raise ValueError(f"masks must be uint8 {self.frames.shape}, got {self.masks.dtype} {self.masks.shape}")
+        for name in ("labelled", "interpolated"):
+            flags = getattr(self, name)
+            if flags.shape != (t,) or flags.dtype != np.bool_:
+                raise ValueError(f"{name} must be bool [{t}], got {flags.dtype} {flags.shape}")
+
+    def phase(self, frame: int) -> str:
+        """``"ED"``, ``"ES"`` or ``""`` for the frame at this index."""
+        return "ED" if frame == self.ed else "ES" if frame == self.es else ""

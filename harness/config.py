@@ -1,0 +1,96 @@
+"""Configs are data: finding, loading and overriding them."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from harness.errors import ConfigError, unknown
+
+KINDS = ("datasets", "models", "recipes", "suites", "studies")
+
+
+def config_root() -> Path:
+    """The folder ``configs/``: ``$ECHOBENCH_CONFIGS``, else the one beside the ``harness`` package."""
+    root = Path(os.environ.get("ECHOBENCH_CONFIGS", Path(__file__).resolve().parent.parent / "configs"))
+    if not root.is_dir():
+        raise ConfigError(f"The config folder {root} does not exist; install from a checkout or set ECHOBENCH_CONFIGS.")
+    return root
+
+
+def list_configs(kind: str) -> list[str]:
+    """Names of the configs of one kind (``datasets``, ``models``, ``recipes``, ``suites``, ``studies``)."""
+    return sorted(path.stem for path in (config_root() / kind).glob("*.py") if not path.stem.startswith("_"))
+
+
+def load(kind: str, name: str) -> Config:
+    """Load ``configs/<kind>/<name>.py``, or any config file when ``name`` is a path that ends in ``.py``.
+
+    A config outside the tree may name modules beside it in ``custom_imports``: its folder is put on
+    ``sys.path``.
+
+    Raises:
+        ConfigError: no such name (with the nearest valid one) or a file that cannot be read.
+    """
+    if name.endswith(".py"):
+        path = Path(name)
+        if not path.is_file():
+            raise ConfigError(f"The {kind[:-1]} config {name} does not exist.")
+        folder = str(path.resolve().parent)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    else:
+        path = config_root() / kind / f"{name}.py"
+        if not path.is_file():
+            raise unknown(kind[:-1], name, list_configs(kind))
+    try:
+        return Config.fromfile(str(path), import_custom_modules=True)
+    except Exception as error:
+        raise ConfigError(f"The config {path} cannot be read: {error}") from error
+
+
+def parse_overrides(items: Iterable[str]) -> dict[str, Any]:
+    """Turn ``["recipe.lr=1e-3", "recipe.precision=fp32"]`` into a flat dict; values are Python literals or text."""
+    overrides: dict[str, Any] = {}
+    for item in items:
+        key, separator, text = item.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"The override '{item}' is not of the form key=value.")
+        try:
+            overrides[key.strip()] = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError):
+            overrides[key.strip()] = text.strip()
+    return overrides
+
+
+def override(tree: dict[str, Any], overrides: dict[str, Any], where: str = "--set") -> None:
+    """Write dotted ``overrides`` into a nested dict in place; every key must exist already.
+
+    Raises:
+        ConfigError: a key that the tree does not have, with the nearest valid one.
+    """
+    for dotted, value in overrides.items():
+        node = tree
+        *parents, last = dotted.split(".")
+        for depth, key in enumerate(parents):
+            if not isinstance(node.get(key), dict):
+                raise unknown("option", dotted, _paths(tree), where if depth == 0 else f"{where} (under {'.'.join(parents[:depth])})")
+            node = node[key]
+        if last not in node:
+            raise unknown("option", dotted, _paths(tree), where)
+        node[last] = value
+
+
+def _paths(tree: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key, value in tree.items():
+        found.append(f"{prefix}{key}")
+        if isinstance(value, dict):
+            found += _paths(value, f"{prefix}{key}.")
+    return found

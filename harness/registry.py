@@ -1,0 +1,62 @@
+"""The true extension points, as children of mmengine's registries with the scope ``harness``.
+
+A third party registers a class with ``@MODELS.register_module()`` and names its module either in the
+``custom_imports`` of its config or in the entry-point group ``echobench.plugins`` of its package.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from importlib.metadata import entry_points
+
+from mmengine.registry import DATASETS as _MM_DATASETS
+from mmengine.registry import METRICS as _MM_METRICS
+from mmengine.registry import MODELS as _MM_MODELS
+from mmengine.registry import TRANSFORMS as _MM_TRANSFORMS
+from mmengine.registry import Registry
+
+from harness.errors import ConfigError
+
+MODELS = Registry("model", parent=_MM_MODELS, scope="harness")
+DATASETS = Registry("dataset", parent=_MM_DATASETS, scope="harness", locations=["harness.data"])
+TRANSFORMS = Registry("transform", parent=_MM_TRANSFORMS, scope="harness", locations=["harness.data.transforms"])
+METRICS = Registry("metric", parent=_MM_METRICS, scope="harness", locations=["harness.evaluation"])
+PERTURBATIONS = Registry("perturbation", scope="harness", locations=["harness.robustness.perturbations"])
+
+PLUGIN_GROUP = "echobench.plugins"
+
+
+@functools.cache
+def load_plugins() -> tuple[str, ...]:
+    """Import every package of the entry-point group ``echobench.plugins`` once; return their names.
+
+    Raises:
+        ConfigError: a plugin cannot be imported; the sentence names the plugin and the reason.
+    """
+    names = []
+    for point in sorted(entry_points(group=PLUGIN_GROUP), key=lambda item: item.name):
+        try:
+            importlib.import_module(point.value)
+        except Exception as error:
+            raise ConfigError(f"The plugin '{point.name}' ({point.value}) cannot be imported: {error}. Repair or uninstall it.") from error
+        names.append(point.name)
+    return tuple(names)
+
+
+def list_models() -> list[str]:
+    """Names of all registered model classes, plugins included."""
+    load_plugins()
+    return sorted(MODELS.module_dict)
+
+
+def list_datasets() -> list[str]:
+    """Names of all registered dataset classes."""
+    DATASETS.import_from_location()
+    return sorted(DATASETS.module_dict)
+
+
+def list_perturbations() -> list[str]:
+    """Names of all registered perturbations."""
+    PERTURBATIONS.import_from_location()
+    return sorted(PERTURBATIONS.module_dict)
