@@ -80,7 +80,12 @@ def override(tree: dict[str, Any], overrides: dict[str, Any], where: str = "--se
         *parents, last = dotted.split(".")
         for depth, key in enumerate(parents):
             if not isinstance(node.get(key), dict):
-                raise unknown("option", dotted, _paths(tree), where if depth == 0 else f"{where} (under {'.'.join(parents[:depth])})")
+                raise unknown(
+                    "option",
+                    dotted,
+                    _paths(tree),
+                    where if depth == 0 else f"{where} (under {'.'.join(parents[:depth])})",
+                )
             node = node[key]
         if last not in node:
             raise unknown("option", dotted, _paths(tree), where)

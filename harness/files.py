@@ -36,7 +36,9 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise BenchError(f"The disk is full while writing {path}; free some space and run the same command again.") from error
+            raise BenchError(
+                f"The disk is full while writing {path}; free some space and run the same command again."
+            ) from error
         raise
 
 

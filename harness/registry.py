@@ -39,7 +39,9 @@ def load_plugins() -> tuple[str, ...]:
         try:
             importlib.import_module(point.value)
         except Exception as error:
-            raise ConfigError(f"The plugin '{point.name}' ({point.value}) cannot be imported: {error}. Repair or uninstall it.") from error
+            raise ConfigError(
+                f"The plugin '{point.name}' ({point.value}) cannot be imported: {error}. Repair or uninstall it."
+            ) from error
         names.append(point.name)
     return tuple(names)
 

@@ -97,7 +97,12 @@ class Run:
     def start(self) -> None:
         """Mark the run as running in this process and record code version and environment."""
         self.record.update(
-            status="running", process=_process(), started=_now(), code=code_version(), environment=environment(), reason=None
+            status="running",
+            process=_process(),
+            started=_now(),
+            code=code_version(),
+            environment=environment(),
+            reason=None,
         )
         self.save()
 
@@ -145,7 +150,13 @@ class RunStore:
         path = self.root / spec.folder
         if (path / "run.json").is_file():
             return Run(path, read_json(path / "run.json"))
-        record = {"name": spec.folder, "identity": spec.identity, "spec": asdict(spec), "status": "new", "created": _now()}
+        record = {
+            "name": spec.folder,
+            "identity": spec.identity,
+            "spec": asdict(spec),
+            "status": "new",
+            "created": _now(),
+        }
         run = Run(path, record)
         run.save()
         return run
@@ -168,8 +179,13 @@ class RunStore:
 
 def read_rows(path: Path) -> pd.DataFrame:
     """Read a table of per-case rows: identifiers as text, ``frame`` and ``seed`` as integers, ``value`` as float."""
-    text = {name: str for name in ("run", "model", "dataset", "split", "patient", "view", "phase", "structure", "metric")}
-    table = pd.read_csv(path, dtype={**text, "seed": int, "frame": int, "value": float}, keep_default_na=False, na_values={"value": [""]})
+    text = dict.fromkeys(("run", "model", "dataset", "split", "patient", "view", "phase", "structure", "metric"), str)
+    table = pd.read_csv(
+        path,
+        dtype={**text, "seed": int, "frame": int, "value": float},
+        keep_default_na=False,
+        na_values={"value": [""]},
+    )
     return table
 
 
@@ -194,7 +210,9 @@ def environment() -> dict[str, Any]:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

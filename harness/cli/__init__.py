@@ -27,7 +27,9 @@ class Verbs(click.Group):
         command: click.Command = module.command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
             ctx.fail(f"There is no verb '{args[0]}'.{nearest(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
@@ -53,7 +55,10 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        _fail(f"The disk is full ({error.filename or 'no file named'}); free some space and run the same command again.", 2)
+        _fail(
+            f"The disk is full ({error.filename or 'no file named'}); free some space and run the same command again.",
+            2,
+        )
     else:
         sys.exit(code if isinstance(code, int) else 0)
 

@@ -144,9 +144,7 @@ class VideoSegmenter(nn.Module, ABC):
 
     def _check_clip(self, frames: Tensor) -> None:
         if frames.ndim != 5 or frames.shape[1] < 1 or frames.shape[2] != self.in_channels:
-            raise ValueError(
-                f"frames must be [B, T >= 1, {self.in_channels}, H, W], got {tuple(frames.shape)}"
-            )
+            raise ValueError(f"frames must be [B, T >= 1, {self.in_channels}, H, W], got {tuple(frames.shape)}")
 
 
 class PerFrameSegmenter(VideoSegmenter):

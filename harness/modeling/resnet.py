@@ -103,7 +103,9 @@ class ResNetTrunk(nn.Module):
         return f4, f8, self.layer3(f8)
 
 
-def _stage(block: type[BasicBlock] | type[Bottleneck], inplanes: int, planes: int, count: int, stride: int) -> nn.Sequential:
+def _stage(
+    block: type[BasicBlock] | type[Bottleneck], inplanes: int, planes: int, count: int, stride: int
+) -> nn.Sequential:
     first = block(inplanes, planes, stride)
     rest = [block(planes * block.expansion, planes, 1) for _ in range(count - 1)]
     return nn.Sequential(first, *rest)

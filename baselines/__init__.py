@@ -1,0 +1,1 @@
+"""Models of the benchmark, registered in harness.registry.MODELS."""
