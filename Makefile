@@ -1,0 +1,60 @@
+# Every target is a thin call of the command line `echobench`; `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+DATASET ?= phantom
+# The dataset's folder: ROOT=..., or CAMUS_ROOT=... / ECHONET_ROOT=... by the dataset's name.
+ROOT ?= $($(shell echo $(DATASET) | tr a-z A-Z)_ROOT)
+
+comma := ,
+flag = $(if $(strip $($(1))),--$(2) "$(strip $($(1)))")
+switch = $(if $(filter-out 0 no false,$($(1))),--$(2))
+DATA_ARGS = --dataset $(DATASET) $(call flag,ROOT,root) $(call flag,VIEWS,views) $(call flag,CLIP,clip) \
+	$(call switch,ALLOW_PARTIAL,allow-partial) $(call flag,SPLIT_DIR,split-dir)
+SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZE,size) $(call flag,RECIPE,recipe) \
+	$(call flag,SEEDS,seeds) $(call flag,STRUCTURES,structures) $(call flag,FIRST_FRAME,first-frame) \
+	$(call flag,NAME,name) $(foreach item,$(SET),--set $(item))
+
+.PHONY: help setup bench bench-reference profile report data test lint format clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+setup: $(VENV)/.installed ## make the virtual environment and install everything
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@touch $@
+
+bench: setup ## train and compare the models: DATASET= MODELS= SEEDS= STRUCTURES= FIRST_FRAME= SET="recipe.x=1"
+	$(BIN)/echobench bench $(DATA_ARGS) $(SUITE_ARGS) $(ARGS)
+
+bench-reference: setup ## the same with paper-size models at 256 px on a CUDA device (DATASET=camus unless given)
+	$(MAKE) bench DATASET=$(if $(filter file,$(origin DATASET)),camus,$(DATASET)) SUITE=reference
+
+profile: setup ## latency, FPS, GMACs, parameters, memory: MODELS= SIZE=
+	$(BIN)/echobench profile $(call flag,MODELS,models) $(call flag,SIZE,size) $(ARGS)
+
+report: setup ## tables, figures and page of a suite from its finished runs
+	$(BIN)/echobench report $(ARGS)
+
+data: setup ## check a dataset's folder: DATASET= ROOT=
+	$(BIN)/echobench data check $(ROOT) $(ARGS)
+
+test: setup ## all tests with coverage
+	$(BIN)/pytest --cov --cov-report=term:skip-covered --durations=15 -n auto $(ARGS)
+
+lint: setup ## ruff, type check, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## let ruff rewrite the code's layout
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove caches of the tools (never data or results)
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*

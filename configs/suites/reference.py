@@ -1,0 +1,7 @@
+# make bench-reference CAMUS_ROOT=PATH              (needs a CUDA device; paper-size models at 256 px)
+_base_ = ["./small.py"]
+suite = dict(
+    dataset="camus",
+    size="paper",
+    profile=dict(clip_length=10, warmup=10, repeats=50),
+)

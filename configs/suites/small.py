@@ -1,0 +1,12 @@
+# make bench                                        (about 20 minutes on 2 CPU cores; see README for the table)
+# make bench DATASET=camus CAMUS_ROOT=PATH          (about 90 minutes on 2 CPU cores)
+suite = dict(
+    dataset="phantom",
+    models=["gdkvm", "unet", "transunet", "stm", "xmem"],
+    reference="gdkvm",  # paired tests compare every other model with this one
+    size="small",
+    seeds=[0],
+    structures="lv",
+    first_frame="auto",
+    profile=dict(clip_length=10, warmup=3, repeats=5),
+)

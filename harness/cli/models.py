@@ -1,0 +1,25 @@
+"""echobench models: what can be named in --models."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from harness import config
+from harness.registry import MODELS, load_plugins
+
+
+@click.command()
+def command() -> None:
+    """List the model configs with their sizes, and every registered model class."""
+    load_plugins()
+    table = Table("name", "label", "sizes", "class", title="Models")
+    for name in config.list_configs("models"):
+        cfg = config.load("models", name)
+        classes = sorted({build["type"] for build in cfg.sizes.values()})
+        table.add_row(name, cfg.get("label", name), ", ".join(cfg.sizes), ", ".join(classes))
+    console = Console()
+    console.print(table)
+    console.print(f"Registered classes: {', '.join(sorted(MODELS.module_dict))}")
+    console.print("Your own: --models path/to/config.py (docs/add-a-model.md).")

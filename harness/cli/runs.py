@@ -1,0 +1,23 @@
+"""echobench runs: what is in the results store, and in which state."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from harness.runs import RunStore
+
+
+@click.command()
+@click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
+def command(results_dir: str) -> None:
+    """List all runs with their status, and the reason where one failed."""
+    runs = RunStore(results_dir).all()
+    if not runs:
+        click.echo(f"No runs in {results_dir}; `echobench bench` makes some.")
+        return
+    table = Table("run", "status", "finished", "note", title=f"{len(runs)} runs in {results_dir}")
+    for run in runs:
+        table.add_row(run.name, run.status, run.record.get("finished", ""), run.record.get("reason") or "")
+    Console().print(table)

@@ -1,0 +1,56 @@
+"""From a name on the command line to a registry config: ``gdkvm``, ``path/to/my_model.py``, ``mmseg:segformer_mit-b0``."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import config
+from harness.errors import unknown
+from harness.registry import MODELS, load_plugins
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelChoice:
+    """A model of a suite.
+
+    Attributes:
+        name: what the command line calls it; part of the run's identity.
+        size: ``small`` or ``paper`` (or another size of its config).
+        label: what tables call it.
+        build: registry config, complete but for ``num_structures``.
+    """
+
+    name: str
+    size: str
+    label: str
+    build: dict[str, Any] = field(hash=False)
+
+
+def choose_model(name: str, size: str) -> ModelChoice:
+    """Resolve a model's name, a config's path, or ``family:template`` for a whole family of models.
+
+    A family is a config whose ``sizes`` entries hold ``"{template}"`` in place of the text after the colon.
+
+    Raises:
+        ConfigError: unknown model, size or registered type, each with the valid names.
+    """
+    load_plugins()
+    stem, _, template = name.partition(":")
+    cfg = config.load("models", stem)
+    sizes = cfg.get("sizes", {})
+    if size not in sizes:
+        raise unknown("size", size, sizes, f"the config of model '{name}'")
+    build = _fill(copy.deepcopy(dict(sizes[size])), template)
+    if MODELS.get(build["type"]) is None:
+        raise unknown("model type", build["type"], MODELS.module_dict, f"the config of model '{name}'")
+    short = Path(stem).stem + (f":{template}" if template else "")
+    return ModelChoice(name=short, size=size, label=_fill(cfg.get("label", short), template), build=build)
+
+
+def _fill(value: Any, template: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill(item, template) for key, item in value.items()}
+    return value.replace("{template}", template) if isinstance(value, str) else value

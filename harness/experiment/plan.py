@@ -1,0 +1,139 @@
+"""A suite's plan: which runs it consists of, resolved completely before the first one starts."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import config
+from harness.clip import STRUCTURE_SETS
+from harness.data import PreparedCache
+from harness.errors import ConfigError, unknown
+from harness.experiment.models import ModelChoice, choose_model
+from harness.experiment.source import dataset_config, open_dataset, prepare_cache
+from harness.runs import RunSpec
+
+FIRST_FRAME = ("auto", "gt")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SuiteOptions:
+    """What a user may choose; None means: as the suite's or dataset's config says."""
+
+    suite: str = "small"
+    dataset: str | None = None
+    root: str | None = None
+    views: tuple[str, ...] | None = None
+    clip: str | None = None
+    allow_partial: bool | None = None
+    split_dir: str | None = None
+    models: tuple[str, ...] | None = None
+    size: str | None = None
+    recipe: str | None = None
+    seeds: tuple[int, ...] | None = None
+    structures: str | None = None
+    first_frame: str | None = None
+    name: str | None = None
+    overrides: tuple[str, ...] = ()
+    data_root: Path = Path("data")
+
+
+@dataclass(kw_only=True, slots=True)
+class SuitePlan:
+    """Every run of a suite, and the prepared data that all of them share."""
+
+    name: str
+    reference: str
+    cache: PreparedCache
+    specs: list[RunSpec]
+    profile: dict[str, Any] = field(default_factory=dict)
+
+
+def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
+    """Resolve options to specs. Names and options are checked before any data is read or made.
+
+    Raises:
+        ConfigError, DataError: one sentence about the first thing that is wrong.
+    """
+    suite = copy.deepcopy(config.load("suites", options.suite).to_dict()["suite"])
+    for key in ("dataset", "models", "size", "seeds", "structures", "first_frame"):
+        value = getattr(options, key)
+        if value is not None:
+            suite[key] = list(value) if isinstance(value, tuple) else value
+    _check_protocol(suite)
+    choices = [choose_model(name, suite["size"]) for name in suite["models"]]
+    data_cfg = dataset_config(suite["dataset"], _data_options(options, suite))
+    recipe = _recipe(options.recipe, data_cfg, suite["size"])
+    tree = {
+        "recipe": recipe,
+        "dataset": data_cfg["dataset"],
+        "models": {choice.name: choice.build for choice in choices},
+        "profile": suite.get("profile", {}),
+    }
+    if "generate" in data_cfg:
+        tree["generate"] = data_cfg["generate"]
+    config.override(tree, config.parse_overrides(options.overrides))
+    dataset = open_dataset(suite["dataset"], data_cfg, options.data_root, progress)
+    cache = prepare_cache(dataset, recipe["image_size"], options.data_root, progress)
+    specs = [_spec(choice, suite, data_cfg, recipe, cache, seed) for choice in choices for seed in suite["seeds"]]
+    name = options.name or _suite_name(suite, data_cfg)
+    return SuitePlan(name=name, reference=suite["reference"], cache=cache, specs=specs, profile=tree["profile"])
+
+
+def _check_protocol(suite: dict[str, Any]) -> None:
+    if suite["structures"] not in STRUCTURE_SETS:
+        raise unknown("structure set", suite["structures"], STRUCTURE_SETS)
+    if suite["first_frame"] not in FIRST_FRAME:
+        raise unknown("first-frame protocol", suite["first_frame"], FIRST_FRAME)
+    if not suite["models"] or not suite["seeds"]:
+        raise ConfigError("A suite needs at least one model and one seed; give --models and --seeds.")
+    repeated = sorted({name for name in suite["models"] if suite["models"].count(name) > 1})
+    if repeated:
+        raise ConfigError(f"The model {repeated[0]} is named twice in --models; name each model once.")
+
+
+def _data_options(options: SuiteOptions, suite: dict[str, Any]) -> dict[str, Any]:
+    chosen = {key: getattr(options, key) for key in ("root", "views", "clip", "allow_partial", "split_dir")}
+    return {key: value if value is not None else suite.get("data", {}).get(key) for key, value in chosen.items()}
+
+
+def _recipe(name: str | None, data_cfg: dict[str, Any], size: str) -> dict[str, Any]:
+    recipes = data_cfg.get("recipes", {})
+    if name is None and size not in recipes:
+        raise ConfigError(f"The dataset's config names no recipe for size '{size}'; choose one with --recipe.")
+    recipe: dict[str, Any] = copy.deepcopy(config.load("recipes", name or recipes[size]).to_dict()["recipe"])
+    return recipe
+
+
+def _spec(
+    choice: ModelChoice,
+    suite: dict[str, Any],
+    data_cfg: dict[str, Any],
+    recipe: dict[str, Any],
+    cache: PreparedCache,
+    seed: int,
+) -> RunSpec:
+    model = dataclasses.asdict(choice)
+    model["build"]["num_structures"] = len(STRUCTURE_SETS[suite["structures"]])
+    data = {
+        "dataset": suite["dataset"],
+        "views": list(data_cfg["dataset"]["views"]),
+        "clip": data_cfg["dataset"]["clip"],
+        "image_size": recipe["image_size"],
+        "fingerprint": cache.fingerprint,
+        "mark": cache.mark,
+    }
+    protocol = {"first_frame": suite["first_frame"], "structures": suite["structures"]}
+    return RunSpec(model=model, data=data, recipe=recipe, seed=seed, protocol=protocol)
+
+
+def _suite_name(suite: dict[str, Any], data_cfg: dict[str, Any]) -> str:
+    """``<dataset>-<views>-<clip>-<size>`` plus what deviates from the headline protocol."""
+    views = "+".join(data_cfg["dataset"]["views"]).lower()
+    parts = [suite["dataset"], views, data_cfg["dataset"]["clip"], suite["size"]]
+    parts += [suite["structures"]] if suite["structures"] != "lv" else []
+    parts += [suite["first_frame"]] if suite["first_frame"] != "auto" else []
+    return "-".join(parts)

@@ -1,0 +1,67 @@
+"""Running a suite: every run of a plan in turn, one failure never stops the others."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.data import PreparedCache
+from harness.experiment.execute import execute
+from harness.experiment.plan import SuitePlan
+from harness.runs import Run, RunStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True, slots=True)
+class SuiteOutcome:
+    """The runs of a suite in their order, and the names of those that failed."""
+
+    runs: list[Run]
+    failed: list[str] = field(default_factory=list)
+
+
+def run_suite(
+    plan: SuitePlan, results_root: Path, dry_run: bool = False, console: Console | None = None
+) -> SuiteOutcome:
+    """Execute what is not finished yet. A failed run is reported and the next one starts.
+
+    Args:
+        plan: specs and data.
+        results_root: root of the results store.
+        dry_run: only say which runs there are and in which state.
+        console: where progress is told; stderr by default.
+
+    Raises:
+        KeyboardInterrupt: stopped by the user; the current run is marked as interrupted.
+    """
+    console = console or Console(stderr=True, highlight=False)
+    store = RunStore(results_root)
+    runs = [store.open(spec) for spec in plan.specs]
+    outcome = SuiteOutcome(runs=runs)
+    for number, run in enumerate(runs, 1):
+        title = f"[{number}/{len(runs)}] {run.spec.model['label']}, seed {run.spec.seed}"
+        if dry_run or run.status == "finished":
+            console.print(f"{title}: {run.status} ({run.name})")
+            continue
+        console.print(f"{title}: {_verb(run)} ({run.name})")
+        if not _attempt(run, plan.cache, plan, console):
+            outcome.failed.append(run.name)
+    return outcome
+
+
+def _verb(run: Run) -> str:
+    return {"new": "start", "interrupted": "resume", "failed": "try again"}.get(run.status, run.status)
+
+
+def _attempt(run: Run, cache: PreparedCache, plan: SuitePlan, console: Console) -> bool:
+    try:
+        execute(run, cache, plan.profile)
+    except Exception as error:
+        logger.debug("run %s failed", run.name, exc_info=True)
+        console.print(f"  failed: {run.record.get('reason') or error}", style="red")
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""The results store: identity, status, rows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.errors import BenchError
+from harness.runs import ROW_COLUMNS, RunSpec, RunStore, environment
+
+
+def spec(**changes) -> RunSpec:
+    parts = {
+        "model": {"name": "unet", "size": "small", "label": "U-Net", "build": {"type": "UNet", "widths": [8, 16]}},
+        "data": {"dataset": "phantom", "views": ["4CH"], "clip": "half", "fingerprint": "abc"},
+        "recipe": {"iterations": 3, "lr": 1e-3},
+        "seed": 0,
+        "protocol": {"first_frame": "auto", "structures": "lv"},
+    }
+    return RunSpec(**{**parts, **changes})
+
+
+def row(**changes) -> dict:
+    values = dict.fromkeys(ROW_COLUMNS, "x") | {"seed": 0, "frame": 0, "patient": "0012", "value": 0.1}
+    return values | changes
+
+
+def test_equal_specs_share_an_identity_and_any_change_makes_a_new_one():
+    base = spec()
+    assert base.identity == spec(recipe={"lr": 1e-3, "iterations": 3}).identity
+    changed = [
+        spec(seed=1),
+        spec(recipe={"iterations": 4, "lr": 1e-3}),
+        spec(protocol={"first_frame": "gt", "structures": "lv"}),
+    ]
+    assert len({base.identity, *(item.identity for item in changed)}) == 4
+
+
+def test_a_run_is_opened_once_and_found_again(tmp_path):
+    store = RunStore(tmp_path)
+    run = store.open(spec())
+    assert run.status == "new"
+    run.start()
+    run.finish(best_score=0.5)
+    again = store.open(spec())
+    assert again.status == "finished"
+    assert again.record["results"] == {"best_score": 0.5}
+    assert again.spec == spec()
+    assert [item.name for item in store.all()] == [run.name]
+    assert store.get(run.name).status == "finished"
+
+
+def test_a_run_whose_process_is_gone_is_interrupted(tmp_path):
+    script = (
+        "from harness.runs import RunStore\nfrom tests_spec import spec\n"
+        "import os, signal\nRunStore('store').open(spec()).start()\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    (tmp_path / "tests_spec.py").write_text(
+        "from harness.runs import RunSpec\n"
+        "def spec():\n    return RunSpec(model={'name': 'm', 'size': 's'}, data={'dataset': 'd'}, recipe={}, seed=0, protocol={})\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environ, check=False)
+    (run,) = RunStore(tmp_path / "store").all()
+    assert run.record["status"] == "running"
+    assert run.status == "interrupted"
+
+
+def test_a_running_run_of_this_process_is_running(tmp_path):
+    run = RunStore(tmp_path).open(spec())
+    run.start()
+    assert RunStore(tmp_path).open(spec()).status == "running"
+    run.stop("failed", "loss is NaN")
+    assert RunStore(tmp_path).open(spec()).record["reason"] == "loss is NaN"
+
+
+def test_rows_survive_with_ids_as_text_full_precision_and_missing_values(tmp_path):
+    run = RunStore(tmp_path).open(spec())
+    value = 1 / 3
+    rows = pd.DataFrame([row(value=value), row(value=np.nan, phase="", frame=-1)])
+    run.write_rows(rows)
+    read = run.rows()
+    assert list(read.columns) == list(ROW_COLUMNS)
+    assert read.patient.tolist() == ["0012", "0012"]
+    assert read.value[0] == value
+    assert np.isnan(read.value[1])
+    assert read.phase.tolist() == ["x", ""]
+
+
+def test_rows_with_a_missing_or_unknown_column_are_refused(tmp_path):
+    run = RunStore(tmp_path).open(spec())
+    with pytest.raises(ValueError, match="rows must have the columns"):
+        run.write_rows(pd.DataFrame([row()]).drop(columns="value"))
+    assert not (run.path / "cases.csv").exists()
+
+
+def test_asking_for_what_is_not_there_is_one_sentence(tmp_path):
+    store = RunStore(tmp_path)
+    with pytest.raises(BenchError, match="no run phantom/nothing"):
+        store.get("phantom/nothing")
+    with pytest.raises(BenchError, match=r"has no cases\.csv; finish it first \(status: new\)"):
+        store.open(spec()).rows()
+
+
+def test_the_environment_names_versions_and_processor():
+    record = environment()
+    assert record["packages"]["torch"].startswith("2.")
+    assert record["processor"]
+    assert record["cores"] >= 1
