@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -98,8 +98,10 @@ class VideoSegmenter(nn.Module, ABC):
         """Like ``forward``, with the auxiliary outputs that the loss needs."""
         self._check_clip(frames)
         mask = None if first_mask is None or not self.uses_first_mask else self._pad(first_mask)
-        output = self._train_clip(self._pad(frames), mask)
-        return TrainingOutput(logits=_crop(output.logits, _size(frames)), auxiliary=output.auxiliary)
+        padded = self._pad(frames)
+        output = self._train_clip(padded, mask)
+        auxiliary = tuple(_crop_auxiliary(head, _size(padded), _size(frames)) for head in output.auxiliary)
+        return TrainingOutput(logits=_crop(output.logits, _size(frames)), auxiliary=auxiliary)
 
     def compile_for_inference(self) -> VideoSegmenter:
         """Return a model for inference only that computes the same function faster; by default ``self``."""
@@ -172,3 +174,11 @@ def _size(images: Tensor) -> tuple[int, int]:
 
 def _crop(logits: Tensor, size: tuple[int, int]) -> Tensor:
     return logits[..., : size[0], : size[1]]
+
+
+def _crop_auxiliary(head: AuxiliaryLogits, padded: tuple[int, int], size: tuple[int, int]) -> AuxiliaryLogits:
+    """Cut the padding off a head of any resolution: bring it to the padded size first (nothing where unpadded)."""
+    if padded == size:
+        return head
+    logits = F.interpolate(head.logits.flatten(0, 1), padded, mode="bilinear").unflatten(0, head.logits.shape[:2])
+    return replace(head, logits=_crop(logits, size))
