@@ -1,0 +1,163 @@
+"""The skeleton of memory networks: encode the query, read the memory, decode, memorise."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from harness.modeling.aggregation import object_masks, soft_aggregate
+from harness.modeling.contract import VideoSegmenter
+from harness.modeling.folding import fold_batch_norm
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Moment(NamedTuple):
+    """One segmented frame, ready to be memorised."""
+
+    time: int
+    frame: Tensor
+    """[B, C, H, W] in [0, 1]."""
+    features: Any
+    masks: Tensor
+    """[B, K, H, W], soft masks of the objects after aggregation (or the given masks of frame 0)."""
+    final: bool
+    """True when nothing will be read after this frame: memorising it would be wasted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """State between two frames: how many are segmented, what is remembered, and frame 0 while it waits."""
+
+    time: int
+    memory: Any
+    features: Any = None
+    given: Tensor | None = None
+
+
+class MemorySegmenter(VideoSegmenter):
+    """Semi-supervised video object segmentation by memory, behind the ``VideoSegmenter`` contract.
+
+    First frame. With a mask (``gt``), frame 0 is memorised with it, and the logits at frame 0 are those masks
+    as confident log-odds (±16.1). Without (``auto``), one extra pass memorises frame 0 with an empty mask and
+    segments frame 0 from that; afterwards frame 0 is memorised with its own prediction and the empty-mask
+    memory is dropped. In both, predictions enter the memory as soft masks and gradients flow through them.
+
+    Query features depend on the frame alone: a clip's frames are encoded in one batch in training, in groups
+    of ``inference_batch`` otherwise (large batches fall out of the cache).
+
+    Subclasses implement ``encode``, ``blank``, ``segment`` and ``remember``; none may change a state in place.
+    """
+
+    inference_batch = 4
+    encodes_given_frame = True
+    """False where a frame whose mask is given needs no query features."""
+
+    # -- for subclasses -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def encode(self, frames: Tensor) -> Any:
+        """Query features of frames [N, C, H, W]: a NamedTuple of tensors whose first dimension is N."""
+
+    @abstractmethod
+    def blank(self, frame: Tensor, features: Any) -> Any:
+        """Memory of a frame with empty masks, from which ``auto`` segments frame 0."""
+
+    @abstractmethod
+    def segment(self, features: Any, memory: Any) -> tuple[Tensor, Any]:
+        """Probabilities [B, K, H, W] of the objects, each for itself, and what ``remember`` needs of the pass."""
+
+    @abstractmethod
+    def remember(self, moment: Moment, trace: Any) -> Any:
+        """Memory for the next frame; ``trace`` is what ``segment`` left, None where masks were given."""
+
+    # -- the contract -------------------------------------------------------------------------------------
+
+    def _begin(self, frame: Tensor, first_mask: Tensor | None) -> Stream:
+        given = None if first_mask is None else object_masks(first_mask, self.num_structures)
+        if given is not None and not self.encodes_given_frame:
+            return Stream(0, None, None, given)
+        return self._open(frame, self.encode(frame), given)
+
+    def _step(self, frame: Tensor, memory: Stream) -> tuple[Tensor, Stream]:
+        features = memory.features if memory.time == 0 else self.encode(frame)
+        return self._advance(frame, features, memory, final=False)
+
+    def _clip(self, frames: Tensor, first_mask: Tensor | None) -> Tensor:
+        given = None if first_mask is None else object_masks(first_mask, self.num_structures)
+        skipped = 1 if given is not None and not self.encodes_given_frame else 0
+        features = [None] * skipped + self._encode_clip(frames[:, skipped:])
+        stream = self._open(frames[:, 0], features[0], given)
+        logits = []
+        for time, frame in enumerate(frames.unbind(1)):
+            final = time == frames.shape[1] - 1
+            frame_logits, stream = self._advance(frame, features[time], stream, final=final)
+            logits.append(frame_logits)
+        return torch.stack(logits, 1)
+
+    def _open(self, frame: Tensor, features: Any, given: Tensor | None) -> Stream:
+        return Stream(0, self.blank(frame, features) if given is None else None, features, given)
+
+    def _advance(self, frame: Tensor, features: Any, stream: Stream, *, final: bool) -> tuple[Tensor, Stream]:
+        probabilities, trace = self.segment(features, stream.memory) if stream.given is None else (stream.given, None)
+        logits = soft_aggregate(probabilities)
+        masks = logits.softmax(1)[:, 1:]
+        memory = self.remember(Moment(stream.time, frame, features, masks, final), trace)
+        return logits, Stream(stream.time + 1, memory)
+
+    def _encode_clip(self, frames: Tensor) -> list[Any]:
+        # frames: B T C H W; time comes first, so that each frame's features are one block of memory
+        batch, length = frames.shape[:2]
+        if not length:
+            return []
+        size = length if self.training else max(1, self.inference_batch // batch)
+        groups = frames.transpose(0, 1).split(size)
+        return [features for group in groups for features in self._encode_group(group)]
+
+    def _encode_group(self, group: Tensor) -> Iterable[Any]:
+        # group: t B C H W
+        features = self.encode(group.flatten(0, 1))
+        parts = [part.unflatten(0, group.shape[:2]).unbind(0) for part in features]
+        return [type(features)(*items) for items in zip(*parts, strict=True)]
+
+    # -- inference ----------------------------------------------------------------------------------------
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """Type of the convolutions' weights: float32, or bfloat16 in a model compiled for it."""
+        return next(self.parameters()).dtype
+
+    def compile_for_inference(self, precision: str = "fp32") -> VideoSegmenter:
+        """Return a copy for inference only: batch norm folded into the convolutions, channels-last memory.
+
+        Args:
+            precision: ``"fp32"`` computes the same function to 1e-3 in the logits; ``"bf16"`` holds
+                convolutions and features in bfloat16, while similarities, softmax, the read values' sums,
+                the sensory memory and the aggregation stay float32.
+
+        Raises:
+            ValueError: unknown precision.
+        """
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {sorted(PRECISIONS)}, got '{precision}'")
+        model = copy.deepcopy(self).eval()
+        model.merge_for_inference()
+        for parameter in fold_batch_norm(model).parameters():
+            layout = torch.channels_last if parameter.ndim == 4 else torch.preserve_format
+            parameter.requires_grad_(False)
+            parameter.data = parameter.data.to(PRECISIONS[precision], memory_format=layout)
+        return model
+
+    def merge_for_inference(self) -> None:
+        """Rewrite what batch-norm folding cannot see (hook for subclasses); called on the copy, in eval mode."""
+
+
+def to_weights(x: Tensor, layer: nn.Module) -> Tensor:
+    """Cast to the type of a layer's weights (no copy where it is the same; autocast does the rest itself)."""
+    return x.to(next(layer.parameters()).dtype)
