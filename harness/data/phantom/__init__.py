@@ -1,0 +1,8 @@
+"""Echo-like sequences with known masks, volumes and EF, written in the layout of the CAMUS NIfTI release."""
+
+from harness.data.phantom.parameters import PhantomParameters
+from harness.data.phantom.patient import draw_patient
+from harness.data.phantom.render import Rendered, render_clip
+from harness.data.phantom.root import generate, read_manifest
+
+__all__ = ["PhantomParameters", "Rendered", "draw_patient", "generate", "read_manifest", "render_clip"]

@@ -1,0 +1,93 @@
+"""Speckle, point spread, scan conversion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.data.phantom.imaging import PointSpread, Sector, log_compress, power
+from harness.data.phantom.patient import draw_patient
+from harness.data.phantom.render import Rendered, render_clip
+
+
+@pytest.fixture(scope="module")
+def sector() -> Sector:
+    return Sector(depth_mm=120, half_angle=0.65, pixel_mm=0.6)
+
+
+@pytest.fixture(scope="module")
+def clips() -> list[Rendered]:
+    found = []
+    for k in range(3):
+        patient = draw_patient(np.random.default_rng((11, k)))
+        found.append(render_clip(np.random.default_rng(k), patient.views[1], patient.acquisitions[1], 0.8))
+    return found
+
+
+def lagged(frames: np.ndarray, inside: np.ndarray, lag: int) -> float:
+    """Mean correlation over pixels of frames a lag apart, each pixel's slow brightness left in."""
+    pairs = [np.corrcoef(a[inside], b[inside])[0, 1] for a, b in zip(frames[:-lag], frames[lag:], strict=True)]
+    return float(np.mean(pairs))
+
+
+def test_scan_conversion_puts_depth_and_angle_where_geometry_says(sector: Sector) -> None:
+    polar = sector.radii[:, None] + 100 * sector.angles[None, :]
+    image = sector.scan_convert(polar)
+    x, y = sector.pixel_centres()
+    radius, angle = np.hypot(x, y), np.arctan2(x, y)
+    inside = (radius < sector.depth_mm - 1) & (np.abs(angle) < sector.half_angle - 0.01)
+    np.testing.assert_allclose(image[inside], (radius + 100 * angle)[inside], atol=0.05)
+    assert np.all(image[(radius > sector.depth_mm + 1) | (np.abs(angle) > sector.half_angle + 0.01)] == 0)
+
+
+def test_the_fan_fills_the_share_of_the_image_that_geometry_says(sector: Sector) -> None:
+    filled = (sector.scan_convert(np.ones(sector.polar_shape, np.float32)) > 0).mean()
+    assert filled == pytest.approx(sector.half_angle / (2 * np.sin(sector.half_angle)), abs=0.01)
+
+
+def test_blurred_unit_noise_has_unit_mean_power_and_rayleigh_contrast(sector: Sector) -> None:
+    spread = PointSpread(axial_mm=(0.7, 1.0), lateral=(0.018, 0.024), sector=sector)
+    rng = np.random.default_rng(0)
+    fields = [power(spread.blur(rng.standard_normal((2, *sector.polar_shape), dtype=np.float32))) for _ in range(20)]
+    inner = np.stack(fields)[:, 10:-10, 5:-5]
+    assert inner.mean() == pytest.approx(1, abs=0.1)
+    assert inner.std() / inner.mean() == pytest.approx(1, abs=0.1)  # fully developed speckle: exponential intensity
+
+
+def test_speckle_widens_with_depth(sector: Sector) -> None:
+    spread = PointSpread(axial_mm=(0.7, 1.2), lateral=(0.018, 0.03), sector=sector)
+    impulses = np.zeros((2, *sector.polar_shape), np.float32)
+    middle = sector.polar_shape[1] // 2
+    impulses[0, 40, middle] = impulses[0, 200, middle] = 1
+    response = spread.blur(impulses)[0]
+    near, far = response[40, :], response[200, :]
+    assert (far > far.max() / 2).sum() > (near > near.max() / 2).sum()
+
+
+def test_log_compression_spans_its_dynamic_range() -> None:
+    assert log_compress(np.float32(0), 60) == 0
+    assert log_compress(np.float32(1e6 - 1), 60) == pytest.approx(255, rel=1e-4)
+
+
+def test_the_same_generator_state_gives_the_same_pixels() -> None:
+    patient = draw_patient(np.random.default_rng(5))
+    first, second = (
+        render_clip(np.random.default_rng(9), patient.views[0], patient.acquisitions[0], 2.0) for _ in "ab"
+    )
+    assert np.array_equal(first.frames, second.frames)
+    assert np.array_equal(first.masks, second.masks)
+
+
+def test_myocardium_is_brighter_than_the_cavity_and_the_cavity_is_not_black(clips: list[Rendered]) -> None:
+    for clip in clips:
+        cavity, wall = clip.frames[clip.masks == 1].mean(), clip.frames[clip.masks == 2].mean()
+        assert wall > cavity + 8
+        assert cavity > 10
+
+
+def test_tissue_speckle_is_correlated_in_time_and_cavity_speckle_hardly(clips: list[Rendered]) -> None:
+    for clip in clips:
+        wall = (clip.masks == 2).all(0) & (clip.frames.min(0) > 0)
+        cavity = (clip.masks == 1).all(0)
+        assert lagged(clip.frames, wall, 1) > lagged(clip.frames, cavity, 1) + 0.2
+        assert lagged(clip.frames, wall, 1) > lagged(clip.frames, wall, 5)
