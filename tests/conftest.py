@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,3 +20,29 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"no folder {path.name} with real data beside the checkout")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Tests run in parallel processes: one thread each is faster than all threads for everybody."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def fan_clip() -> Callable[..., torch.Tensor]:
+    """``fan_clip(frames=6, size=96, seed=0)`` → [T, H, W] in [0, 1], see ``_fan_clip``."""
+    return _fan_clip
+
+
+def _fan_clip(frames: int = 6, size: int = 96, seed: int = 0) -> torch.Tensor:
+    """A textured sector of 74 degrees with its apex at the top, a dark cavity that moves, black outside."""
+    generator = torch.Generator().manual_seed(seed)
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    distance = torch.hypot(rows.float(), columns - (size - 1) / 2)
+    angle = torch.atan2(columns - (size - 1) / 2, rows.float() + 1e-3)
+    inside = (distance < size - 2) & (angle.abs() < math.radians(37))
+    texture = 0.35 + 0.1 * torch.randn(frames, size, size, generator=generator)
+    for t in range(frames):
+        cavity = (rows - size * 0.5) ** 2 / 400 + (columns - size * 0.5) ** 2 / (120 - 8 * t) < 1
+        texture[t][cavity] *= 0.4
+    return (texture.clamp(0.05, 0.95) * inside).float()

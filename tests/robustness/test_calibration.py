@@ -1,0 +1,65 @@
+"""Severities are matched by similarity, and the committed ladders are what the classes use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from harness.registry import PERTURBATIONS, list_perturbations
+from harness.robustness.calibration import TARGETS, calibrate, mean_similarity, reference_clips
+from harness.robustness.perturbations import calibrated_ladders
+from harness.robustness.similarity import sector_psnr_db, sector_ssim
+
+
+@pytest.fixture(scope="module")
+def clips(fan_clip):
+    return reference_clips((f"case{k}", fan_clip(frames=2, size=64, seed=k), 1.0) for k in range(2))
+
+
+@pytest.mark.parametrize("name", ["speckle", "gain_up", "low_contrast"])
+def test_each_severity_reaches_its_target_similarity(name, clips):
+    table = calibrate("test", clips, [name])
+    assert table.severity.tolist() == [1, 2, 3, 4, 5]
+    assert np.allclose(table.ssim, TARGETS, atol=0.02)
+    assert table.reached.all()
+    assert table.strength.is_monotonic_increasing
+
+
+def test_an_unreachable_target_is_said_and_spread(fan_clip):
+    single = reference_clips([("case", fan_clip(frames=1, size=64), 1.0)])
+    table = calibrate("test", single, ["frozen_frames"])
+    assert not table.reached.any()
+
+
+def test_every_perturbation_has_a_calibrated_ladder_for_both_references():
+    for reference in ("camus", "phantom"):
+        ladders = calibrated_ladders(reference)
+        assert set(ladders) == set(list_perturbations())
+        for steps in ladders.values():
+            assert len(steps) == 5
+            assert all(a <= b for a, b in zip(steps, steps[1:], strict=False))
+
+
+def test_an_uncalibrated_dataset_uses_the_ladders_of_real_camus():
+    assert calibrated_ladders("my_clinic") == calibrated_ladders("camus")
+
+
+def test_similarity_agrees_with_scikit_image():
+    metrics = pytest.importorskip("skimage.metrics")
+    a = torch.rand(1, 64, 64, generator=torch.Generator().manual_seed(0))
+    b = (a + 0.1 * torch.randn(1, 64, 64, generator=torch.Generator().manual_seed(1))).clamp(0, 1)
+    inner = torch.zeros(64, 64, dtype=torch.bool)
+    inner[8:-8, 8:-8] = True
+    expected = metrics.structural_similarity(
+        a[0].numpy(), b[0].numpy(), data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
+    )[1][8:-8, 8:-8].mean()
+    assert abs(sector_ssim(a, b, inner) - expected) < 2e-3
+    psnr = metrics.peak_signal_noise_ratio(a[0, 8:-8, 8:-8].numpy(), b[0, 8:-8, 8:-8].numpy(), data_range=1.0)
+    assert abs(sector_psnr_db(a, b, inner) - psnr) < 1e-3
+
+
+def test_stronger_is_less_similar(clips):
+    perturbation = PERTURBATIONS.build({"type": "haze"})
+    values = [mean_similarity(perturbation, strength, clips) for strength in (0.05, 0.3, 1.0)]
+    assert values == sorted(values, reverse=True)
