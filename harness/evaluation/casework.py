@@ -1,0 +1,147 @@
+"""What is computed for one clip once its masks are there; numpy only, so that worker processes start quickly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation.clinical import LongAxisProfile, long_axis_profile
+from harness.evaluation.percase import Pair, score
+from harness.evaluation.surface import Spacing
+from harness.evaluation.temporal import (
+    area_curve,
+    area_jitter_percent,
+    frame_to_frame_dice,
+    mean_or_nan,
+    phase_timing_errors,
+)
+
+Source = Literal["predicted", "reference"]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseWork:
+    """One predicted clip, ready to be measured.
+
+    Attributes:
+        key: columns that are the same in every row of this clip.
+        classes: structure names; class id k+1 is the k-th.
+        frames: [n], indices of the frames below in the source clip, ascending.
+        phases: [n], ``"ED"``, ``"ES"``, ``"interp"`` (mask interpolated by the owners) or ``""`` (no mask).
+        scored: [n], whether the frame enters the segmentation metrics.
+        predicted, reference: uint8 [n, H, W] class ids.
+        spacing_mm: (row, column) of these masks, or None.
+        ed, es: frame indices in the source clip, or None.
+        functions: per-case metric functions.
+        temporal: whether the frames form a sequence to be judged as such.
+        frame_rate_hz: of the source clip, or None.
+    """
+
+    key: Row
+    classes: tuple[str, ...]
+    frames: NDArray[np.int64]
+    phases: tuple[str, ...]
+    scored: NDArray[np.bool_]
+    predicted: NDArray[np.uint8]
+    reference: NDArray[np.uint8]
+    spacing_mm: Spacing | None
+    ed: int | None
+    es: int | None
+    functions: tuple[Any, ...]
+    temporal: bool = False
+    frame_rate_hz: float | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class CaseOutcome:
+    """Rows of one clip and the LV profiles that a patient's volumes are made from."""
+
+    rows: list[Row] = field(default_factory=list)
+    profiles: dict[tuple[Source, str], LongAxisProfile | None] = field(default_factory=dict)
+
+
+def measure(work: CaseWork) -> CaseOutcome:
+    """Segmentation rows, LV profiles at ED and ES and, where asked, temporal rows of one clip."""
+    outcome = CaseOutcome(rows=segmentation_rows(work))
+    if work.temporal:
+        outcome.rows += temporal_rows(work)
+    if "lv" in work.classes:
+        outcome.profiles = ventricle_profiles(work)
+    return outcome
+
+
+def segmentation_rows(work: CaseWork) -> list[Row]:
+    """Every metric of every structure on every scored frame."""
+    rows: list[Row] = []
+    for position in np.flatnonzero(work.scored):
+        for class_id, name in enumerate(work.classes, start=1):
+            pair = Pair(
+                key={
+                    **work.key,
+                    "frame": int(work.frames[position]),
+                    "phase": work.phases[position],
+                    "structure": name,
+                },
+                prediction=work.predicted[position] == class_id,
+                reference=work.reference[position] == class_id,
+                spacing_mm=work.spacing_mm,
+            )
+            rows += score(pair, work.functions)
+    return rows
+
+
+def ventricle_profiles(work: CaseWork) -> dict[tuple[Source, str], LongAxisProfile | None]:
+    """Long-axis profile of the predicted and the reference LV at ED and ES, where these frames are at hand."""
+    label = 1 + work.classes.index("lv")
+    spacing = work.spacing_mm or (1.0, 1.0)
+    profiles: dict[tuple[Source, str], LongAxisProfile | None] = {}
+    for phase, frame in (("ED", work.ed), ("ES", work.es)):
+        if frame is None or frame not in work.frames:
+            continue
+        position = int(np.flatnonzero(work.frames == frame)[0])
+        profiles["predicted", phase] = long_axis_profile(work.predicted[position] == label, spacing)
+        profiles["reference", phase] = long_axis_profile(work.reference[position] == label, spacing)
+    return profiles
+
+
+def temporal_rows(work: CaseWork) -> list[Row]:
+    """Frame-to-frame Dice and area jitter of prediction and reference, and the timing of ED and ES."""
+    rows: list[Row] = []
+    with_mask = np.array([phase != "" for phase in work.phases])
+    spacing = work.spacing_mm or (1.0, 1.0)
+    for class_id, name in enumerate(work.classes, start=1):
+        predicted = work.predicted == class_id
+        values = _sequence_values(predicted, "predicted", spacing)
+        if with_mask.all():
+            values |= _sequence_values(work.reference == class_id, "reference", spacing)
+        if name == "lv" and work.ed is not None and work.es is not None:
+            values |= _timing_values(work, area_curve(predicted, spacing))
+        key = {**work.key, "frame": -1, "phase": "", "structure": name}
+        rows += [{**key, "metric": metric, "value": value} for metric, value in values.items()]
+    return rows
+
+
+def _sequence_values(masks: NDArray[np.bool_], source: Source, spacing: Spacing) -> dict[str, float]:
+    return {
+        f"frame_to_frame_dice_{source}": mean_or_nan(frame_to_frame_dice(masks)),
+        f"area_jitter_percent_{source}": area_jitter_percent(area_curve(masks, spacing)),
+    }
+
+
+def _timing_values(work: CaseWork, areas: NDArray[np.float64]) -> dict[str, float]:
+    assert work.ed is not None
+    assert work.es is not None
+    if not areas.any():
+        return {"ed_timing_error_frames": float("nan"), "es_timing_error_frames": float("nan")}
+    ed, es = phase_timing_errors(areas, work.frames, work.ed, work.es)
+    values = {"ed_timing_error_frames": float(ed), "es_timing_error_frames": float(es)}
+    if work.frame_rate_hz:
+        values |= {
+            "ed_timing_error_ms": 1000.0 * ed / work.frame_rate_hz,
+            "es_timing_error_ms": 1000.0 * es / work.frame_rate_hz,
+        }
+    return values

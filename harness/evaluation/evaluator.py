@@ -1,0 +1,118 @@
+"""The evaluator: a predict function and a prepared split go in, tidy rows come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from harness.data.prepared import PreparedClip, PreparedSplit
+from harness.evaluation.casework import Row
+from harness.evaluation.metrics import DEFAULT_METRICS, metric_functions
+from harness.evaluation.prediction import FirstFrame, Predict, Resolution, predict_clip
+from harness.evaluation.volumes import Patient, patient_rows
+from harness.evaluation.workers import Measuring, default_workers
+from harness.runs import ROW_COLUMNS
+
+
+def evaluate(
+    predict: Predict,
+    split: PreparedSplit,
+    *,
+    structures: str,
+    clip_length: int | None,
+    first_frame: FirstFrame,
+    run_columns: Mapping[str, Any],
+    workers: int | None = None,
+    metrics: tuple[str, ...] = DEFAULT_METRICS,
+    all_frames: bool = False,
+    resolution: Resolution = "native",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Predict every clip of a split and measure it.
+
+    Args:
+        predict: frames float [T, 1, S, S] in [0, 1] and class ids [S, S] of frame 0 (``gt`` only, else None)
+            → logits [T, K+1, S, S]. It is called once per clip, in order, without gradients.
+        split: clips of a prepared cache.
+        structures: name in ``STRUCTURE_SETS``.
+        clip_length: frames that the model sees of each clip (``rint(linspace)`` over it), None for all.
+        first_frame: with ``gt`` the reference mask of frame 0 is given and frame 0 is not scored; its output still
+            enters the volumes. Any other protocol gives no mask (``auto_unet`` is the business of ``predict``).
+        run_columns: ``run``, ``model`` and ``seed`` of the rows.
+        workers: processes that measure while the model predicts; None decides by the size of the split, 0 for none.
+            The rows do not depend on it.
+        metrics: names of registered per-case metrics.
+        all_frames: also score the frames whose masks the owners interpolated (phase ``"interp"``) and add the
+            temporal metrics.
+        resolution: ``native``, or ``model`` with the spacing rescaled per axis.
+        progress: show a bar on stderr.
+
+    Returns:
+        Columns ``ROW_COLUMNS``: segmentation rows in the order of the cases, then clinical rows by patient.
+        ``value`` is NaN where a metric cannot be computed; ``empty`` rows count why.
+
+    Raises:
+        ConfigError: unknown metric or structure set. DataError, BenchError: see ``predict_clip``.
+    """
+    functions = metric_functions(metrics)
+    count = default_workers(len(split)) if workers is None else workers
+    patients: dict[str, Patient] = {}
+    rows: list[Row] = []
+    with Measuring(count) as measuring, _bar(progress) as bar, torch.inference_mode():
+        task = bar.add_task("evaluate", total=len(split))
+        for index in range(len(split)):
+            clip = split.clip(index)
+            work = predict_clip(
+                predict,
+                clip,
+                structures=structures,
+                clip_length=clip_length,
+                first_frame=first_frame,
+                resolution=resolution,
+                all_frames=all_frames,
+                key=_key(clip, run_columns),
+                functions=functions,
+            )
+            measuring.submit(work)
+            bar.advance(task)
+        for index, outcome in enumerate(measuring.outcomes()):
+            rows += outcome.rows
+            if outcome.profiles:
+                _note(patients, split.clip(index), run_columns).views[split.cases[index].view] = outcome
+    for patient in patients.values():
+        rows += patient_rows(patient)
+    return pd.DataFrame(rows, columns=list(ROW_COLUMNS))
+
+
+def _key(clip: PreparedClip, run_columns: Mapping[str, Any]) -> dict[str, Any]:
+    case = clip.case
+    named = {name: run_columns[name] for name in ("run", "model", "seed")}
+    return {**named, "dataset": case.dataset, "split": case.split, "patient": case.patient, "view": case.view}
+
+
+def _note(patients: dict[str, Patient], clip: PreparedClip, run_columns: Mapping[str, Any]) -> Patient:
+    """The record of this clip's patient; the EF stated by the first view that states one is kept."""
+    patient = patients.setdefault(
+        clip.case.patient, Patient(key={k: v for k, v in _key(clip, run_columns).items() if k != "view"})
+    )
+    if patient.stated_ef is None:
+        patient.stated_ef = clip.ef_percent
+    patient.metric_units &= clip.spacing_mm is not None
+    return patient
+
+
+def _bar(progress: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not progress,
+        transient=True,
+    )

@@ -1,0 +1,126 @@
+"""From a prepared clip to predicted label maps: what the model sees, and what of its output is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.data.prepared import PreparedClip
+from harness.data.sampling import class_table, resample_indices, structure_names
+from harness.errors import BenchError, DataError
+from harness.evaluation.casework import CaseWork
+
+Predict = Callable[[Tensor, Tensor | None], Tensor]
+"""frames float [T, 1, S, S] in [0, 1] and the class ids [S, S] of frame 0 or None → logits [T, K+1, S, S]."""
+
+FirstFrame = Literal["auto", "gt", "auto_unet"]
+Resolution = Literal["native", "model"]
+
+
+def predict_clip(
+    predict: Predict,
+    clip: PreparedClip,
+    *,
+    structures: str,
+    clip_length: int | None,
+    first_frame: FirstFrame,
+    resolution: Resolution = "native",
+    all_frames: bool = False,
+    **measuring: Any,
+) -> CaseWork:
+    """Predict one clip and keep what is measured: the labelled frames, ED and ES, or all frames.
+
+    Raises:
+        DataError: a labelled frame is lost when the clip is resampled to ``clip_length``.
+        BenchError: the logits are not finite.
+        ValueError: ``predict`` returns another shape.
+    """
+    chosen = resample_indices(len(clip.frames), clip_length)
+    _check_labelled(clip, chosen)
+    table = class_table(structures)
+    frames = torch.from_numpy(np.ascontiguousarray(clip.frames[chosen])).unsqueeze(1).to(torch.float32).div_(255)
+    first = torch.from_numpy(table[clip.masks[chosen[0]]].astype(np.int64)) if first_frame == "gt" else None
+    logits = predict(frames, first)
+    _check_logits(logits, frames, classes=1 + len(structure_names(structures)), name=clip.case.name)
+    kept, positions = _kept(clip, chosen, all_frames)
+    size = clip.native_size if resolution == "native" else (frames.shape[-2], frames.shape[-1])
+    stored = clip.native_masks() if resolution == "native" else clip.masks
+    phases = tuple(_phase(clip, int(frame)) for frame in kept)
+    scored = np.array([phase != "" for phase in phases], dtype=bool)
+    if first_frame == "gt":
+        scored &= kept != chosen[0]
+    return CaseWork(
+        classes=structure_names(structures),
+        frames=kept,
+        phases=phases,
+        scored=scored,
+        predicted=label_maps(logits[torch.from_numpy(positions).to(logits.device)], size),
+        reference=table[stored[kept]],
+        spacing_mm=_spacing(clip, size),
+        ed=clip.ed,
+        es=clip.es,
+        temporal=all_frames and len(kept) > 2,
+        frame_rate_hz=clip.frame_rate_hz,
+        **measuring,
+    )
+
+
+def label_maps(logits: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Class ids [N, H, W] of logits [N, K+1, h, w]: resized bilinearly to ``size``, then the arg-max.
+
+    Frames are resized one by one, so that memory does not grow with the clip.
+    """
+    maps = [
+        F.interpolate(frame[None].float(), size, mode="bilinear", align_corners=False).argmax(1)[0].to(torch.uint8)
+        for frame in logits
+    ]
+    return torch.stack(maps).cpu().numpy()
+
+
+def _kept(
+    clip: PreparedClip, chosen: NDArray[np.int64], all_frames: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Source frames to measure, each once, and where they lie in the clip that the model saw."""
+    frames, positions = np.unique(chosen, return_index=True)
+    if all_frames:
+        return frames, positions
+    wanted = clip.labelled[frames] | np.isin(frames, [frame for frame in (clip.ed, clip.es) if frame is not None])
+    return frames[wanted], positions[wanted]
+
+
+def _phase(clip: PreparedClip, frame: int) -> str:
+    if clip.labelled[frame]:
+        return clip.phase(frame) or "labelled"
+    return "interp" if clip.interpolated[frame] else ""
+
+
+def _spacing(clip: PreparedClip, size: tuple[int, int]) -> tuple[float, float] | None:
+    if clip.spacing_mm is None:
+        return None
+    (height, width), (row, column) = clip.native_size, clip.spacing_mm
+    return row * height / size[0], column * width / size[1]
+
+
+def _check_labelled(clip: PreparedClip, chosen: NDArray[np.int64]) -> None:
+    lost = sorted(set(np.flatnonzero(clip.labelled).tolist()) - set(chosen.tolist()))
+    if lost:
+        raise DataError(
+            f"The labelled frame {lost[0]} of {clip.case.name} ({len(clip.frames)} frames) is not among the "
+            f"{len(chosen)} frames that the model sees; choose a longer clip."
+        )
+
+
+def _check_logits(logits: Tensor, frames: Tensor, *, classes: int, name: str) -> None:
+    expected = (frames.shape[0], classes, *frames.shape[-2:])
+    if tuple(logits.shape) != expected:
+        raise ValueError(
+            f"predict must return logits {expected} for frames {tuple(frames.shape)}, got {tuple(logits.shape)}"
+        )
+    if not bool(torch.isfinite(logits).all()):
+        raise BenchError(f"The model's output for {name} is not finite; the checkpoint or the precision is at fault.")
