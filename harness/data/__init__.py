@@ -1,0 +1,24 @@
+"""Datasets, their prepared caches, and training clips made from these."""
+
+from harness.data.cache import PreparedCache, PreparedClip, PreparedSplit, prepare
+from harness.data.camus import Camus, Phantom
+from harness.data.dataset import EchoDataset, Finding
+from harness.data.sampling import ClipDataset, IterationBatches, make_loader, resample_indices
+from harness.data.travel import pack, unpack
+
+__all__ = [
+    "Camus",
+    "ClipDataset",
+    "EchoDataset",
+    "Finding",
+    "IterationBatches",
+    "Phantom",
+    "PreparedCache",
+    "PreparedClip",
+    "PreparedSplit",
+    "make_loader",
+    "pack",
+    "prepare",
+    "resample_indices",
+    "unpack",
+]

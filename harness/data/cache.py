@@ -1,0 +1,222 @@
+"""Preparing a dataset once: clips resized to model size and written so that training never waits for decoding."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import hashlib
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.clip import Case, Clip
+from harness.data.dataset import SPLITS, EchoDataset
+from harness.data.parallel import map_ordered
+from harness.data.prepared import FORMAT, FRAMES, MANIFEST, MASKS, NATIVE, ClipRecord, PreparedCache
+from harness.data.prepared import PreparedClip as PreparedClip
+from harness.data.prepared import PreparedSplit as PreparedSplit
+from harness.data.resample import resize_frames, resize_masks
+from harness.errors import DataError
+from harness.files import canonical_hash, write_json
+
+RESAMPLING = "frames: area when shrinking, linear when growing; masks: label that covers most"
+
+
+def prepare(
+    dataset: EchoDataset,
+    *,
+    image_size: int,
+    cache_root: str | Path,
+    workers: int | None = None,
+    progress: bool = True,
+) -> PreparedCache:
+    """Return the prepared cache of ``dataset`` at ``image_size``, building it when there is none yet.
+
+    The folder's name ends in a hash of the source fingerprint, the options and the parameters of resampling: a
+    cache is reused as long as these stay the same, and changed files lead to a new one. It is built in a hidden
+    folder beside its place and renamed when complete; an error or Ctrl-C removes what was begun. A process that
+    finds another one preparing waits for it.
+
+    Args:
+        image_size: side S of the square that clips are resized to.
+        cache_root: folder that holds the prepared caches.
+        workers: processes that read and resize; None uses all cores, 0 or 1 none besides this one.
+
+    Raises:
+        DataError: a split without cases, a damaged source file, a full disk, or a damaged cache at its place.
+    """
+    parameters = {"image_size": image_size, "format": FORMAT, "resampling": RESAMPLING}
+    source = dataset.fingerprint()
+    fingerprint = canonical_hash({"source": source, "parameters": parameters, "mark": dataset.mark}, length=16)
+    parts = [dataset.name, "+".join(dataset.views).lower(), dataset.clip, str(image_size), fingerprint[:10]]
+    place = Path(cache_root) / "-".join(part for part in parts if part)
+    if place.exists():
+        return PreparedCache.open(place)
+    header = {
+        "format": FORMAT,
+        "name": dataset.name,
+        "mark": dataset.mark,
+        "image_size": image_size,
+        "fingerprint": fingerprint,
+        "source_fingerprint": source,
+        "options": dataset.options(),
+        "resampling": RESAMPLING,
+    }
+    with _writable(place), _only_one(place.parent):
+        if not place.exists():
+            _build(dataset, place, header, workers, progress)
+    return PreparedCache.open(place)
+
+
+def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: int | None, progress: bool) -> None:
+    cases = [case for split in SPLITS for case in _cases_of(dataset, split)]
+    for stale in place.parent.glob(f".{place.name}.*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    try:
+        job = functools.partial(prepare_clip, dataset, image_size=header["image_size"])
+        label = f"preparing {dataset.name} at {header['image_size']} px"
+        with contextlib.closing(map_ordered(job, cases, workers=workers, progress=progress, label=label)) as clips:
+            content = _write_clips(folder, clips)
+        write_json(folder / MANIFEST, {**header, **content})
+        os.chmod(folder, 0o755)
+        os.rename(folder, place)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cases_of(dataset: EchoDataset, split: str) -> list[Case]:
+    cases = dataset.cases(split)
+    if not cases:
+        raise DataError(f"The split '{split}' of {dataset.root} has no usable case; check its split lists and files.")
+    return cases
+
+
+@dataclass(kw_only=True, slots=True)
+class ResizedClip:
+    """A clip at model size, its native masks compressed, and all that is known of it."""
+
+    clip: Clip
+    frames: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    native: bytes
+    native_size: tuple[int, int]
+
+
+def prepare_clip(dataset: EchoDataset, case: Case, *, image_size: int) -> ResizedClip:
+    """Load one case and resize it; what is needed of the native pixels is kept compressed."""
+    clip = dataset.load(case)
+    frames, masks = resize_frames(clip.frames, image_size), resize_masks(clip.masks, image_size)
+    native = zlib.compress(clip.masks.tobytes(), 9)
+    size = (clip.frames.shape[1], clip.frames.shape[2])
+    clip.frames, clip.masks = clip.frames[:, :1, :1], clip.masks[:, :1, :1]  # the native pixels stay in the worker
+    return ResizedClip(clip=clip, frames=frames, masks=masks, native=native, native_size=size)
+
+
+def _write_clips(folder: Path, clips: Iterable[ResizedClip]) -> dict[str, Any]:
+    records = []
+    with contextlib.ExitStack() as stack:
+        files = {name: stack.enter_context(_HashedFile(folder / name)) for name in (FRAMES, MASKS, NATIVE)}
+        start = 0
+        for item in clips:
+            records.append(_record(item, start, files[NATIVE].size))
+            files[FRAMES].write(item.frames.tobytes())
+            files[MASKS].write(item.masks.tobytes())
+            files[NATIVE].write(item.native)
+            start += len(item.frames)
+    sizes = {name: {"bytes": file.size, "sha256": file.digest.hexdigest()} for name, file in files.items()}
+    return {"files": sizes, "clips": [record.to_json() for record in records]}
+
+
+def _record(item: ResizedClip, start: int, offset: int) -> ClipRecord:
+    clip = item.clip
+    return ClipRecord(
+        case=clip.case,
+        start=start,
+        count=len(item.frames),
+        native=(offset, len(item.native)),
+        labelled=tuple(clip.labelled.tolist()),
+        interpolated=tuple(clip.interpolated.tolist()),
+        ed=clip.ed,
+        es=clip.es,
+        native_size=item.native_size,
+        spacing_mm=clip.spacing_mm,
+        frame_rate_hz=clip.frame_rate_hz,
+        ef_percent=clip.ef_percent,
+        quality=clip.quality,
+        source=clip.source,
+        notes=tuple(clip.notes),
+    )
+
+
+class _HashedFile:
+    """A file being written, with its size and SHA-256 so far; synced to disk when closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.size = 0
+        self.digest = hashlib.sha256()
+        self._stream = open_for_writing(path)
+
+    def write(self, block: bytes) -> None:
+        self._stream.write(block)
+        self.digest.update(block)
+        self.size += len(block)
+
+    def __enter__(self) -> _HashedFile:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._stream:
+            if exception[0] is None:
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+
+
+def open_for_writing(path: Path) -> BinaryIO:
+    """A new binary file."""
+    return open(path, "wb")
+
+
+@contextlib.contextmanager
+def _writable(place: Path) -> Iterator[None]:
+    """Make the cache's folder, and turn a full or read-only disk into one sentence."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            text = (
+                f"The disk is full while preparing {place}; free some space (or choose another place with --data-dir)"
+            )
+            raise DataError(f"{text} and run the same command again.") from error
+        if isinstance(error, (PermissionError, FileExistsError, NotADirectoryError)):
+            raise DataError(
+                f"{place.parent} cannot be written ({error.strerror}); choose another --data-dir."
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock where the system has one; it leaves no file behind."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems cannot lock a folder
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,244 @@
+"""CAMUS, NIfTI release (Leclerc et al., IEEE TMI 38(9), 2019), and the phantom, which is written in the same layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.clip import Case, Clip
+from harness.data.camus_cfg import CamusInfo, read_info
+from harness.data.camus_layout import CamusIndex, Gaps, clip_files, find_gaps, index_root, refusal
+from harness.data.dataset import SPLITS, EchoDataset, Finding, shorten
+from harness.data.nifti import Volume, read_frames, read_labels
+from harness.data.order import order_half_sequence, order_stills
+from harness.data.splits import find_split_folder, read_split_lists
+from harness.errors import DataError
+from harness.registry import DATASETS
+
+LABEL_IDS = (0, 1, 2, 3)
+
+
+@DATASETS.register_module()
+class Camus(EchoDataset):
+    """Apical two- and four-chamber views with masks of LV cavity (1), LV myocardium (2) and left atrium (3).
+
+    ``root`` contains ``database_nifti/`` or is it; the split lists lie in ``database_split/`` beside it or in
+    ``split_dir``. Stills are stored (W, H) and sequences (W, H, T): they are transposed, never rotated, so that
+    the apex is up. Only the ED and ES masks were drawn by a person (``labelled``); those between them in a half
+    sequence were interpolated by the owners (``interpolated``). A root that lacks something is refused with one
+    sentence unless the options accept it.
+    """
+
+    name = "camus"
+    title = "CAMUS"
+    official_split: ClassVar[dict[str, int] | None] = {"train": 400, "val": 50, "test": 50}
+    official_spacing_mm: ClassVar[float | None] = 0.308
+
+    def __init__(
+        self,
+        root: str | Path | None,
+        *,
+        views: Sequence[str] = ("2CH", "4CH"),
+        clip: str = "half",
+        allow_partial: bool = False,
+        split_dir: str | Path | None = None,
+    ) -> None:
+        super().__init__(root, views=views, clip=clip, allow_partial=allow_partial, split_dir=split_dir)
+
+    @cached_property
+    def index(self) -> CamusIndex:
+        """File names of the root, listed once."""
+        return index_root(self.root, self.title)
+
+    @cached_property
+    def split_folder(self) -> Path:
+        """Where the split lists lie; there is no substitute for them."""
+        beside = [self.root / "database_split", self.root.parent / "database_split", self.root]
+        folder = find_split_folder([self.split_dir] if self.split_dir else beside)
+        if folder is None:
+            place = f"in {self.split_dir}" if self.split_dir else f"with the {self.title} root {self.root}"
+            raise DataError(
+                f"There are no split lists {place} (subgroup_training.txt, ...); name their folder with --split-dir PATH."
+            )
+        return folder
+
+    @cached_property
+    def lists(self) -> dict[str, tuple[str, ...]]:
+        """Patient ids of each split."""
+        return read_split_lists(self.split_folder)
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        """What is missing of the listed patients."""
+        listed = sorted(patient for ids in self.lists.values() for patient in ids)
+        return find_gaps(self.index, listed, self.views, self.clip, self.all_views)
+
+    @property
+    def mark(self) -> str | None:
+        parts = [text for text in (self.gaps.mark(), self._own_split()) if text]
+        return "; ".join(parts) or None
+
+    def _own_split(self) -> str | None:
+        counts = {split: len(ids) for split, ids in self.lists.items()}
+        if self.official_split is None or counts == self.official_split:
+            return None
+        return f"own split lists ({'/'.join(str(counts[split]) for split in SPLITS)} patients)"
+
+    def layout(self) -> list[Finding]:
+        try:
+            return self._layout()
+        except DataError as error:
+            return [Finding(level="error", check="layout", message=str(error))]
+
+    def _layout(self) -> list[Finding]:
+        index, gaps = self.index, self.gaps
+        found = [
+            Finding(
+                level="note",
+                check="patients",
+                message=f"{len(index.patients)} patient folders",
+                count=len(index.patients),
+            )
+        ]
+        refused = gaps.structural or (gaps.any and not self.allow_partial)
+        if refused:
+            found.append(Finding(level="error", check="complete", message=refusal(gaps, self.root, self.title)))
+        elif gaps.any:
+            found += [
+                Finding(level="warning", check="complete", message=f"missing: {text}") for text in gaps.describe()
+            ]
+        if own := self._own_split():
+            found.append(Finding(level="warning", check="splits", message=own))
+        return found + self._split_findings(refused)
+
+    def _split_findings(self, refused: bool) -> list[Finding]:
+        listed = {patient for ids in self.lists.values() for patient in ids}
+        found = []
+        if unlisted := sorted(set(self.index.patients) - listed):
+            text = f"{shorten(unlisted)} in no split list and therefore unused"
+            found.append(Finding(level="warning", check="splits", message=text, count=len(unlisted)))
+        for split in SPLITS:
+            count = len(self.cases(split))
+            if count == 0 and not refused:
+                text = f"The split '{split}' of {self.root} has no usable case: none of its patients is there."
+                found.append(Finding(level="error", check="splits", message=text))
+            text = f"{split}: {len(self.lists[split])} patients listed, {count} clips usable"
+            found.append(Finding(level="note", check="splits", message=text, count=count))
+        return found
+
+    def cases(self, split: str) -> list[Case]:
+        patients = sorted(self.lists[self.check_split(split)])
+        return [
+            Case(dataset=self.name, split=split, patient=patient, view=view)
+            for patient in patients
+            for view in self.views
+            if self.index.has(patient, view, self.clip)
+        ]
+
+    def sources(self) -> list[Path]:
+        paths = sorted(self.split_folder.glob("subgroup_*.txt"))
+        for split in SPLITS:
+            for case in self.cases(split):
+                names = self.index.patients[case.patient]
+                used = [*clip_files(case.patient, case.view, self.clip), f"Info_{case.view}.cfg"]
+                if self.clip == "half":
+                    used.append(f"{case.name}_ED.nii.gz")
+                paths += [self.index.folder / case.patient / name for name in used if name in names]
+        return paths
+
+    def load(self, case: Case) -> Clip:
+        folder = self.index.folder / case.patient
+        path = folder / f"Info_{case.view}.cfg"
+        info = read_info(path) if path.is_file() else CamusInfo()
+        return self._load_stills(case, folder, info) if self.clip == "ed_es" else self._load_half(case, folder, info)
+
+    def _load_stills(self, case: Case, folder: Path, info: CamusInfo) -> Clip:
+        pairs = [_read_pair(folder / f"{case.name}_{phase}.nii.gz") for phase in ("ED", "ES")]
+        shapes = [image.pixels.shape for image, _ in pairs]
+        if shapes[0] != shapes[1] or shapes[0][0] != 1:
+            raise DataError(
+                f"The ED and ES stills in {folder} have shapes {shapes[0][1:]} and {shapes[1][1:]}; restore them."
+            )
+        masks = np.concatenate([mask.pixels for _, mask in pairs])
+        return Clip(
+            case=case,
+            frames=np.concatenate([image.pixels for image, _ in pairs]),
+            masks=masks,
+            labelled=np.ones(2, dtype=bool),
+            interpolated=np.zeros(2, dtype=bool),
+            spacing_mm=pairs[0][0].spacing_mm,
+            ed=0,
+            es=1,
+            source=f"{case.patient}/{case.name}_{{ED,ES}}.nii.gz",
+            notes=order_stills(masks),
+            **_info_fields(info),
+        )
+
+    def _load_half(self, case: Case, folder: Path, info: CamusInfo) -> Clip:
+        path = folder / f"{case.name}_half_sequence.nii.gz"
+        image, mask = _read_pair(path)
+        last = len(image.pixels) - 1
+        if last < 1:
+            raise DataError(f"{path} holds one frame; a half sequence has at least its ED and ES frame.")
+        order = order_half_sequence(image.pixels, mask.pixels, _still(folder / f"{case.name}_ED.nii.gz"), info)
+        labelled = np.zeros(last + 1, dtype=bool)
+        labelled[[0, last]] = True
+        return Clip(
+            case=case,
+            frames=image.pixels,
+            masks=mask.pixels,
+            labelled=labelled,
+            interpolated=~labelled,
+            spacing_mm=image.spacing_mm,
+            ed=order.ed,
+            es=order.es,
+            source=f"{case.patient}/{path.name}",
+            notes=order.notes,
+            **_info_fields(info),
+        )
+
+    def examine(self, clip: Clip) -> list[Finding]:
+        if self.official_spacing_mm is None or clip.spacing_mm is None:
+            return []
+        if max(abs(value - self.official_spacing_mm) for value in clip.spacing_mm) <= 0.01 * self.official_spacing_mm:
+            return []
+        text = (
+            f"pixel spacing {clip.spacing_mm[0]:g} x {clip.spacing_mm[1]:g} mm instead of {self.official_spacing_mm:g}"
+        )
+        return [Finding(level="warning", check="spacing", message=text)]
+
+
+@DATASETS.register_module()
+class Phantom(Camus):
+    """The embedded phantom: generated on disk in the CAMUS NIfTI layout and read by the very same code."""
+
+    name = "phantom"
+    title = "phantom"
+    official_split = None
+    official_spacing_mm = None
+
+
+def _info_fields(info: CamusInfo) -> dict[str, Any]:
+    return {"frame_rate_hz": info.frame_rate_hz, "ef_percent": info.ef_percent, "quality": info.quality}
+
+
+def _read_pair(path: Path) -> tuple[Volume, Volume]:
+    """An image and its mask, which must have the same shape."""
+    image = read_frames(path)
+    mask_path = path.with_name(path.name.replace(".nii.gz", "_gt.nii.gz"))
+    mask = read_labels(mask_path, LABEL_IDS)
+    if image.pixels.shape != mask.pixels.shape:
+        raise DataError(
+            f"The image {path} has shape {image.pixels.shape} and its mask {mask_path.name} {mask.pixels.shape} "
+            "(frames, rows, columns); restore the pair from its source."
+        )
+    return image, mask
+
+
+def _still(path: Path) -> NDArray[np.uint8] | None:
+    return read_frames(path).pixels[0] if path.is_file() else None

@@ -1,0 +1,73 @@
+"""The ``Info_*.cfg`` files of CAMUS: ``Key: value`` lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from harness.errors import DataError
+
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CamusInfo:
+    """Values of one view; None where the file or the line is absent.
+
+    Attributes:
+        ed, es: 1-based frame numbers in the half sequence.
+        frames: length of the half sequence.
+        ef_percent: biplane ejection fraction, the same in both views (``EF``; ``LVef`` in the old release).
+        edv_ml, esv_ml: biplane volumes (``LVedv``, ``LVesv``; old release only).
+    """
+
+    ed: int | None = None
+    es: int | None = None
+    frames: int | None = None
+    ef_percent: float | None = None
+    edv_ml: float | None = None
+    esv_ml: float | None = None
+    frame_rate_hz: float | None = None
+    quality: str | None = None
+    sex: str | None = None
+    age: int | None = None
+
+
+def read_info(path: Path) -> CamusInfo:
+    """Parse one cfg file of either release.
+
+    Raises:
+        DataError: unreadable, or a number that is none.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}); restore the file.") from error
+    values = {
+        key.strip(): text.strip() for key, separator, text in (line.partition(":") for line in lines) if separator
+    }
+    ef_key = "EF" if "EF" in values else "LVef"
+    return CamusInfo(
+        ed=_number(values, "ED", int, path),
+        es=_number(values, "ES", int, path),
+        frames=_number(values, "NbFrame", int, path),
+        ef_percent=_number(values, ef_key, float, path),
+        edv_ml=_number(values, "LVedv", float, path),
+        esv_ml=_number(values, "LVesv", float, path),
+        frame_rate_hz=_number(values, "FrameRate", float, path),
+        quality=values.get("ImageQuality") or None,
+        sex=values.get("Sex") or None,
+        age=_number(values, "Age", int, path),
+    )
+
+
+def _number(values: dict[str, str], key: str, kind: Callable[[str], N], path: Path) -> N | None:
+    text = values.get(key, "")
+    if not text or text.upper() in ("NA", "N/A", "NAN"):
+        return None
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise DataError(f"{path} says '{key}: {text}', which is not a number; restore the file.") from error

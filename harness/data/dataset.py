@@ -1,0 +1,171 @@
+"""What every dataset reader offers: cases by split, clips at native resolution, and a check of its root."""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.clip import Case, Clip
+from harness.errors import DataError, unknown
+from harness.files import canonical_hash
+
+SPLITS = ("train", "val", "test")
+CLIP_KINDS = ("ed_es", "half")
+Level = Literal["error", "warning", "note"]
+_TAIL_BYTES = 4096
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One line of a root's check: what was looked at, how bad it is, and how many items it concerns."""
+
+    level: Level
+    check: str
+    message: str
+    count: int = 1
+
+
+class EchoDataset(ABC):
+    """A folder of echocardiograms with masks, checked before anything is read from it.
+
+    Args:
+        root: the dataset's folder as its owners (or a mirror) lay it out.
+        views: views to use, a subset of ``all_views``.
+        clip: ``"ed_es"`` (the two stills, ED first) or ``"half"`` (the half sequence, in time order).
+        allow_partial: go on with a root that lacks patients or files; every result then carries ``mark``.
+        split_dir: folder of the split lists, for roots that come without them.
+
+    Raises:
+        DataError: no root was given, or it is not a folder.
+        ConfigError: a view or clip kind that this dataset does not have, with the nearest valid one.
+    """
+
+    name: str = ""
+    title: str = ""
+    all_views: tuple[str, ...] = ("2CH", "4CH")
+    all_clips: tuple[str, ...] = CLIP_KINDS
+
+    def __init__(
+        self,
+        root: str | Path | None,
+        *,
+        views: Sequence[str] = ("2CH", "4CH"),
+        clip: str = "half",
+        allow_partial: bool = False,
+        split_dir: str | Path | None = None,
+    ) -> None:
+        if root is None:
+            raise DataError(f"The dataset {self.title} needs its folder; name it with --root PATH.")
+        self.root = Path(root).expanduser()
+        if not self.root.is_dir():
+            raise DataError(f"The {self.title} root {self.root} is not a folder; give the right one with --root PATH.")
+        self.views = self._check_views([views] if isinstance(views, str) else list(views))
+        if clip not in self.all_clips:
+            raise unknown("clip kind", clip, self.all_clips, f"dataset '{self.name}'")
+        self.clip = clip
+        self.allow_partial = bool(allow_partial)
+        self.split_dir = Path(split_dir).expanduser() if split_dir else None
+
+    def _check_views(self, views: list[str]) -> tuple[str, ...]:
+        for view in views:
+            if view not in self.all_views:
+                raise unknown("view", view, self.all_views, f"dataset '{self.name}'")
+        if not views:
+            raise DataError(
+                f"No view is chosen for {self.title}; give --views with some of {','.join(self.all_views)}."
+            )
+        return tuple(view for view in self.all_views if view in views)
+
+    @property
+    @abstractmethod
+    def mark(self) -> str | None:
+        """What is missing from a partial root, in a few words that stand beside every result; None when complete."""
+
+    @abstractmethod
+    def layout(self) -> list[Finding]:
+        """Findings from names alone: folders, files and split lists. No image is opened."""
+
+    @abstractmethod
+    def cases(self, split: str) -> list[Case]:
+        """The usable cases of one split (``"train"``, ``"val"``, ``"test"``), ordered by patient, then view."""
+
+    @abstractmethod
+    def load(self, case: Case) -> Clip:
+        """Read one clip at native resolution; a damaged or contradictory file raises ``DataError``."""
+
+    @abstractmethod
+    def sources(self) -> list[Path]:
+        """Every file that the cases of all splits are read from, split lists and tables included."""
+
+    def verify(self) -> None:
+        """Return when the root holds what the options ask for.
+
+        Reads names only; the pixels are checked while they are loaded and, all at once, by ``findings``.
+
+        Raises:
+            DataError: the first thing that is wrong, in one sentence.
+        """
+        for finding in self.layout():
+            if finding.level == "error":
+                raise DataError(finding.message)
+
+    def findings(self, *, workers: int | None = None, progress: bool = False) -> list[Finding]:
+        """Everything that can be said about the root: ``layout`` first, then every clip is read and examined."""
+        from harness.data.inspection import inspect_pixels
+
+        found = self.layout()
+        if any(finding.level == "error" for finding in found):
+            return found
+        return found + inspect_pixels(self, workers=workers, progress=progress)
+
+    def examine(self, clip: Clip) -> list[Finding]:
+        """Checks of one loaded clip that only this dataset knows; see ``inspection`` for the general ones."""
+        return []
+
+    def options(self) -> dict[str, Any]:
+        """What was chosen of the dataset, as plain values."""
+        return {"name": self.name, "views": list(self.views), "clip": self.clip}
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change when a file that is used, or the choice of views and clip kind, changes.
+
+        Covers for each used file its path below the root, its size and its last 4 KiB. The end of a ``.nii.gz``
+        is the CRC-32 of its whole content, and split lists and cfg files are shorter than that, so for the
+        NIfTI layout every change of content shows. For raw and video files a change elsewhere than in the last
+        4 KiB that keeps the size is not seen. Times and the root's place do not matter.
+        """
+        files = [(_relative(path, self.root), *_identity(path)) for path in self.sources()]
+        cases = [[case.split, case.name] for split in SPLITS for case in self.cases(split)]
+        return canonical_hash({"options": self.options(), "cases": cases, "files": sorted(files)}, length=16)
+
+    def check_split(self, split: str) -> str:
+        """Return ``split``, or raise ``ConfigError`` for a name that is none."""
+        if split not in SPLITS:
+            raise unknown("split", split, SPLITS)
+        return split
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Size and CRC-32 of the last 4 KiB."""
+    try:
+        with open(path, "rb") as stream:
+            size = stream.seek(0, 2)
+            stream.seek(max(0, size - _TAIL_BYTES))
+            return size, zlib.crc32(stream.read())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); restore the file or its permissions.") from error
+
+
+def shorten(names: Iterable[str], limit: int = 3) -> str:
+    """``"a, b, c and 4 more"``: a few names of a list, for a sentence."""
+    items = list(names)
+    shown = ", ".join(items[:limit])
+    return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"

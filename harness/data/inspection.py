@@ -1,0 +1,153 @@
+"""Reading every clip of a dataset and saying what is strange about it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.clip import Case, Clip
+from harness.data.dataset import SPLITS, EchoDataset, Finding, Level, shorten
+from harness.data.parallel import map_ordered
+from harness.errors import DataError
+
+
+@dataclass(kw_only=True, slots=True)
+class ClipReport:
+    """What one clip contributes to the check of its root; ``error`` instead of the rest where it cannot be read."""
+
+    case: Case
+    error: str | None = None
+    frames: int = 0
+    size: tuple[int, int] = (0, 0)
+    spacing_mm: tuple[float, float] | None = None
+    labels: tuple[int, ...] = ()
+    ef_percent: float | None = None
+    hashes: tuple[str, ...] = ()
+    findings: list[Finding] = field(default_factory=list)
+
+
+def inspect_pixels(dataset: EchoDataset, *, workers: int | None = None, progress: bool = False) -> list[Finding]:
+    """Load every case of every split and collect errors, statistics, duplicates and leakage."""
+    cases = [case for split in SPLITS for case in dataset.cases(split)]
+    job = functools.partial(inspect_clip, dataset)
+    reports = list(map_ordered(job, cases, workers=workers, progress=progress, label=f"checking {dataset.name}"))
+    readable = [report for report in reports if report.error is None]
+    return [
+        *_unreadable(reports),
+        *_statistics(readable),
+        *_gathered(readable),
+        *leakage(cases),
+        *duplicates(readable),
+    ]
+
+
+def inspect_clip(dataset: EchoDataset, case: Case) -> ClipReport:
+    """Read one clip; a ``DataError`` becomes part of the report."""
+    try:
+        clip = dataset.load(case)
+        findings = [*_examine(clip), *dataset.examine(clip)]
+    except DataError as error:
+        return ClipReport(case=case, error=str(error))
+    return ClipReport(
+        case=case,
+        frames=len(clip.frames),
+        size=(clip.frames.shape[1], clip.frames.shape[2]),
+        spacing_mm=clip.spacing_mm,
+        labels=tuple(int(label) for label in np.flatnonzero(np.bincount(clip.masks.ravel(), minlength=256))),
+        ef_percent=clip.ef_percent,
+        hashes=tuple(hashlib.sha256(frame.tobytes()).hexdigest() for frame in clip.frames),
+        findings=findings,
+    )
+
+
+def _examine(clip: Clip) -> list[Finding]:
+    """Checks that hold for every dataset."""
+    found = [_from_note(note) for note in clip.notes]
+    empty = [index for index in np.flatnonzero(clip.labelled) if not clip.masks[index].any()]
+    if empty:
+        found.append(Finding(level="warning", check="labels", message="a labelled frame has an empty mask"))
+    if any(not frame.any() for frame in clip.frames):
+        found.append(Finding(level="warning", check="frames", message="a frame is all black"))
+    return found
+
+
+def _from_note(note: str) -> Finding:
+    check, _, message = note.partition(": ")
+    level: Level = "note" if message.startswith("the half sequence runs") else "warning"
+    return Finding(level=level, check=check, message=message)
+
+
+def _unreadable(reports: list[ClipReport]) -> list[Finding]:
+    return [Finding(level="error", check="files", message=report.error) for report in reports if report.error]
+
+
+def _statistics(reports: list[ClipReport]) -> list[Finding]:
+    if not reports:
+        return []
+    frames = sorted(report.frames for report in reports)
+    heights, widths = zip(*(report.size for report in reports), strict=True)
+    spacings = Counter(report.spacing_mm for report in reports)
+    labels = sorted({label for report in reports for label in report.labels})
+    efs = [report.ef_percent for report in reports if report.ef_percent is not None]
+    views = Counter(report.case.view for report in reports)
+    lines = {
+        "views": ", ".join(f"{view}: {count} clips" for view, count in sorted(views.items())),
+        "frames": f"{frames[0]} to {frames[-1]} per clip, median {frames[len(frames) // 2]}, {sum(frames)} in all",
+        "size": f"height {min(heights)} to {max(heights)}, width {min(widths)} to {max(widths)}, {len(set(zip(heights, widths, strict=True)))} shapes",
+        "spacing": "; ".join(f"{_spacing_text(value)} ({count} clips)" for value, count in spacings.most_common(3)),
+        "labels": f"{', '.join(map(str, labels))} found",
+        "ef": f"mean {np.mean(efs):.1f}, {min(efs):g} to {max(efs):g} %, known for {len(efs)} clips"
+        if efs
+        else "unknown",
+    }
+    return [Finding(level="note", check=check, message=text, count=len(reports)) for check, text in lines.items()]
+
+
+def _spacing_text(spacing: tuple[float, float] | None) -> str:
+    return "none" if spacing is None else f"{spacing[0]:.4g} x {spacing[1]:.4g} mm"
+
+
+def _gathered(reports: list[ClipReport]) -> list[Finding]:
+    """The same finding of many clips becomes one line that names a few of them."""
+    groups: dict[tuple[Level, str, str], list[str]] = defaultdict(list)
+    for report in reports:
+        for finding in report.findings:
+            groups[finding.level, finding.check, finding.message].append(report.case.name)
+    return [
+        Finding(level=level, check=check, message=f"{message}: {shorten(names)}", count=len(names))
+        for (level, check, message), names in groups.items()
+    ]
+
+
+def leakage(cases: list[Case]) -> list[Finding]:
+    """An error for every patient that appears in more than one split, or a note that there is none."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for case in cases:
+        splits[case.patient].add(case.split)
+    leaking = sorted(patient for patient, names in splits.items() if len(names) > 1)
+    if leaking:
+        text = f"in more than one split: {shorten(leaking)}"
+        return [Finding(level="error", check="leakage", message=text, count=len(leaking))]
+    return [Finding(level="note", check="leakage", message="no patient is in two splits", count=0)]
+
+
+def duplicates(reports: list[ClipReport]) -> list[Finding]:
+    """Frames with identical pixels: an error between splits, a warning inside one, a note that there is none."""
+    owners: dict[str, dict[str, Case]] = defaultdict(dict)
+    for report in reports:
+        for digest in report.hashes:
+            owners[digest][report.case.name] = report.case
+    pairs = {
+        tuple(sorted(cases)): {case.split for case in cases.values()} for cases in owners.values() if len(cases) > 1
+    }
+    found = []
+    for level, across in (("error", True), ("warning", False)):
+        names = sorted("=".join(pair) for pair, splits in pairs.items() if (len(splits) > 1) == across)
+        if names:
+            text = f"same pixels in {'different splits' if across else 'one split'}: {shorten(names)}"
+            found.append(Finding(level=level, check="duplicates", message=text, count=len(names)))  # type: ignore[arg-type]
+    return found or [Finding(level="note", check="duplicates", message="no frame occurs in two clips", count=0)]
