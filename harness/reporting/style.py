@@ -1,0 +1,85 @@
+"""How every figure looks: one style, colours that the colour-blind can tell apart, PDF and PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from harness.files import write_bytes
+
+COLUMN_INCHES = 3.4
+"""Width of one column of a two-column paper."""
+PAGE_INCHES = 7.0
+PNG_DPI = 200
+REFERENCE_COLOUR, PREDICTION_COLOUR = "#56b4e9", "#e69f00"
+"""Contours of the reference mask and of a prediction (Okabe and Ito's sky blue and orange)."""
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+_SETTINGS: Any = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.3,
+    "legend.frameon": False,
+    "figure.dpi": 100,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Everything drawn inside has the house style; settings outside are untouched."""
+    with mpl.rc_context(_SETTINGS):
+        yield
+
+
+def new_figure(width: float = COLUMN_INCHES, height: float = 2.4) -> Figure:
+    """An empty figure (inches) that no window or global state knows of."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def colours(labels: Iterable[str]) -> dict[str, tuple[float, float, float]]:
+    """One colour per label, in order, from seaborn's colour-blind palette."""
+    names = list(dict.fromkeys(labels))
+    return dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
+
+
+def markers(labels: Iterable[str]) -> dict[str, str]:
+    """One marker per label, so that no figure depends on colour alone."""
+    return {label: _MARKERS[index % len(_MARKERS)] for index, label in enumerate(dict.fromkeys(labels))}
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write ``name.pdf`` and ``name.png`` atomically; the files hold no date, so equal figures are equal bytes."""
+    written = []
+    for kind, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
+        stream = io.BytesIO()
+        with mpl.rc_context({"pdf.fonttype": 42}):
+            figure.savefig(stream, format=kind, dpi=PNG_DPI, metadata=metadata)
+        path = folder / f"{name}.{kind}"
+        write_bytes(path, stream.getvalue())
+        written.append(path)
+    return written
+
+
+def footnote(figure: Figure, mark: str | None) -> None:
+    """Show the dataset's mark ("partial: ...") below a figure."""
+    if mark:
+        figure.supxlabel(mark, fontsize=6, color="#555555", wrap=True)

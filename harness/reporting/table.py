@@ -1,0 +1,135 @@
+"""One description of a table, rendered elsewhere to LaTeX, Markdown, CSV and the terminal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+MISSING = "--"
+Direction = Literal["up", "down", "none"]
+Mark = Literal["best", "second", ""]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """A column: ``key`` (CSV header), ``header`` with ``unit`` for people, ``digits`` shown after the decimal point.
+
+    ``direction`` says whether more (``up``) or less (``down``) is better and decides arrows, best and second.
+    ``text`` columns hold words. ``csv_only`` columns are left out where space is short.
+    """
+
+    key: str
+    header: str
+    unit: str = ""
+    direction: Direction = "none"
+    digits: int = 1
+    text: bool = False
+    csv_only: bool = False
+
+    @property
+    def title(self) -> str:
+        """Header and unit, without an arrow: ``HD95 [mm]``."""
+        return f"{self.header} [{self.unit}]" if self.unit else self.header
+
+    def show(self, value: float) -> str:
+        """The value at the displayed precision, ``--`` when there is none. A rounded zero never carries a minus."""
+        if not math.isfinite(value):
+            return MISSING
+        shown = f"{value:.{self.digits}f}"
+        return shown.lstrip("-") if float(shown) == 0 else shown
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """A value with its interval (NaN: none), or a text; ``dagger`` marks significance, ``seed_sd`` spread over seeds."""
+
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    seed_sd: float = math.nan
+    text: str = ""
+    dagger: bool = False
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both limits are known."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A labelled row; ``cells`` by column key, an absent key is a missing value. ``group`` starts a block of rows."""
+
+    label: str
+    cells: dict[str, Cell] = field(default_factory=dict)
+    group: str = ""
+
+    def cell(self, key: str) -> Cell:
+        """The cell of a column, empty when there is none."""
+        return self.cells.get(key, Cell())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """A whole table.
+
+    Attributes:
+        name: file stem and LaTeX label.
+        title: one line.
+        caption: what a reader must know: test, alpha, n, correction, unit of analysis, first-frame protocol.
+        columns, rows: in order.
+        notes: one sentence each, below the table (failed runs, conditions).
+        mark: the dataset's mark ("partial: ...") or None.
+        stub: header of the label column.
+        ranked: whether best and second are marked (within each group of rows).
+    """
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    mark: str | None = None
+    stub: str = "Model"
+    ranked: bool = True
+
+    def column(self, key: str) -> Column:
+        """The column with this key; KeyError when there is none."""
+        return {column.key: column for column in self.columns}[key]
+
+    @property
+    def shown(self) -> tuple[Column, ...]:
+        """Columns for people: those that are not for the CSV alone."""
+        return tuple(column for column in self.columns if not column.csv_only)
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of the blocks of rows, in order."""
+        return list(dict.fromkeys(row.group for row in self.rows))
+
+    def marks(self) -> dict[tuple[int, str], Mark]:
+        """Best and second per column and group, by row number and column key; ties at the displayed precision share a mark.
+
+        A column is marked only where it has a direction and at least two values of a group differ.
+        """
+        found: dict[tuple[int, str], Mark] = {}
+        if not self.ranked:
+            return found
+        for group in self.groups:
+            members = [index for index, row in enumerate(self.rows) if row.group == group]
+            for column in self.columns:
+                found.update(self._marks_of(column, members))
+        return found
+
+    def _marks_of(self, column: Column, members: list[int]) -> dict[tuple[int, str], Mark]:
+        if column.direction == "none" or column.text:
+            return {}
+        shown = {index: column.show(self.rows[index].cell(column.key).value) for index in members}
+        numbers = {index: float(text) for index, text in shown.items() if text != MISSING}
+        order = sorted(set(numbers.values()), reverse=column.direction == "up")
+        if len(order) < 2:
+            return {}
+        names: dict[float, Mark] = {order[0]: "best", order[1]: "second"}
+        return {(index, column.key): names[value] for index, value in numbers.items() if value in names}

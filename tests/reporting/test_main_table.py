@@ -1,0 +1,185 @@
+"""The main table from case rows, recomputed independently of the code under test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from harness.errors import ConfigError
+from harness.reporting.main_table import main_table
+from harness.reporting.profile import headline, median_summary
+from harness.reporting.report import write_report
+from harness.reporting.results import ModelResults, SuiteResults
+from harness.reporting.table import Row, Table
+from harness.runs import RunSpec, RunStore
+
+Maker = Callable[..., SuiteResults]
+
+
+def row_of(table: Table, label: str) -> Row:
+    return next(row for row in table.rows if row.label == label)
+
+
+def dice_of(suite: SuiteResults, label: str) -> pd.Series:
+    rows = next(run.rows for run in suite.models if run.label == label)
+    return 100 * rows[rows.metric == "dice"].groupby("patient")["value"].mean()
+
+
+def test_dice_is_the_mean_over_patients_in_percent(suite: SuiteResults) -> None:
+    table = main_table(suite)
+    for label in ("GDKVM", "STM"):
+        cell = row_of(table, label).cell("dice")
+        assert cell.value == pytest.approx(dice_of(suite, label).mean())
+        assert cell.low < cell.value < cell.high
+        assert row_of(table, label).cell("patients").value == 20
+
+
+def test_daggers_are_those_of_holm_corrected_signed_rank_tests(suite: SuiteResults) -> None:
+    ours = dice_of(suite, "GDKVM")
+    labels = [arm.label for arm in suite.arms if arm.label != "GDKVM"]
+    raw = [stats.wilcoxon(ours - dice_of(suite, label), zero_method="pratt").pvalue for label in labels]
+    expected = dict(zip(labels, multipletests(raw, 0.05, "holm")[0], strict=True))
+    table = main_table(suite)
+    assert {label: row_of(table, label).cell("dice").dagger for label in labels} == expected
+    assert any(expected.values())
+    assert not row_of(table, "GDKVM").cell("dice").dagger
+
+
+def test_ef_columns_compare_with_the_reference_masks_and_the_stated_ef(suite: SuiteResults) -> None:
+    rows = suite.models[0].rows.set_index(["metric", "patient"])["value"]
+    predicted, truth = rows["ef_biplane_predicted"], rows["ef_biplane_reference"]
+    row = row_of(main_table(suite), "GDKVM")
+    assert row.cell("ef_mae").value == pytest.approx((predicted - truth).abs().mean())
+    assert row.cell("ef_r").value == pytest.approx(np.corrcoef(predicted, truth)[0, 1])
+    assert row.cell("ef_stated_mae").value == pytest.approx((predicted - rows["ef_stated"]).abs().mean())
+
+
+def test_cost_columns_are_the_streaming_condition(suite: SuiteResults) -> None:
+    row = row_of(main_table(suite), "U-Net")
+    assert row.cell("fps").value == 210
+    assert row.cell("parameters_m").value == pytest.approx(1.9)
+    assert row.cell("gmacs").value == pytest.approx(1.33)
+
+
+def test_a_failed_model_stays_in_the_table_with_its_reason(suite: SuiteResults) -> None:
+    failed = ModelResults(label="Broken", model="broken", status="failed", reason="the loss became NaN")
+    table = main_table(replace(suite, models=(*suite.models, failed)))
+    assert np.isnan(row_of(table, "Broken").cell("dice").value)
+    assert any("the loss became NaN" in note for note in table.notes)
+    assert row_of(table, "GDKVM").cell("dice").value == row_of(main_table(suite), "GDKVM").cell("dice").value
+
+
+def test_the_caption_names_what_a_reader_must_know(suite: SuiteResults) -> None:
+    text = main_table(suite).caption
+    for word in (
+        "Wilcoxon",
+        "Holm",
+        "4 baselines",
+        "0.05",
+        "n = 20 patients",
+        "BCa",
+        "First-frame protocol: auto",
+        "mean",
+    ):
+        assert word.lower() in text.lower()
+
+
+def test_the_mark_of_a_partial_dataset_reaches_table_and_files(make_suite: Maker, tmp_path: Path) -> None:
+    suite = make_suite(patients=12, mark="partial: 4CH only")
+    write_report(suite, tmp_path)
+    assert "partial: 4CH only" in (tmp_path / "table.md").read_text()
+    assert "partial: 4CH only" in (tmp_path / "table.tex").read_text()
+
+
+def test_several_seeds_are_averaged_and_their_spread_is_shown(make_suite: Maker) -> None:
+    suite = make_suite(patients=15, seeds=3)
+    row = row_of(main_table(suite), "GDKVM")
+    runs = [run.rows for run in suite.models if run.label == "GDKVM"]
+    means = [100 * rows[rows.metric == "dice"]["value"].mean() for rows in runs]
+    assert row.cell("dice").value == pytest.approx(np.mean(means))
+    assert row.cell("dice").seed_sd == pytest.approx(np.std(means, ddof=1))
+    assert row.cell("patients").value == 15
+    assert row.cell("seeds").value == 3
+
+
+def test_pixel_distances_name_their_unit(make_suite: Maker) -> None:
+    keys = [column.key for column in main_table(make_suite(patients=12, unit="px")).columns]
+    assert "hd95_px" in keys
+    assert "hd95_mm" not in keys
+
+
+def test_fewer_than_ten_patients_give_values_without_intervals(make_suite: Maker) -> None:
+    cell = row_of(main_table(make_suite(patients=6)), "GDKVM").cell("dice")
+    assert np.isfinite(cell.value)
+    assert not cell.has_interval
+
+
+def test_a_suite_without_the_reference_has_no_tests(make_suite: Maker) -> None:
+    table = main_table(make_suite(patients=12, models=("U-Net", "STM")))
+    assert not any(row.cell("dice").dagger for row in table.rows)
+
+
+def test_the_report_is_written_and_written_again_with_the_same_bytes(suite: SuiteResults, tmp_path: Path) -> None:
+    first = {path: path.read_bytes() for path in write_report(suite, tmp_path)}
+    second = {path: path.read_bytes() for path in write_report(suite, tmp_path)}
+    assert first == second
+    names = {path.relative_to(tmp_path).as_posix() for path in first}
+    assert {
+        "table.md",
+        "table.csv",
+        "table.tex",
+        "figures/dice_against_fps.png",
+        "figures/dice_against_fps.pdf",
+    } <= names
+
+
+@pytest.mark.parametrize("column", ["mode", "compiled", "gmacs_per_frame_fvcore", "peak_memory_mb"])
+def test_a_profile_without_some_column_is_still_read(column: str, suite: SuiteResults) -> None:
+    profile = suite.models[0].profile
+    assert profile is not None
+    assert headline(profile.drop(columns=column)).parameters == 28_600_000
+
+
+def test_no_profile_gives_missing_figures() -> None:
+    assert np.isnan(headline(None).fps)
+    assert np.isnan(median_summary([None]).parameters)
+
+
+def spec(label: str, seed: int = 0, dataset: str = "phantom", size: str = "small") -> RunSpec:
+    return RunSpec(
+        model={"name": label.lower(), "size": size, "label": label, "build": {}},
+        data={"dataset": dataset, "mark": "partial: few"},
+        recipe={},
+        seed=seed,
+        protocol={"first_frame": "auto", "structures": "lv"},
+    )
+
+
+def test_a_suite_is_read_from_the_store_with_unfinished_runs_named(suite: SuiteResults, tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    done, bad = store.open(spec("GDKVM")), store.open(spec("STM"))
+    done.write_rows(suite.models[0].rows)
+    done.finish()
+    bad.stop("failed", "out of memory")
+    read = SuiteResults.from_runs([done, bad], name="demo", dataset="Phantom")
+    assert [run.label for run in read.models] == ["GDKVM", "STM"]
+    assert read.mark == "partial: few"
+    assert read.models[1].reason == "out of memory"
+    assert row_of(main_table(read), "GDKVM").cell("dice").value == pytest.approx(dice_of(suite, "GDKVM").mean())
+
+
+def test_sizes_that_share_a_label_are_told_apart_and_datasets_are_not_mixed(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    both = [store.open(spec("GDKVM", size=size)) for size in ("small", "paper")]
+    assert [run.label for run in SuiteResults.from_runs(both, name="s").models] == ["GDKVM (small)", "GDKVM (paper)"]
+    with pytest.raises(ConfigError, match="mixes the datasets"):
+        SuiteResults.from_runs([store.open(spec("A")), store.open(spec("A", dataset="camus"))], name="s")
+    with pytest.raises(ConfigError, match="no runs"):
+        SuiteResults.from_runs([], name="s")

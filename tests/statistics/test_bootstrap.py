@@ -1,0 +1,155 @@
+"""Bootstrap intervals over patients, held against scipy and closed forms."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.statistics.agreement import agreement, correlation, deviation
+from harness.statistics.bootstrap import bca_limits, bootstrap_interval, mean_interval, resampling_weights
+from harness.statistics.seeds import summarise
+
+
+def skewed(n: int = 50, seed: int = 3) -> np.ndarray:
+    return 1 - np.random.default_rng(seed).exponential(0.05, n)
+
+
+def test_bca_limits_equal_those_of_scipy_on_the_same_resamples() -> None:
+    values = skewed()
+    oracle = stats.bootstrap((values,), np.mean, n_resamples=4000, method="BCa", rng=np.random.default_rng(1))
+    jackknife = np.array([np.delete(values, i).mean() for i in range(len(values))])
+    low, high = bca_limits(oracle.bootstrap_distribution, values.mean(), jackknife)
+    assert low == pytest.approx(oracle.confidence_interval.low, abs=1e-10)
+    assert high == pytest.approx(oracle.confidence_interval.high, abs=1e-10)
+
+
+def test_mean_interval_agrees_with_scipy_up_to_resampling_noise() -> None:
+    values = skewed()
+    oracle = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(2))
+    interval = mean_interval(values)
+    tolerance = 0.05 * values.std() / np.sqrt(len(values)) * 2
+    assert interval.low == pytest.approx(oracle.confidence_interval.low, abs=tolerance)
+    assert interval.high == pytest.approx(oracle.confidence_interval.high, abs=tolerance)
+    assert interval.percentile_low != interval.low
+
+
+def test_the_mean_interval_uses_the_draws_of_plain_indexing() -> None:
+    values = skewed(12)
+    draws = np.random.default_rng(0).integers(0, 12, size=(500, 12))
+    naive = values[draws].mean(axis=1)
+    weighted = resampling_weights(12, 500, 0) @ values / 12
+    np.testing.assert_allclose(weighted, naive, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [0, 1, 9])
+def test_fewer_than_ten_patients_get_a_mean_and_no_interval(n: int) -> None:
+    interval = mean_interval(np.linspace(0, 1, n))
+    assert not interval.known
+    assert interval.n == n
+    assert np.isnan(interval.point) if n == 0 else interval.point == pytest.approx(0.5 if n > 1 else 0.0)
+
+
+def test_undefined_patients_are_left_out_of_n_and_mean() -> None:
+    interval = mean_interval([*np.full(10, 0.8), np.nan, 0.9])
+    assert interval.n == 11
+    assert interval.point == pytest.approx((8 + 0.9) / 11)
+
+
+def test_equal_values_have_an_interval_of_no_width() -> None:
+    interval = mean_interval(np.full(20, 0.75))
+    assert (interval.low, interval.high) == (0.75, 0.75)
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
+    values = skewed()
+    assert mean_interval(values, seed=4) == mean_interval(values, seed=4)
+    assert mean_interval(values, seed=4).low != mean_interval(values, seed=5).low
+
+
+def test_five_models_on_fifty_patients_take_less_than_a_second() -> None:
+    table = np.random.default_rng(0).normal(0.9, 0.03, (5, 50))
+    resampling_weights.cache_clear()
+    begin = time.perf_counter()
+    for row in table:
+        mean_interval(row)
+    assert time.perf_counter() - begin < 1.0
+
+
+def test_weighted_correlation_and_deviation_match_numpy_on_every_resample() -> None:
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(50, 10, 15), rng.normal(50, 10, 15)
+    draws = np.random.default_rng(0).integers(0, 15, size=(40, 15))
+    weights = resampling_weights(15, 40, 0)
+    expected = [np.corrcoef(x[d], y[d])[0, 1] for d in draws]
+    np.testing.assert_allclose(correlation(weights, x, y), expected, atol=1e-9)
+    np.testing.assert_allclose(deviation(weights, x), [x[d].std(ddof=1) for d in draws], atol=1e-9)
+
+
+def test_correlation_without_spread_is_missing() -> None:
+    assert np.isnan(correlation(np.ones((1, 5)), np.full(5, 2.0), np.arange(5.0)))[0]
+
+
+def test_agreement_matches_scipy_and_the_definition_of_bland_and_altman() -> None:
+    rng = np.random.default_rng(6)
+    truth = rng.uniform(25, 70, 40)
+    predicted = 0.8 * truth + 8 + rng.normal(0, 5, 40)
+    result = agreement([*predicted, np.nan], [*truth, 50.0])
+    difference = predicted - truth
+    line = stats.linregress(truth, predicted)
+    assert result.n == 40
+    assert result.mae.point == pytest.approx(np.abs(difference).mean())
+    assert result.rmse.point == pytest.approx(np.sqrt((difference**2).mean()))
+    assert result.r.point == pytest.approx(stats.pearsonr(predicted, truth).statistic)
+    assert (result.slope, result.intercept) == pytest.approx((line.slope, line.intercept))
+    assert result.bias.point == pytest.approx(difference.mean())
+    assert result.upper_limit.point == pytest.approx(difference.mean() + 1.96 * difference.std(ddof=1))
+    assert result.r.low < result.r.point < result.r.high < 1
+
+
+def test_implausible_predictions_are_counted_and_kept() -> None:
+    result = agreement([-4.0, 50.0, 95.0], [10.0, 50.0, 80.0])
+    assert result.implausible == 2
+    assert result.mae.point == pytest.approx((14 + 0 + 15) / 3)
+
+
+def test_one_seed_has_the_plain_patient_interval() -> None:
+    values = skewed()
+    summary = summarise(values)
+    assert summary.interval == mean_interval(values)
+    assert np.isnan(summary.seed_sd)
+
+
+def test_seeds_that_disagree_widen_the_interval_and_are_not_counted_as_patients() -> None:
+    values = skewed()
+    table = np.stack([values - 0.03, values, values + 0.03], axis=1)
+    summary = summarise(table)
+    assert summary.interval.n == 50
+    assert summary.seed_sd == pytest.approx(0.03)
+    width = summary.interval.high - summary.interval.low
+    assert width > 1.3 * (summary.patients.high - summary.patients.low)
+
+
+def test_seeds_that_agree_leave_the_interval_at_the_patients_percentiles() -> None:
+    values = skewed()
+    summary = summarise(np.stack([values, values], axis=1))
+    plain = mean_interval(values)
+    assert summary.interval.low == pytest.approx(plain.percentile_low)
+    assert summary.interval.high == pytest.approx(plain.percentile_high)
+
+
+def test_the_hierarchical_spread_is_that_of_two_crossed_factors() -> None:
+    rng = np.random.default_rng(8)
+    table = rng.normal(0, 1, (40, 1)) + rng.normal(0, 0.5, (1, 6)) + np.zeros((40, 6))
+    interval = summarise(table, resamples=40_000).interval
+    expected = np.sqrt(table.mean(axis=1).var() / 40 + table.mean(axis=0).var() / 6)
+    assert (interval.high - interval.low) / (2 * 1.96) == pytest.approx(expected, rel=0.05)
+
+
+def test_resamples_without_a_defined_statistic_are_left_out() -> None:
+    x = np.array([*np.zeros(11), 1.0])
+    interval = bootstrap_interval(lambda w: correlation(w, x, x), 12, resamples=2000)
+    assert interval.point == pytest.approx(1.0)
+    assert np.isfinite(interval.percentile_low)
