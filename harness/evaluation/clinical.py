@@ -21,7 +21,6 @@ from harness.evaluation.surface import Spacing, check_spacing
 
 DISCS = 20
 _SUBPIXELS = 3
-_MAX_TURNS = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,8 +43,8 @@ class LongAxisProfile:
 def long_axis_profile(mask: ArrayLike, spacing_mm: Spacing, discs: int = DISCS) -> LongAxisProfile | None:
     """Cut the largest connected part of an LV mask [H, W] into discs of equal height across its long axis.
 
-    The axis is the straight line through the centres of the discs: it starts as the principal axis of the pixels (in
-    mm) and is turned until the centres of all discs but the two end caps lie on it without slope.
+    The axis bisects two estimates, both made in mm: the principal axis of the pixels and the line from the apex to
+    the middle of the mitral annulus. The apex points up in the image, as in every apical view.
 
     Args:
         spacing_mm: pixel size (row, column), possibly anisotropic.
@@ -58,7 +57,8 @@ def long_axis_profile(mask: ArrayLike, spacing_mm: Spacing, discs: int = DISCS) 
     points = np.multiply(np.argwhere(part), spacing_mm, dtype=np.float64)
     if len(points) < 3:
         return None
-    axis = _midline(points, _principal_axis(points), discs)
+    principal = _principal_axis(points)
+    axis = _downwards(principal + _apex_to_base(points, principal))
     edges, areas = _disc_areas(points, axis, spacing_mm, discs)
     length = float(edges[1] - edges[0])
     if length <= 0:
@@ -125,32 +125,15 @@ def _downwards(axis: NDArray[np.float64]) -> NDArray[np.float64]:
     return -axis if axis[0] < 0 or (axis[0] == 0 and axis[1] < 0) else axis
 
 
-def _midline(points: NDArray[np.float64], axis: NDArray[np.float64], discs: int) -> NDArray[np.float64]:
-    """Turn ``axis`` until the centres of the inner discs have no slope against it."""
-    start = axis
-    for _ in range(_MAX_TURNS):
-        slope = _slope_of_centres(points, axis, discs)
-        axis = _downwards(axis + slope * np.array([-axis[1], axis[0]]))
-        if abs(slope) < 1e-6:
-            break
-    return axis if abs(float(axis @ start)) > math.cos(math.radians(30)) else start
+def _apex_to_base(points: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit vector from the apex (uppermost point along ``axis``) to the middle of the mitral annulus.
 
-
-def _slope_of_centres(points: NDArray[np.float64], axis: NDArray[np.float64], discs: int) -> float:
+    The two ends of the annulus are the points furthest along the diagonals between ``axis`` and its normal.
+    """
     along, across = points @ axis, points @ np.array([-axis[1], axis[0]])
-    low, high = along.min(), along.max()
-    if high <= low:
-        return 0.0
-    disc = np.minimum(((along - low) * (discs / (high - low))).astype(np.intp), discs - 1)
-    count = np.bincount(disc, minlength=discs)
-    inner = count > 0
-    inner[[0, -1]] = False
-    if inner.sum() < 2:
-        return 0.0
-    u = np.bincount(disc, along, discs)[inner] / count[inner]
-    v = np.bincount(disc, across, discs)[inner] / count[inner]
-    u -= u.mean()
-    return float(u @ v / (u @ u))
+    annulus = (points[np.argmax(along + across)] + points[np.argmax(along - across)]) / 2
+    line = annulus - points[np.argmin(along)]
+    return _downwards(line) if line.any() else axis
 
 
 def _disc_areas(
