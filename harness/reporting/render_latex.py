@@ -6,6 +6,7 @@ Needs ``\\usepackage{booktabs}``, ``\\usepackage{siunitx}`` and ``\\usepackage{g
 from __future__ import annotations
 
 import math
+import unicodedata
 
 from harness.reporting.table import MISSING, Cell, Column, Mark, Row, Table
 
@@ -15,20 +16,26 @@ _ESCAPES = {
     "|": r"\textbar{}", "±": r"\ensuremath{\pm}", "†": r"\ensuremath{\dagger}", "–": "--", "—": "---", "−": r"\ensuremath{-}",
     "×": r"\ensuremath{\times}", "≥": r"\ensuremath{\geq}", "≤": r"\ensuremath{\leq}", "α": r"\ensuremath{\alpha}",
     "β": r"\ensuremath{\beta}", "·": r"\ensuremath{\cdot}", "↑": r"\ensuremath{\uparrow}", "↓": r"\ensuremath{\downarrow}",
-    "[": "{[}", "]": "{]}", "\n": " ", '"': r"\textquotedbl{}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}",
-    "-": "{-}",
+    "[": "{[}", "]": "{]}", "\n": " ", '"': r"\texttt{\char34}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}",
+    "-": "{-}", "µ": r"\ensuremath{\mu}", "²": r"\textsuperscript{2}", "³": r"\textsuperscript{3}", "°": r"\textdegree{}",
+    "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}",
 }  # fmt: skip
 _ARROWS = {"up": r"\,$\uparrow$", "down": r"\,$\downarrow$", "none": ""}
 _DAGGER = r"$^{\dagger}$"
 
 
 def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it stands; characters outside of Latin-1 that no rule knows become ``?``."""
+    """Text that LaTeX prints as it stands; characters that no rule knows become ``?``."""
     return "".join(_ESCAPES.get(character) or _printable(character) for character in text)
 
 
 def _printable(character: str) -> str:
-    return character if " " <= character <= "ÿ" and character != "\x7f" else "?"
+    """ASCII as it is, accented Latin letters too (every engine composes them), anything else as ``?``."""
+    if " " <= character <= "~":
+        return character
+    base, *accents = unicodedata.normalize("NFD", character)
+    composed = bool(accents) and base.isascii() and base.isalpha() and character <= "ÿ"
+    return character if composed else "?"
 
 
 def to_latex(table: Table, *, star: bool = True) -> str:
@@ -41,17 +48,18 @@ def to_latex(table: Table, *, star: bool = True) -> str:
     columns = table.shown
     formats = [_Format.of(table, column) for column in columns]
     spec = "l" + "".join(one.spec for one in formats)
-    heads = [escape_latex(table.stub), *("{" + escape_latex(c.title) + _ARROWS[c.direction] + "}" for c in columns)]
     lines = [
         rf"\begin{{{environment}}}[t]",
         r"\centering",
         rf"\caption{{{_caption(table)}}}",
         rf"\label{{tab:{_label(table.name)}}}",
+        r"\smallskip",
+        r"\setlength{\tabcolsep}{4pt}",
         r"\sisetup{detect-weight=true, table-number-alignment=center}",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{@{{}}{spec}@{{}}}}",
         r"\toprule",
-        " & ".join(heads) + r" \\",
+        *_heads(table),
         r"\midrule",
         *_body(table, formats),
         r"\bottomrule",
@@ -59,6 +67,14 @@ def to_latex(table: Table, *, star: bool = True) -> str:
         rf"\end{{{environment}}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _heads(table: Table) -> list[str]:
+    """Names with arrows, and below them the units where there are any."""
+    names = ["{" + escape_latex(column.header) + _ARROWS[column.direction] + "}" for column in table.shown]
+    units = ["{" + escape_latex(f"[{column.unit}]") + "}" if column.unit else "" for column in table.shown]
+    lines = [" & ".join([escape_latex(table.stub), *names]) + r" \\"]
+    return [*lines, " & ".join(["", *units]) + r" \\"] if any(units) else lines
 
 
 def _body(table: Table, formats: list[_Format]) -> list[str]:

@@ -109,6 +109,8 @@ class SuiteResults:
     ) -> SuiteResults:
         """Read a suite from the results store; unfinished runs come along without rows, with their status and reason.
 
+        ``reference`` is a label or a registry name.
+
         Raises:
             ConfigError: there is no run, or the runs come from different datasets.
         """
@@ -128,7 +130,7 @@ class SuiteResults:
             dataset=label,
             mark="; ".join(marks) or None,
             models=tuple(models),
-            reference=reference,
+            reference=_reference(models, reference),
             command=command,
         )
 
@@ -198,6 +200,14 @@ def _distinct(models: list[ModelResults]) -> list[ModelResults]:
             raise ConfigError(f"Two runs are called {run.label} with seed {run.seed}; report one recipe at a time.")
         seen.add((run.label, run.seed))
     return models
+
+
+def _reference(models: list[ModelResults], wanted: str) -> str:
+    """The label of the wanted model (label or registry name, whatever its case); as given when nothing fits."""
+    for run in models:
+        if wanted.lower() in (run.label.lower(), run.model.lower()):
+            return run.label
+    return wanted
 
 
 def _relabel(run: ModelResults, label: str) -> ModelResults:

@@ -1,0 +1,25 @@
+"""echobench report: make a suite's tables and figures again from the results store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.reporting import print_report, write_report
+from harness.reporting.manifest import only_suite, read_suite
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
+@click.option("--reports-dir", default="reports", show_default=True, help="Where tables and figures are written.")
+@click.option("--no-pictures", is_flag=True, help="Leave out images of patients.")
+def command(name: str | None, results_dir: str, reports_dir: str, no_pictures: bool) -> None:
+    """Write the report NAME again (the only one, where there is one): no model is run.
+
+    Example: echobench report phantom-small
+    """
+    results = read_suite(name or only_suite(Path(reports_dir)), Path(reports_dir), Path(results_dir))
+    paths = write_report(results, Path(reports_dir) / results.name, () if no_pictures else None)
+    print_report(results, paths)
