@@ -1,0 +1,25 @@
+# Two iterations on tiny frames: for tests only; the numbers mean nothing.
+# Time: under a second per small model on one core.
+recipe = dict(
+    image_size=32,
+    clip_length=2,
+    test_clip_length=2,
+    batch_size=2,
+    iterations=2,
+    optimizer=dict(type="AdamW", lr=1e-3, weight_decay=1e-3, backbone_lr_factor=1.0),
+    schedule=dict(type="linear", warmup=0, final=0.0, milestones=[], gamma=0.1),
+    gradient_clip=3.0,
+    precision="fp32",
+    channels_last=True,
+    batch_norm="train",
+    ema=None,
+    loss=dict(ce=1.0, dice=1.0, points=None),
+    augment="paper",
+    val_interval=2,
+    checkpoint_interval=1,
+    log_interval=1,
+    activation_checkpointing=False,
+    deterministic=True,
+    workers=0,
+    device="auto",
+)

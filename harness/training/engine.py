@@ -1,0 +1,142 @@
+"""train: one job on one prepared cache, from the last checkpoint or from the beginning."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import torch
+
+from harness.data.prepared import PreparedCache
+from harness.errors import ConfigError, TrainingError
+from harness.registry import MODELS, load_plugins
+from harness.training import checkpoints
+from harness.training.averaging import build_average
+from harness.training.determinism import BUILD, deterministic_kernels, reseed
+from harness.training.hooks import LogHook, ProgressHook
+from harness.training.interrupt import DeferredInterrupt
+from harness.training.job import TrainingJob, TrainingSummary
+from harness.training.loaders import training_loader, validation_loader
+from harness.training.parameters import build_optimizer
+from harness.training.precision import PrecisionOptimWrapper, resolve_device, resolve_precision
+from harness.training.processes import Processes, joined_processes
+from harness.training.runner import BenchRunner
+from harness.training.segmentation import ClipSegmentation
+from harness.training.state import TrainingState
+
+
+def train(job: TrainingJob, cache: PreparedCache, progress: bool = True) -> TrainingSummary:
+    """Train a job on the ``train`` split of a ``PreparedCache`` and select on its ``val`` split.
+
+    Goes on from ``work_dir/checkpoints/last.pth`` where there is one of the same job: whenever and however the
+    run before was ended, the weights, the average, the optimiser, the best score and ``best.pth`` come out with
+    the same bits as without the interruption (same machine, same number of threads). A finished job returns at
+    once. Under ``torchrun`` each process takes its share of every batch.
+
+    ``progress`` shows a bar with the remaining time where standard error is a terminal.
+
+    Raises:
+        TrainingError: a loss that is not finite (the batch is named), or a damaged or foreign checkpoint.
+        ConfigError, DataError: an impossible recipe, an empty split.
+        KeyboardInterrupt: Ctrl-C, after ``last.pth`` was written.
+    """
+    recipe = job.recipe
+    if cache.image_size != recipe.image_size:
+        raise ConfigError(f"The recipe's image_size is {recipe.image_size} but the cache has {cache.image_size}.")
+    device = resolve_device(recipe.device)
+    with contextlib.ExitStack() as stack:
+        processes = stack.enter_context(joined_processes(device))
+        stack.enter_context(deterministic_kernels(recipe.deterministic))
+        interrupt = stack.enter_context(DeferredInterrupt())
+        runner = _assemble(job, cache, processes, interrupt, progress)
+        if runner.unfinished:
+            runner.train()
+    return _summary(runner)
+
+
+def build_model(job: TrainingJob) -> Any:
+    """The job's model with the initial weights of its seed."""
+    load_plugins()
+    reseed(job.seed, BUILD)
+    return MODELS.build(dict(job.build))
+
+
+def _check_best(job: TrainingJob, state: TrainingState) -> None:
+    """A resumed run must find the best weights that its checkpoint speaks of."""
+    path = job.checkpoints / "best.pth"
+    if state.best_iteration is not None and checkpoints.load(path)["iteration"] < state.best_iteration:
+        raise TrainingError(f"The checkpoint {path} is older than last.pth says; remove both and train again.")
+
+
+def _assemble(
+    job: TrainingJob, cache: PreparedCache, processes: Processes, interrupt: DeferredInterrupt, progress: bool
+) -> BenchRunner:
+    identity = job.identity(cache.fingerprint)
+    resumed = checkpoints.load_last(job.checkpoints, identity)
+    state = TrainingState(**resumed["state"]) if resumed else TrainingState()
+    _check_best(job, state)
+    segmentation = _segmentation(job, processes.device)
+    wrapper = _optim_wrapper(job, segmentation, processes.device)
+    pin = processes.device.type == "cuda"
+    return BenchRunner(
+        job,
+        identity=identity,
+        segmentation=segmentation,
+        average=None if job.recipe.ema is None else build_average(segmentation.model, job.recipe.ema),
+        optim_wrapper=wrapper,
+        loaders=(
+            training_loader(job, cache.split("train"), start=state.iteration, pin=pin, processes=processes),
+            validation_loader(job, cache.split("val"), pin=pin),
+        ),
+        resumed=resumed,
+        state=state,
+        interrupt=interrupt,
+        hooks=_hooks(job, wrapper, processes, progress) if processes.rank == 0 else [],
+    )
+
+
+def _segmentation(job: TrainingJob, device: torch.device) -> ClipSegmentation:
+    recipe = job.recipe
+    segmentation = ClipSegmentation(
+        build_model(job),
+        recipe.loss,
+        gives_first_mask=job.gives_first_mask,
+        freeze_batch_norm=recipe.batch_norm == "frozen",
+    )
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    return segmentation.to(device).to(memory_format=layout)
+
+
+def _optim_wrapper(job: TrainingJob, segmentation: ClipSegmentation, device: torch.device) -> PrecisionOptimWrapper:
+    return PrecisionOptimWrapper(
+        build_optimizer(segmentation.model, job.recipe.optimizer),
+        device=device,
+        precision=resolve_precision(job.recipe.precision, device),
+        max_norm=job.recipe.gradient_clip,
+    )
+
+
+def _hooks(job: TrainingJob, wrapper: PrecisionOptimWrapper, processes: Processes, progress: bool) -> list[Any]:
+    conditions = {
+        "device": str(processes.device),
+        "precision": wrapper.precision,
+        "processes": processes.world,
+        "threads": torch.get_num_threads(),
+    }
+    log = LogHook(job.work_dir, job.recipe.log_interval, conditions)
+    return [log, ProgressHook(str(job.build["type"]))] if progress else [log]
+
+
+def _summary(runner: BenchRunner) -> TrainingSummary:
+    job, state = runner.job, runner.state
+    if state.best_iteration is None or state.best_score is None:
+        raise TrainingError(f"The training in {job.work_dir} ended without a validation.")
+    return TrainingSummary(
+        iterations=state.iteration,
+        seconds=state.seconds,
+        best_iteration=state.best_iteration,
+        best_score=state.best_score,
+        best_checkpoint=job.checkpoints / "best.pth",
+        precision=runner.precision,
+        device=str(runner.device),
+    )

@@ -1,0 +1,132 @@
+"""mmengine hooks: JSON lines, TensorBoard and a progress bar."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmengine.hooks import Hook
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from harness.files import write_text
+
+if TYPE_CHECKING:
+    from harness.training.runner import BenchRunner
+
+
+def keep_lines(path: Path, iteration: int) -> None:
+    """Drop the log lines after ``iteration`` and a torn last line: what follows is computed again."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if record.get("iteration", 0) <= iteration:
+            kept.append(line + "\n")
+    write_text(path, "".join(kept))
+
+
+class LogHook(Hook):
+    """Writes ``log.jsonl`` and TensorBoard scalars every ``interval`` iterations and at each validation.
+
+    A line has ``kind`` (``start``, ``train``, ``val``) and ``iteration``. Losses are those of that iteration
+    alone, ``frames_per_second`` counts training frames since the line before (validation left out), a value
+    that is not finite is null.
+    """
+
+    priority = "BELOW_NORMAL"
+
+    def __init__(self, work_dir: Path, interval: int, start: dict[str, Any]) -> None:
+        self.work_dir, self.interval, self.start = work_dir, interval, start
+        self.frames, self.clock = 0, 0.0
+        self.board: Any = None
+
+    def before_train(self, runner: BenchRunner) -> None:
+        """Open the log and note the conditions of this session."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        iteration = runner.state.iteration
+        keep_lines(self.work_dir / "log.jsonl", iteration)
+        self.board = SummaryWriter(str(self.work_dir / "tensorboard"), purge_step=iteration + 1)
+        self._write({"kind": "start", "iteration": iteration, **self.start})
+        self.clock = time.perf_counter()
+
+    def after_train_iter(
+        self, runner: BenchRunner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Log the losses of this iteration where it is due."""
+        self.frames += data_batch["labelled"].numel() * runner.world_size
+        if (batch_idx + 1) % self.interval and batch_idx + 1 != runner.job.recipe.iterations:
+            return
+        wrapper: Any = runner.optim_wrapper
+        values = {name: value.item() for name, value in (outputs or {}).items()}
+        values["grad_norm"] = float(wrapper.grad_norm)
+        values["lr"] = max(group["lr"] for group in wrapper.optimizer.param_groups)
+        values["frames_per_second"] = self.frames / (time.perf_counter() - self.clock)
+        self._record("train", batch_idx + 1, values)
+        self.frames, self.clock = 0, time.perf_counter()
+
+    def after_val_epoch(self, runner: BenchRunner, metrics: dict[str, float] | None = None) -> None:
+        """Log a validation."""
+        values = metrics or {}
+        self._record("val", runner.state.iteration, values)
+        self.clock += values.get("seconds", 0.0)
+
+    def after_train(self, runner: BenchRunner) -> None:
+        """Close TensorBoard's file."""
+        self.board.close()
+
+    def _record(self, kind: str, iteration: int, values: dict[str, float]) -> None:
+        self._write({"kind": kind, "iteration": iteration, **values})
+        for name, value in values.items():
+            self.board.add_scalar(f"{kind}/{name}", value, iteration)
+
+    def _write(self, record: dict[str, Any]) -> None:
+        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+        with open(self.work_dir / "log.jsonl", "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(finite, allow_nan=False) + "\n")
+
+
+class ProgressHook(Hook):
+    """A bar with loss, best score and remaining time on the terminal; silent where there is none."""
+
+    priority = "LOW"
+
+    def __init__(self, label: str, *, every: int = 5) -> None:
+        self.label, self.every = label, every
+        self.bar: Progress | None = None
+
+    def before_train(self, runner: BenchRunner) -> None:
+        """Start the bar at the resumed iteration."""
+        if not sys.stderr.isatty():
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        self.bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+        self.task = self.bar.add_task(self.label, total=runner.job.recipe.iterations, completed=runner.state.iteration)
+        self.bar.start()
+
+    def after_train_iter(
+        self, runner: BenchRunner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Advance; the loss is read from the device only now and then."""
+        if self.bar is None or (batch_idx + 1) % self.every:
+            return
+        loss = (outputs or {})["loss"].item()
+        text = f"{self.label} loss {loss:.3f}"
+        best = runner.state.best_score
+        text += "" if best is None else f" val Dice {best:.3f}"
+        self.bar.update(self.task, completed=batch_idx + 1, description=text)
+
+    def after_train(self, runner: BenchRunner) -> None:
+        """Take the bar down, also after an error."""
+        if self.bar is not None:
+            self.bar.update(self.task, completed=runner.state.iteration)
+            self.bar.stop()

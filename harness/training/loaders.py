@@ -1,0 +1,87 @@
+"""Data loaders whose batches are functions of (seed, iteration), whatever the number of workers."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from harness.data.prepared import PreparedSplit
+from harness.data.sampling import ClipDataset, IterationBatches, collate
+from harness.errors import ConfigError, unknown
+from harness.training.job import TrainingJob
+from harness.training.processes import Processes
+
+
+class RankShare(Sampler[list[Any]]):
+    """Every ``world``-th item of each batch, from item ``rank``: one process's part of a common batch."""
+
+    def __init__(self, batches: Iterable[list[Any]], rank: int, world: int) -> None:
+        self.batches, self.rank, self.world = batches, rank, world
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        for batch in self.batches:
+            yield batch[self.rank :: self.world]
+
+
+def augmentation(augment: str | list[Any]) -> list[Any]:
+    """Transforms of the recipe's ``augment``: ``paper``, ``none`` or a list of transform configs.
+
+    Raises:
+        ConfigError: another word.
+    """
+    if not isinstance(augment, str):
+        return augment
+    if augment not in AUGMENTATIONS:
+        raise unknown("augmentation", augment, AUGMENTATIONS, "the recipe")
+    return AUGMENTATIONS[augment]
+
+
+AUGMENTATIONS: dict[str, list[Any]] = {"paper": [{"type": "PaperAugmentation"}], "none": []}
+
+
+def training_loader(
+    job: TrainingJob, split: PreparedSplit, *, start: int, pin: bool, processes: Processes
+) -> DataLoader:
+    """An endless loader of this process's share of each batch, from the one of iteration ``start`` on."""
+    recipe = job.recipe
+    if recipe.batch_size < processes.world:
+        raise ConfigError(
+            f"The recipe's batch_size {recipe.batch_size} is smaller than the {processes.world} processes."
+        )
+    transforms = augmentation(recipe.augment)
+    dataset = ClipDataset(
+        split, clip_length=recipe.clip_length, structures=job.structures, transforms=transforms, seed=job.seed
+    )
+    batches = IterationBatches(len(dataset), recipe.batch_size, job.seed, start=start)
+    return _loader(dataset, RankShare(batches, processes.rank, processes.world), recipe.workers, pin)
+
+
+def validation_loader(job: TrainingJob, split: PreparedSplit, *, pin: bool) -> DataLoader:
+    """All cases of the validation split in order, without augmentation."""
+    recipe = job.recipe
+    dataset = ClipDataset(split, clip_length=recipe.frames_at_test, structures=job.structures, seed=job.seed)
+    items = [(index, 0) for index in range(len(dataset))]
+    batches = [items[k : k + recipe.batch_size] for k in range(0, len(items), recipe.batch_size)]
+    return _loader(dataset, batches, recipe.workers, pin)
+
+
+def _loader(dataset: ClipDataset, batches: Iterable[list[Any]], workers: int, pin: bool) -> DataLoader:
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        pin_memory=pin,
+        collate_fn=collate,
+        worker_init_fn=_prepare_worker,
+        prefetch_factor=4 if workers else None,
+    )
+
+
+def _prepare_worker(worker: int) -> None:
+    """One thread each. Ctrl-C reaches the whole process group; only the parent answers it."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

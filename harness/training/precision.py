@@ -1,0 +1,117 @@
+"""Device and precision: from the recipe's words to an optimiser wrapper that works on CPU and CUDA alike."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+
+from harness.errors import ConfigError
+
+DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+SMALLEST_SCALE = 2.0**-20
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` → CUDA where there is one, else CPU; with several processes each takes its own CUDA device.
+
+    Raises:
+        ConfigError: CUDA is asked for and absent, or the name is no device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"The recipe's device must be auto, cpu, cuda or cuda:N, got '{name}'.") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"The recipe asks for the device '{name}' but torch finds no CUDA device; use device=auto.")
+    return device
+
+
+def resolve_precision(name: str, device: torch.device) -> str:
+    """``auto`` → bf16 where the device computes it natively, else fp32; other names stay."""
+    if name != "auto":
+        return name
+    return "bf16" if _native_bf16(device) else "fp32"
+
+
+def _native_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return any(check() for name in _CPU_CHECKS if (check := getattr(torch.cpu, name, None)) is not None)
+
+
+_CPU_CHECKS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """The autocast context of a resolved precision; nothing at all for fp32."""
+    dtype = DTYPES[precision]
+    return contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+class NonFiniteError(Exception):
+    """A loss or gradient that is NaN or infinite; the message says which."""
+
+
+class PrecisionOptimWrapper(OptimWrapper):
+    """mmengine's optimiser wrapper with autocast on any device and a check before each step.
+
+    fp16 scales the loss with ``GradScaler``; bf16 and fp32 need no scaler. The loss and the gradient norm are
+    looked at once per iteration, after the backward pass and before the weights change, so that a bad batch
+    never reaches the weights. A step that the scaler skips because of infinite fp16 gradients is no error.
+
+    Args:
+        optimizer: the torch optimiser.
+        device: device of the weights.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        max_norm: limit of the total gradient norm, None for none.
+    """
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, *, device: torch.device, precision: str, max_norm: float | None
+    ) -> None:
+        super().__init__(optimizer)
+        self.device, self.precision = device, precision
+        self.max_norm = float("inf") if max_norm is None else max_norm
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        self.grad_norm: Tensor = torch.zeros(())
+        self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
+
+    @contextlib.contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Autocast around the forward pass and the loss."""
+        with autocast(self.device, self.precision):
+            yield
+
+    def update_params(self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None) -> None:
+        """Backward, clip, check, step.
+
+        Raises:
+            NonFiniteError: the loss, or outside fp16 a gradient, is not finite; the weights are unchanged.
+        """
+        self.scaler.scale(loss).backward()
+        self._inner_count += 1
+        self.scaler.unscale_(self.optimizer)
+        self.grad_norm = nn.utils.clip_grad_norm_(self._parameters, self.max_norm)
+        try:
+            self._check(loss)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        finally:
+            self.optimizer.zero_grad()
+
+    def _check(self, loss: Tensor) -> None:
+        watched = loss.detach() if self.scaler.is_enabled() else loss.detach() + 0 * self.grad_norm
+        if torch.isfinite(watched):
+            if self.scaler.is_enabled() and self.scaler.get_scale() < SMALLEST_SCALE:
+                raise NonFiniteError("the gradients stay infinite in fp16")
+            return
+        value = loss.item()
+        finite = value - value == 0
+        raise NonFiniteError("a gradient became infinite or NaN" if finite else f"the loss became {value}")

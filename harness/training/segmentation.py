@@ -1,0 +1,97 @@
+"""ClipSegmentation: a plain ``VideoSegmenter`` in the shape that mmengine's Runner drives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.model import BaseDataPreprocessor, BaseModel
+from torch import Tensor, nn
+
+from harness.errors import DataError
+from harness.modeling import PerFrameSegmenter, VideoSegmenter
+from harness.training.losses import clip_losses
+from harness.training.recipe import LossSpec
+
+
+class ClipBatch(BaseDataPreprocessor):
+    """Moves a batch to the device and turns the flags of labelled frames into indices (on the CPU, no sync)."""
+
+    def __init__(self, drops_first: bool) -> None:
+        super().__init__(non_blocking=True)
+        self.drops_first = drops_first
+
+    def forward(self, data: dict[str, Tensor], training: bool = False) -> dict[str, Tensor]:
+        """``frames`` [B, T, 1, S, S], ``masks`` [B, T, S, S], ``supervised`` int64 [M] (indices into B*T)."""
+        labelled = data["labelled"].clone()
+        if self.drops_first:
+            labelled[:, 0] = False
+        supervised = labelled.flatten().nonzero().squeeze(1)
+        cast: dict[str, Tensor] = self.cast_data(
+            {"frames": data["frames"], "masks": data["masks"], "supervised": supervised}
+        )
+        return cast
+
+
+class ClipSegmentation(BaseModel):
+    """A ``VideoSegmenter`` with its loss and first-frame protocol.
+
+    Args:
+        model: the segmenter.
+        loss: weights of the losses.
+        gives_first_mask: give the reference mask of frame 0, which is then not supervised.
+        freeze_batch_norm: normalise with the running statistics and leave them as they are.
+
+    Models without memory (``PerFrameSegmenter``) are trained on the supervised frames alone: what they compute
+    for other frames has no influence on the loss.
+    """
+
+    data_preprocessor: ClipBatch
+
+    def __init__(
+        self, model: VideoSegmenter, loss: LossSpec, *, gives_first_mask: bool, freeze_batch_norm: bool
+    ) -> None:
+        super().__init__(data_preprocessor=ClipBatch(drops_first=gives_first_mask))
+        self.model = model
+        self.loss_spec = loss
+        self.gives_first_mask = gives_first_mask
+        self.freeze_batch_norm = freeze_batch_norm
+
+    def init_weights(self) -> None:
+        """Models initialise themselves when they are built."""
+
+    def train(self, mode: bool = True) -> ClipSegmentation:
+        """Switch the mode; frozen batch norms stay in evaluation mode."""
+        super().train(mode)
+        if mode and self.freeze_batch_norm:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def forward(self, frames: Tensor, masks: Tensor, supervised: Tensor, mode: str = "loss") -> Any:
+        """``loss``: dict of losses; ``predict``: logits [M, K+1, S, S] of the supervised frames."""
+        if mode == "predict":
+            return self.predict(self.model, frames, masks, supervised)
+        if not supervised.numel():
+            raise DataError("A training batch has no labelled frame to learn from; check the labels of its cases.")
+        if isinstance(self.model, PerFrameSegmenter):
+            chosen, reference = _alone(frames, supervised), _alone(masks, supervised)
+            every = torch.arange(len(chosen), device=chosen.device)
+            return clip_losses(self.model.forward_train(chosen), reference, every, self.loss_spec)
+        output = self.model.forward_train(frames, self._first_mask(masks))
+        return clip_losses(output, masks, supervised, self.loss_spec)
+
+    def predict(self, model: VideoSegmenter, frames: Tensor, masks: Tensor, supervised: Tensor) -> Tensor:
+        """Logits [M, K+1, S, S] of the supervised frames by ``model``, which may be an average of the trained one."""
+        if isinstance(model, PerFrameSegmenter):
+            return model(_alone(frames, supervised)).flatten(0, 1)
+        return model(frames, self._first_mask(masks)).flatten(0, 1)[supervised]
+
+    def _first_mask(self, masks: Tensor) -> Tensor | None:
+        return masks[:, 0] if self.gives_first_mask else None
+
+
+def _alone(clips: Tensor, supervised: Tensor) -> Tensor:
+    """Each supervised frame of [B, T, ...] as a clip of its own: [M, 1, ...]."""
+    return clips.flatten(0, 1)[supervised].unsqueeze(1)

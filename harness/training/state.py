@@ -1,0 +1,29 @@
+"""Where a training stands: the part of a checkpoint that is not tensors."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainingState:
+    """Counters that a checkpoint carries.
+
+    Attributes:
+        iteration: optimiser steps done.
+        validated: iteration whose weights were validated last; a checkpoint at a validation point that differs
+            owes a validation, which a resumed run does first.
+        best_iteration, best_score: the best validation so far, None before the first.
+        seconds: wall time of all sessions.
+    """
+
+    iteration: int = 0
+    validated: int = 0
+    best_iteration: int | None = None
+    best_score: float | None = None
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types only."""
+        return asdict(self)
