@@ -72,8 +72,6 @@ class STM(MemorySegmenter):
     With the defaults: 38,925,570 parameters.
     """
 
-    encodes_given_frame = False
-
     def __init__(
         self,
         *,
@@ -105,6 +103,9 @@ class STM(MemorySegmenter):
         f4, f8, f16 = self.query_encoder(images)
         key, value = self.query_head(f16)
         return Query(key, value, self.decoder.skip8(f8), self.decoder.skip4(f4))
+
+    def encode_given(self, frame: Tensor) -> None:
+        """Nothing: the memory encoder makes the keys of a frame from its mask too."""
 
     def memorize(self, frame: Tensor, masks: Tensor) -> Elements:
         """Memory elements of a frame [B, C, H, W] with soft masks [B, K, H, W]."""

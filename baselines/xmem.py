@@ -20,14 +20,14 @@ from harness.registry import MODELS
 
 
 class Query(NamedTuple):
-    """What a frame brings: its keys (also stored if it is memorised), f16 and the decoder's two skips."""
+    """What a frame brings: keys (stored too where it is memorised), f16, the decoder's skips (None if unused)."""
 
     key: Tensor
     shrinkage: Tensor
     selection: Tensor
     f16: Tensor
-    skip8: Tensor
-    skip4: Tensor
+    skip8: Tensor | None
+    skip4: Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,12 @@ class XMem(MemorySegmenter):
         f4, f8, f16 = self.key_encoder(to_weights(self.normalize(frames), self.key_encoder))
         key, shrinkage, selection = self.key_heads(f16)
         return Query(key, shrinkage, selection, f16, self.decoder.skip8(f8), self.decoder.skip4(f4))
+
+    def encode_given(self, frame: Tensor) -> Query:
+        """Like ``encode``, without the decoder's skips."""
+        f16 = self.key_encoder(to_weights(self.normalize(frame), self.key_encoder))[2]
+        key, shrinkage, selection = self.key_heads(f16)
+        return Query(key, shrinkage, selection, f16, None, None)
 
     def blank(self, frame: Tensor, features: Query) -> Memory:
         """The memory of ``auto`` before frame 0: that frame with empty masks, to be read once."""

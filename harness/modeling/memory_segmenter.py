@@ -56,14 +56,16 @@ class MemorySegmenter(VideoSegmenter):
     """
 
     inference_batch = 4
-    encodes_given_frame = True
-    """False where a frame whose mask is given needs no query features."""
 
     # -- for subclasses -----------------------------------------------------------------------------------
 
     @abstractmethod
     def encode(self, frames: Tensor) -> Any:
         """Query features of frames [N, C, H, W]: a NamedTuple of tensors whose first dimension is N."""
+
+    @abstractmethod
+    def encode_given(self, frame: Tensor) -> Any:
+        """The part of ``encode`` that ``remember`` needs of a frame whose mask is given, or None for nothing."""
 
     @abstractmethod
     def blank(self, frame: Tensor, features: Any) -> Any:
@@ -81,9 +83,7 @@ class MemorySegmenter(VideoSegmenter):
 
     def _begin(self, frame: Tensor, first_mask: Tensor | None) -> Stream:
         given = None if first_mask is None else object_masks(first_mask, self.num_structures)
-        if given is not None and not self.encodes_given_frame:
-            return Stream(0, None, None, given)
-        return self._open(frame, self.encode(frame), given)
+        return self._open(frame, self.encode(frame) if given is None else self.encode_given(frame), given)
 
     def _step(self, frame: Tensor, memory: Stream) -> tuple[Tensor, Stream]:
         features = memory.features if memory.time == 0 else self.encode(frame)
@@ -91,8 +91,10 @@ class MemorySegmenter(VideoSegmenter):
 
     def _clip(self, frames: Tensor, first_mask: Tensor | None) -> Tensor:
         given = None if first_mask is None else object_masks(first_mask, self.num_structures)
-        skipped = 1 if given is not None and not self.encodes_given_frame else 0
-        features = [None] * skipped + self._encode_clip(frames[:, skipped:])
+        if given is None:
+            features = self._encode_clip(frames)
+        else:
+            features = [self.encode_given(frames[:, 0]), *self._encode_clip(frames[:, 1:])]
         stream = self._open(frames[:, 0], features[0], given)
         logits = []
         for time, frame in enumerate(frames.unbind(1)):

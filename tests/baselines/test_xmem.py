@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -87,7 +89,7 @@ def test_long_term_memory_never_engages_before_frame_45() -> None:
 def test_the_sensory_memory_changes_at_every_frame_and_the_first_frame_stays_in_working_memory() -> None:
     model = tiny(memory_every=2, max_frames=3, min_frames=2, prototypes=1)
     _, memories = stream(model, torch.rand(1, 12, 1, 16, 16))
-    for before, after in zip(memories, memories[1:], strict=False):
+    for before, after in itertools.pairwise(memories):
         assert not torch.equal(before.sensory, after.sensory)
     first = memories[0].bank.key
     assert all(torch.equal(m.bank.key[:, m.bank.long_term : m.bank.long_term + 1], first) for m in memories)
