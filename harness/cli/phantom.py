@@ -30,7 +30,7 @@ def command(
 
     A finished root of the same parameters is kept as it is.
     """
-    from harness.data.phantom import generate
+    from harness.data.phantom import describe, generate
 
     if len(patients) != 3:
         raise click.BadParameter("give three counts, e.g. 60,15,25.", param_hint="--patients")
@@ -38,6 +38,4 @@ def command(
     generate(root, patients=counts, seed=seed, pixel_mm=pixel_mm, workers=workers, progress=progress)
     click.echo(f"The phantom is at {root}.")
     if described:
-        from harness.data.phantom.statistics import describe
-
         click.echo(describe(root).to_string(float_format="{:.1f}".format))

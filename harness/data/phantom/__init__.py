@@ -4,5 +4,6 @@ from harness.data.phantom.parameters import PhantomParameters
 from harness.data.phantom.patient import draw_patient
 from harness.data.phantom.render import Rendered, render_clip
 from harness.data.phantom.root import generate, read_manifest
+from harness.data.phantom.statistics import describe
 
-__all__ = ["PhantomParameters", "Rendered", "draw_patient", "generate", "read_manifest", "render_clip"]
+__all__ = ["PhantomParameters", "Rendered", "describe", "draw_patient", "generate", "read_manifest", "render_clip"]

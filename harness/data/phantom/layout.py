@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.phantom.anatomy import VIEWS, volumes_ml
+from harness.data.phantom.anatomy import volumes_ml
 from harness.data.phantom.parameters import SPLITS, PhantomParameters
 from harness.data.phantom.patient import Acquisition, Patient, draw_patient
 from harness.data.phantom.render import Rendered, render_clip
@@ -100,6 +100,3 @@ def write_splits(root: Path, parameters: PhantomParameters) -> None:
     for split, part in zip(SPLITS, parts, strict=True):
         lines = "".join(f"{patient_id(int(index))}\n" for index in sorted(part))
         (folder / f"subgroup_{split}.txt").write_text(lines, encoding="utf-8")
-
-
-__all__ = ["IMAGES", "SPLIT_LISTS", "VIEWS", "patient_id", "write_nifti", "write_patient", "write_splits"]

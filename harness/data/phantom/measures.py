@@ -9,7 +9,12 @@ from scipy import ndimage
 Image = NDArray[np.float32]
 
 RESIDUAL_MM = 2.5
-"""Deviation of the Gaussian whose result is subtracted to leave the speckle."""
+"""Deviation of the Gaussian whose result is subtracted to leave the speckle for its strength and size."""
+
+TRACE_MM = 1.5
+"""The same for its correlation in time: narrow, so that the standing brightness of the tissue does not count."""
+
+_RESIDUAL_DEG = 3.5
 
 
 def geometry(mask: Image, pixel: float) -> dict[str, float]:
@@ -63,8 +68,18 @@ def grey_levels(image: Image, mask: Image, pixel: float) -> dict[str, float]:
         inside = ndimage.binary_erosion(mask == label, iterations=steps) & fan
         values[f"grey_{name}"] = float(image[inside].mean()) if inside.any() else float("nan")
         values[f"residual_{name}"] = float(residual[inside].std()) if inside.any() else float("nan")
+    values |= _grey_by_depth(image, pixel)
     values["grey_contrast"] = values["grey_myocardium"] - values["grey_cavity"]
     return values
+
+
+def _grey_by_depth(image: Image, pixel: float) -> dict[str, float]:
+    height, width = image.shape
+    y, x = np.ogrid[:height, :width]
+    depth, fan = np.hypot((y + 0.5) * pixel, (x + 0.5 - width / 2) * pixel), _fan(image)
+    bands = {"grey_0_30_mm": (0, 30), "grey_30_140_mm": (30, 140), "grey_beyond_140_mm": (140, np.inf)}
+    inside = {name: fan & (depth >= top) & (depth < bottom) for name, (top, bottom) in bands.items()}
+    return {name: float(image[band].mean()) if band.any() else float("nan") for name, band in inside.items()}
 
 
 def _fan(image: Image) -> NDArray[np.bool_]:
@@ -75,7 +90,7 @@ def _fan(image: Image) -> NDArray[np.bool_]:
 def speckle_width(image: Image, pixel: float) -> dict[str, float]:
     """Full width at half maximum of the residual's autocorrelation: along depth (mm) and angle (degrees)."""
     polar, step_mm, step_deg = to_polar(image, pixel)
-    residual = polar - ndimage.gaussian_filter(polar, (5 / step_mm, 6 / step_deg))
+    residual = polar - ndimage.gaussian_filter(polar, (RESIDUAL_MM / step_mm, _RESIDUAL_DEG / step_deg))
     inner = residual[round(30 / step_mm) : round(0.9 * len(polar))]
     return {
         "axial_fwhm_mm": _half_width(inner, 0) * step_mm,
@@ -105,10 +120,22 @@ def _half_width(field: Image, axis: int) -> float:
     return float("nan")
 
 
+def away_from_wall(masks: Image, pixel: float, margin_mm: float = 4.0) -> NDArray[np.bool_]:
+    """Cavity pixels [T, H, W] at least a margin from its border, where the wall's point spread does not reach."""
+    inside = masks == 1
+    return np.stack([ndimage.distance_transform_edt(mask) > margin_mm / pixel for mask in inside])
+
+
+def speckle_trace(frames: Image, pixel: float) -> Image:
+    """Frames [T, H, W] less their local mean over ``TRACE_MM``."""
+    sigma = TRACE_MM / pixel
+    return frames - ndimage.gaussian_filter(frames, (0, sigma, sigma))
+
+
 def temporal_correlation(frames: Image, inside: NDArray[np.bool_], lag: int) -> float:
     """Mean over frames of the correlation between frames a lag apart, over the pixels inside both; NaN where there are none.
 
-    frames: float [T, H, W]; inside: bool [T, H, W].
+    frames: float [T, H, W]; inside: bool [T, H, W]. Pixels are compared where they are: motion lowers the correlation.
     """
     values = []
     for first in range(len(frames) - lag):

@@ -90,14 +90,14 @@ def _diastole(rng: Generator) -> list[Outline]:
         outlines.append(
             Outline(
                 length=length,
-                width=float(np.clip(44.5 * np.exp(1.2 * size + rng.normal(0, 0.11)), 31, 0.85 * length)),
+                width=float(np.clip(45.5 * np.exp(1.2 * size + rng.normal(0, 0.11)), 31, 0.85 * length)),
                 shoulder=float(rng.uniform(0.48, 0.66)),
                 base=float(rng.uniform(0.68, 0.88)),
                 apex_wall=9.5 * float(np.exp(wall + rng.normal(0, 0.12))),
                 side_wall=12.0 * float(np.exp(wall + rng.normal(0, 0.08))),
                 base_wall=11.0 * float(np.exp(wall + rng.normal(0, 0.1))),
-                atrium_length=float(np.clip(37 * np.exp(rng.normal(0, 0.27)), 16, 70)),
-                atrium_width=float(np.clip(37 * np.exp(rng.normal(0, 0.2)), 20, 60)),
+                atrium_length=float(np.clip(39 * np.exp(rng.normal(0, 0.32)), 15, 66)),
+                atrium_width=float(np.clip(39 * np.exp(rng.normal(0, 0.22)), 18, 56)),
             )
         )
     return outlines
@@ -105,8 +105,8 @@ def _diastole(rng: Generator) -> list[Outline]:
 
 def _systole(rng: Generator, ed: Sequence[Outline], ef: float) -> list[Outline]:
     """Outlines at ES: the length shortens, the widths take up what is left to reach the ejection fraction exactly."""
-    share = float(np.clip(0.86 * np.exp(rng.normal(0, 0.28)), 0.35, 1.5))
-    shortening = min(share * (1 - (1 - ef) ** (1 / 3)), 0.33)
+    share = float(np.clip(0.82 * np.exp(rng.normal(0, 0.26)), 0.35, 1.4))
+    shortening = min(share * (1 - (1 - ef) ** (1 / 3)), 0.28)
     shaped = [
         replace(
             outline,
@@ -154,7 +154,7 @@ def _acquire(
     half_angle = float(np.deg2rad(np.clip(rng.normal(37, 1.8), 31, 42)))
     pose = _place(rng, view, ed, half_angle)
     base_y = pose.apex_y + ed.length * np.cos(pose.tilt)
-    depth = float(np.clip(base_y + np.clip(rng.normal(40, 13), 12, 80), 100, 205))
+    depth = float(np.clip(base_y + np.clip(rng.normal(42, 16), 12, 85), 98, 205))
     moved = replace(
         pose,
         apex_x=pose.apex_x + float(rng.normal(0, 1.2)),
@@ -186,7 +186,7 @@ def _place(rng: Generator, view: str, ed: Outline, half_angle: float) -> Pose:
     centre = 5.0 if view == "4CH" else 0.0
     best, best_outside = None, np.inf
     for _ in range(60):
-        tilt = float(np.deg2rad(np.clip(rng.normal(4, 13.5), -30, 32)))
+        tilt = float(np.deg2rad(np.clip(rng.normal(5, 16), -30, 32)))
         apex_y = float(np.clip(30.5 * np.exp(rng.normal(0, 0.22)), 18, 50))
         apex_x = float(centre + rng.normal(0, 6) - 0.45 * np.sin(tilt) * ed.length)
         pose = Pose(

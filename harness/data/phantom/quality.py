@@ -86,40 +86,40 @@ class _Tier:
 
 
 _TIERS = {
-    "Good": _Tier(41, 13.6, 1.5, -8, 0.7, 6, 0.35),
-    "Medium": _Tier(43, 11.6, 2.5, -2, 1.3, 8, 0.7),
-    "Poor": _Tier(46, 9.6, 4.0, 3, 2.2, 9, 1.2),
+    "Good": _Tier(44, 17.5, 4, -6, 0.7, 6, 0.35),
+    "Medium": _Tier(45, 16, 5, 0, 1.3, 8, 0.7),
+    "Poor": _Tier(48, 14.5, 6.0, 5, 2.2, 9, 1.2),
 }
 
 
 def draw_appearance(rng: Generator, quality: str, half_angle: float) -> Appearance:
     """Draw the look of one view of a tier ``Good``, ``Medium`` or ``Poor``."""
     tier = _TIERS[quality]
-    myocardium = float(np.clip(rng.normal(tier.contrast_db, 2.2), 6, 20))
+    myocardium = float(np.clip(rng.normal(tier.contrast_db, 2.2), 8, 24))
     return Appearance(
         offset=float(np.clip(rng.normal(tier.offset, 15), 8, 85)),
-        dynamic_range_db=float(rng.uniform(60, 78)),
+        dynamic_range_db=float(rng.uniform(49, 61)),
         myocardium_db=myocardium,
         surround_db=myocardium + float(rng.normal(-1.5, 2)),
-        lateral_db=float(rng.normal(-3, 3.5)),
+        lateral_db=float(rng.normal(-3, 4)),
         septum_db=float(rng.normal(0.5, 1)),
-        free_wall_db=float(rng.normal(-2, 1.6)),
-        pericardium_db=float(np.clip(rng.normal(7, 3), 0, 14)),
-        annulus_db=float(np.clip(rng.normal(7, 2.5), 0, 13)),
+        free_wall_db=float(rng.normal(-2.5, 2.2)),
+        pericardium_db=float(np.clip(rng.normal(9, 4), 0, 18)),
+        annulus_db=float(np.clip(rng.normal(8, 3), 0, 15)),
         valve_db=float(rng.normal(0, 3)),
         tenting_mm=float(np.clip(rng.normal(4, 3), -2, 10)),
         trabeculae_mm=float(rng.uniform(0.5, 4)),
         papillary=_papillary(rng),
         dropouts=_dropouts(rng, tier),
         shadows=_shadows(rng, tier, half_angle),
-        haze_db=float(np.clip(rng.normal(tier.haze_db, 2), -2, 10)),
+        haze_db=float(np.clip(rng.normal(tier.haze_db, 2), -1, 12)),
         near_db=myocardium + float(rng.normal(1, 2.5)),
         near_mm=float(np.clip(rng.normal(13, 5), 4, 30)),
         clutter_db=float(rng.normal(tier.clutter_db, 4)),
         clutter_mm=float(rng.uniform(30, 110)),
         clutter_angle=float(rng.uniform(-0.8, 0.8) * half_angle),
         deep_gain_db=float(rng.normal(5, 3)),
-        axial_fwhm_mm=float(np.clip(rng.normal(1.6, 0.2), 1.2, 2.4)),
+        axial_fwhm_mm=float(np.clip(rng.normal(1.25, 0.2), 0.95, 2.0)),
         lateral_fwhm_deg=float(np.clip(rng.normal(2.5, 0.3), 1.8, 3.4)),
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 def read_pixels(path: Path) -> tuple[NDArray[np.float32], float]:
     """Pixels as [H, W] or [T, H, W] and the pixel size in mm."""
-    image = nibabel.load(path)
+    image = nibabel.Nifti1Image.from_filename(path)
     return np.ascontiguousarray(np.asarray(image.dataobj, np.float32).T), float(image.header.get_zooms()[0])
 
 

@@ -18,8 +18,10 @@ from harness.data.phantom.tissue import Scatterers, move, place_scatterers
 
 Generator = np.random.Generator
 
-_TISSUE_MEMORY = 0.93
-_NEAR_MEMORY = 0.93
+_TISSUE, _NEAR = (0.69, 0.62), (0.66, 0.55)
+"""Share of the speckle that lasts and memory per frame of the rest: the correlation of the complex field at lag k is
+share + (1 - share) memory^k, and the envelope's about its square."""
+
 _FWHM = 2.3548
 _WEDGE_MM = 4.5
 
@@ -49,15 +51,14 @@ def _polar_frames(
 ) -> Iterator[Array]:
     spread = _point_spread(sector, look)
     veil = Veil.of(sector, look)
-    tissue, near = _noise(rng, len(points.z)), _noise(rng, *sector.polar_shape)
+    tissue, near = Flicker(rng, (len(points.z),), *_TISSUE), Flicker(rng, sector.polar_shape, *_NEAR)
     for phase in phases:
         outline, pose = view.outline(float(phase)), view.pose(float(phase))
         x, y = pose.to_image(*move(points.z, points.u, view.ed, outline))
-        field = sector.bin(x, y, tissue * points.amplitude)
-        field += _noise(rng, *sector.polar_shape) * veil.haze + near * veil.static
+        field = sector.bin(x, y, tissue.next() * points.amplitude)
+        field += _noise(rng, *sector.polar_shape) * veil.haze + near.next() * veil.static
         intensity = power(spread.blur(field)) * veil.gain
         yield np.clip((log_compress(intensity, look.dynamic_range_db) + look.offset) * veil.shade, 0, 255)
-        tissue, near = _forget(rng, tissue, _TISSUE_MEMORY), _forget(rng, near, _NEAR_MEMORY)
 
 
 def _point_spread(sector: Sector, look: Appearance) -> PointSpread:
@@ -69,10 +70,21 @@ def _noise(rng: Generator, *shape: int) -> Array:
     return rng.standard_normal((2, *shape), dtype=np.float32)
 
 
-def _forget(rng: Generator, noise: Array, memory: float) -> Array:
-    """One step of a first-order autoregression of unit variance."""
-    fresh = rng.standard_normal(noise.shape, dtype=np.float32)
-    return np.float32(memory) * noise + np.float32(np.sqrt(1 - memory**2)) * fresh
+class Flicker:
+    """Complex Gaussian noise [2, *shape] of unit variance of which a share lasts and the rest is forgotten frame by frame."""
+
+    def __init__(self, rng: Generator, shape: tuple[int, ...], share: float, memory: float) -> None:
+        self._rng, self._memory = rng, np.float32(memory)
+        self._weights = np.float32(np.sqrt(share)), np.float32(np.sqrt(1 - share))
+        self._fresh_weight = np.float32(np.sqrt(1 - memory**2))
+        self._lasting, self._passing = _noise(rng, *shape), _noise(rng, *shape)
+
+    def next(self) -> Array:
+        """The next frame's noise."""
+        lasting, passing = self._weights
+        noise = lasting * self._lasting + passing * self._passing
+        self._passing = self._memory * self._passing + self._fresh_weight * _noise(self._rng, *self._passing.shape[1:])
+        return noise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from harness.data.phantom.measures import geometry, grey_levels, speckle_width, temporal_correlation
+from harness.data.phantom.measures import (
+    away_from_wall,
+    geometry,
+    grey_levels,
+    speckle_trace,
+    speckle_width,
+    temporal_correlation,
+)
 from harness.data.phantom.reading import read_info, read_pixels
 from harness.errors import DataError
 
@@ -42,6 +49,9 @@ TARGETS: dict[str, tuple[float, float, float]] = {
     "grey_cavity": (34, 60, 92),
     "grey_myocardium": (65, 98, 135),
     "grey_contrast": (21, 38, 56),
+    "grey_0_30_mm": (np.nan, 110, np.nan),
+    "grey_30_140_mm": (np.nan, 82, np.nan),
+    "grey_beyond_140_mm": (np.nan, np.nan, np.nan),
     "residual_cavity": (10, 12, 17),
     "residual_myocardium": (14, 18, 22),
     "axial_fwhm_mm": (1.4, 1.9, 2.5),
@@ -143,10 +153,15 @@ def _lags(frames: NDArray[np.float32], masks: NDArray[np.float32], pixel: float)
     y, x = np.ogrid[:height, :width]
     depth = np.hypot((y + 0.5) * pixel, (x + 0.5 - width / 2) * pixel)
     fan = ndimage.binary_erosion(frames.max(0) > 0, iterations=3)
-    regions = {"myocardium": masks == 2, "cavity": masks == 1, "near_field": (masks == 0) & (depth > 5) & (depth < 25)}
+    trace = speckle_trace(frames, pixel)
+    regions = {
+        "myocardium": masks == 2,
+        "cavity": away_from_wall(masks, pixel),
+        "near_field": (masks == 0) & (depth > 5) & (depth < 25),
+    }
     for name, inside in regions.items():
         for lag in range(1, 6):
-            yield f"correlation_{name}_{lag}", temporal_correlation(frames, inside & fan, lag)
+            yield f"correlation_{name}_{lag}", temporal_correlation(trace, inside & fan, lag)
 
 
 def _info(folder: Path, view: str) -> dict[str, float]:

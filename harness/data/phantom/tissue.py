@@ -77,7 +77,7 @@ def reflectivity_db(rng: Generator, z: Array, u: Array, view: ViewAnatomy, look:
     fraction = (distance - inner) / np.maximum(outer - inner, np.float32(1e-3))
     cavity, wall = distance < inner, (distance >= inner) & (distance < outer)
     lateral = u > 0
-    level = look.surround_db + 3.5 * smooth_noise(rng, z, u, 22) + 2.5 * smooth_noise(rng, z, u, 7, stretch=2.5)
+    level = look.surround_db + 4.5 * smooth_noise(rng, z, u, 22) + 3.5 * smooth_noise(rng, z, u, 5, stretch=2.5)
     level = np.where(lateral & (s < 1), level + look.lateral_db, level)
     level = np.where(wall, _wall_db(rng, z, u, fraction, s, look), level)
     level = np.where(wall & (z > outline.length), look.myocardium_db - 1 + 2 * smooth_noise(rng, z, u, 6), level)
@@ -99,7 +99,7 @@ def smooth_noise(rng: Generator, z: Array, u: Array, scale_mm: float, stretch: f
 
 
 def _wall_db(rng: Generator, z: Array, u: Array, fraction: Array, s: Array, look: Appearance) -> Array:
-    texture = 1.8 * smooth_noise(rng, z, u, 9) + 1.3 * smooth_noise(rng, z, u, 3.5)
+    texture = 2.2 * smooth_noise(rng, z, u, 9) + 2.2 * smooth_noise(rng, z, u, 2.2, stretch=0.5)
     level = look.myocardium_db + texture + 2.0 * np.exp(-(((fraction - 0.08) / 0.12) ** 2))
     side = np.where(u < 0, look.septum_db, look.free_wall_db)
     level = level + side * np.clip(s * 2, 0, 1)

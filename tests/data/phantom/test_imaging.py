@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from harness.data.phantom.imaging import PointSpread, Sector, log_compress, power
+from harness.data.phantom.measures import away_from_wall, speckle_trace, temporal_correlation
 from harness.data.phantom.patient import draw_patient
 from harness.data.phantom.render import Rendered, render_clip
+from harness.data.phantom.statistics import CORRELATIONS
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +29,11 @@ def clips() -> list[Rendered]:
     return found
 
 
-def lagged(frames: np.ndarray, inside: np.ndarray, lag: int) -> float:
-    """Mean correlation over pixels of frames a lag apart, each pixel's slow brightness left in."""
-    pairs = [np.corrcoef(a[inside], b[inside])[0, 1] for a, b in zip(frames[:-lag], frames[lag:], strict=True)]
-    return float(np.mean(pairs))
+def still_clip() -> Rendered:
+    """Twenty-four frames of a heart that does not move."""
+    patient = draw_patient(np.random.default_rng((11, 4)))
+    view = replace(patient.views[1], es=patient.views[1].ed, es_pose=patient.views[1].ed_pose)
+    return render_clip(np.random.default_rng(1), view, replace(patient.acquisitions[1], frames=24), 0.6)
 
 
 def test_scan_conversion_puts_depth_and_angle_where_geometry_says(sector: Sector) -> None:
@@ -87,7 +93,17 @@ def test_myocardium_is_brighter_than_the_cavity_and_the_cavity_is_not_black(clip
 
 def test_tissue_speckle_is_correlated_in_time_and_cavity_speckle_hardly(clips: list[Rendered]) -> None:
     for clip in clips:
-        wall = (clip.masks == 2).all(0) & (clip.frames.min(0) > 0)
-        cavity = (clip.masks == 1).all(0)
-        assert lagged(clip.frames, wall, 1) > lagged(clip.frames, cavity, 1) + 0.2
-        assert lagged(clip.frames, wall, 1) > lagged(clip.frames, wall, 5)
+        trace, bright = speckle_trace(clip.frames.astype(np.float32), 0.8), clip.frames.min(0) > 0
+        wall, cavity = (clip.masks == 2) & bright, away_from_wall(clip.masks, 0.8)
+        assert temporal_correlation(trace, wall, 1) > temporal_correlation(trace, cavity, 1) + 0.1
+        assert temporal_correlation(trace, wall, 1) > temporal_correlation(trace, wall, 5)
+
+
+def test_speckle_of_tissue_at_rest_keeps_the_correlations_of_real_myocardium() -> None:
+    clip = still_clip()
+    trace = speckle_trace(clip.frames.astype(np.float32), 0.6)
+    bright = ndimage.binary_erosion(clip.frames.min(0) > 0, iterations=3)
+    wall, cavity = (clip.masks == 2) & bright, away_from_wall(clip.masks, 0.6)
+    measured = [temporal_correlation(trace, wall, lag) for lag in range(1, 6)]
+    np.testing.assert_allclose(measured, CORRELATIONS["myocardium"], atol=0.12)
+    assert temporal_correlation(trace, cavity, 3) < 0.5 * measured[2]
