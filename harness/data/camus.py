@@ -83,6 +83,11 @@ class Camus(EchoDataset):
         parts = [text for text in (self.gaps.mark(), self._own_split()) if text]
         return "; ".join(parts) or None
 
+    def available(self) -> dict[str, Any]:
+        gaps = self.gaps
+        there: dict[str, Any] = {"views": gaps.views_there} if gaps.views_absent and gaps.views_there else {}
+        return {**there, "clip": gaps.other_clip} if gaps.clip_absent and not gaps.other_clip_absent else there
+
     def _own_split(self) -> str | None:
         counts = {split: len(ids) for split, ids in self.lists.items()}
         if self.official_split is None or counts == self.official_split:
@@ -112,6 +117,7 @@ class Camus(EchoDataset):
             found += [
                 Finding(level="warning", check="complete", message=f"missing: {text}") for text in gaps.describe()
             ]
+        found += [Finding(level="note", check="complete", message=text) for text in gaps.not_asked_for()]
         if own := self._own_split():
             found.append(Finding(level="warning", check="splits", message=own))
         return found + self._split_findings(refused)
@@ -162,7 +168,8 @@ class Camus(EchoDataset):
         shapes = [image.pixels.shape for image, _ in pairs]
         if shapes[0] != shapes[1] or shapes[0][0] != 1:
             raise DataError(
-                f"The ED and ES stills in {folder} have shapes {shapes[0][1:]} and {shapes[1][1:]}; restore them."
+                f"The ED and ES stills of {case.view} in {folder} have shapes {shapes[0]} and {shapes[1]} instead of one "
+                "frame each of the same rows and columns; restore them."
             )
         masks = np.concatenate([mask.pixels for _, mask in pairs])
         return Clip(

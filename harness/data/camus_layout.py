@@ -119,6 +119,12 @@ class Gaps:
             items.append(f"Info_*.cfg of {self.cfg_absent} of {self.cases} clips (EF, frame rate and quality unknown)")
         return items
 
+    def not_asked_for(self) -> list[str]:
+        """What the root lacks besides, which the chosen options do not need."""
+        items = [f"view {view} is absent and not asked for" for view in self.other_views_absent]
+        other = f"{KIND_NAMES[self.other_clip]} are absent and not asked for"
+        return items + ([other] if self.other_clip_absent and not self.clip_absent else [])
+
     def mark(self) -> str | None:
         """The short form that stands beside results; None when nothing is missing."""
         if not self.any:

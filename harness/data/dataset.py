@@ -122,6 +122,10 @@ class EchoDataset(ABC):
             return found
         return found + inspect_pixels(self, workers=workers, progress=progress)
 
+    def available(self) -> dict[str, Any]:
+        """The options (``views``, ``clip``) that would have to change for this root to serve them; empty when none."""
+        return {}
+
     def examine(self, clip: Clip) -> list[Finding]:
         """Checks of one loaded clip that only this dataset knows; see ``inspection`` for the general ones."""
         return []

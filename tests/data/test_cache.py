@@ -118,7 +118,7 @@ def test_ctrl_c_leaves_nothing(camus_root: Path, tmp_path: Path, monkeypatch: py
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     camus_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "open_for_writing", lambda path: Path("/dev/full").open("wb"))
+    monkeypatch.setattr(cache, "open_for_writing", lambda path: os.fdopen(os.open("/dev/full", os.O_WRONLY), "wb"))
     with pytest.raises(DataError, match=r"disk is full while preparing .*free some space"):
         make(camus_root, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []

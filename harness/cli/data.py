@@ -1,0 +1,128 @@
+"""echobench data: check a dataset's folder, prepare it, and carry the prepared cache to another machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from harness import config
+from harness.cli._options import CommaList, data_options
+from harness.data import EchoDataset, Finding, PreparedCache, pack, unpack
+from harness.data.prepared import MANIFEST
+from harness.data.recognise import recognise
+from harness.errors import ConfigError, DataError
+from harness.registry import DATASETS
+
+_COLOURS = {"error": "red", "warning": "yellow", "note": "dim"}
+
+
+@click.group()
+def command() -> None:
+    """Check, prepare and carry datasets."""
+
+
+@command.command()
+@data_options
+@click.option("--image-size", type=click.IntRange(16, 2048), required=True, help="Side of the square clips in pixels.")
+def prepare(image_size: int, data_dir: str, dataset: str | None, **choices: Any) -> None:
+    """Resize a dataset once and keep it memory-mapped below DATA_DIR/cache; what is there already is reused."""
+    if dataset is None:
+        raise ConfigError(f"Name the dataset with --dataset: {', '.join(config.list_configs('datasets'))}.")
+    from harness.experiment.source import dataset_config, open_dataset, prepare_cache
+
+    source = open_dataset(dataset, dataset_config(dataset, choices), Path(data_dir))
+    cache = prepare_cache(source, image_size, Path(data_dir))
+    _describe(cache)
+
+
+@command.command()
+@click.argument("root", type=click.Path(path_type=Path))
+@click.option("--dataset", help="Reader to use (default: recognised from the folder's content).")
+@click.option("--views", type=CommaList(), help="Views to look at (default: those that are there).")
+@click.option("--clip", help="ed_es or half (default: half where the root has it).")
+@click.option("--split-dir", type=click.Path(), help="Folder with the split lists, where the root has none.")
+@click.option("--fast", is_flag=True, help="Look at names only, read no pixels.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that read (default: all cores).")
+def check(root: Path, fast: bool, workers: int | None, dataset: str | None, **choices: Any) -> int:
+    """Print what is in the folder ROOT and what is wrong with it; exit code 1 when there are errors.
+
+    Without --dataset, --views and --clip the kind of dataset is recognised and what the root can serve is checked.
+    ROOT may also be a prepared cache, whose every byte is then compared with its manifest.
+    """
+    if (root / MANIFEST).is_file() and dataset is None:
+        cache = PreparedCache.open(root)
+        cache.verify()
+        _describe(cache)
+        return 0
+    opened = _open_for_check(dataset or recognise(root), root, choices)
+    findings = opened.layout() if fast else opened.findings(workers=workers, progress=True)
+    _print(opened, findings)
+    return 1 if any(finding.level == "error" for finding in findings) else 0
+
+
+@command.command("pack")
+@click.argument("cache", type=click.Path(path_type=Path))
+@click.argument("archive", type=click.Path(path_type=Path))
+def pack_command(cache: Path, archive: Path) -> None:
+    """Write the prepared folder CACHE to the file ARCHIVE (.tar.gz); the source files need not travel."""
+    written = pack(PreparedCache.open(cache), archive)
+    click.echo(f"{written}: {written.stat().st_size / 2**20:.1f} MiB")
+
+
+@command.command("unpack")
+@click.argument("archive", type=click.Path(path_type=Path))
+@click.option("--data-dir", default="data", show_default=True, help="Where prepared caches are kept.")
+def unpack_command(archive: Path, data_dir: str) -> None:
+    """Unpack ARCHIVE below DATA_DIR/cache and verify every byte of it."""
+    _describe(unpack(archive, Path(data_dir) / "cache"))
+
+
+def _open_for_check(name: str, root: Path, choices: dict[str, Any]) -> EchoDataset:
+    """The dataset with the choices made, or else with what its root can serve."""
+    choices = {key: value for key, value in choices.items() if value is not None}
+    build = config.load("datasets", name).to_dict()["dataset"]
+    config.override(build, {**choices, "root": str(root), "allow_partial": True}, f"dataset '{name}'")
+    opened: EchoDataset = DATASETS.build(dict(build))
+    there = {key: value for key, value in _available(opened).items() if key not in choices}
+    return DATASETS.build({**build, **there}) if there else opened
+
+
+def _available(opened: EchoDataset) -> dict[str, Any]:
+    try:
+        return opened.available()
+    except DataError:
+        return {}  # the same error is the first finding
+
+
+def _print(dataset: EchoDataset, findings: list[Finding]) -> None:
+    title = f"{dataset.title}: {dataset.root} (views {','.join(dataset.views)}, clip {dataset.clip})"
+    table = Table(title=title, title_justify="left")
+    for heading in ("level", "check", "count", "finding"):
+        table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")
+    for finding in findings:
+        table.add_row(finding.level, finding.check, str(finding.count), finding.message, style=_COLOURS[finding.level])
+    console = Console()
+    console = console if console.is_terminal else Console(width=160)
+    console.print(table)
+    console.print(_verdict(dataset, findings), highlight=False)
+
+
+def _verdict(dataset: EchoDataset, findings: list[Finding]) -> str:
+    errors, warnings = (sum(finding.level == level for finding in findings) for level in ("error", "warning"))
+    if errors:
+        return f"{errors} errors, {warnings} warnings."
+    mark = f" Results from this root are marked: {dataset.mark}." if dataset.mark else ""
+    return f"No errors, {warnings} warnings.{mark}"
+
+
+def _describe(cache: PreparedCache) -> None:
+    counts = {name: sum(record.case.split == name for record in cache.records) for name in ("train", "val", "test")}
+    frames = sum(record.count for record in cache.records)
+    clips = ", ".join(f"{name} {count}" for name, count in counts.items())
+    click.echo(f"{cache.path}: {cache.name} at {cache.image_size} px, clips {clips}, {frames} frames")
+    if cache.mark:
+        click.echo(f"marked: {cache.mark}")
