@@ -1,0 +1,137 @@
+"""Update rules of the memory: small classes chosen by name.
+
+Each takes the state of the last frame, the key, the value and the pixel feature of the current frame and returns
+the new state; ``gdkvm/naive.py`` holds a float64 reference of every one of them. The state is float32 and of a size
+that does not depend on the number of frames.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gdkvm.memory import associate, check_choice, gated_step, read, spread
+
+GateInput = Literal["state", "write"]
+
+
+class UpdateRule(nn.Module):
+    """The plain sum S + K Vᵀ (LKVA without gates, Eq. 3), and the base of all other rules.
+
+    Args:
+        value_width: Cv, channels of the value.
+        heads: number of gate heads; it must divide ``value_width``.
+        gate_input: what the gates look at: ``state`` S_{t-1} (published) or ``write``, the association K Vᵀ that
+            the current frame would write.
+    """
+
+    def __init__(self, value_width: int, heads: int = 8, gate_input: GateInput = "state") -> None:
+        super().__init__()
+        if value_width % heads:
+            raise ValueError(f"heads must divide the value width {value_width}, got {heads}")
+        check_choice("gate_input", gate_input, GateInput)
+        self.value_width = value_width
+        self.heads = heads
+        self.gate_input = gate_input
+
+    def begin(self, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
+        """State after frame 0: the association of its key and value."""
+        return associate(key, value)
+
+    def forward(self, state: Tensor, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
+        """state [B, N, Ck, Cv], key [B, Ck, P], value [B, N, Cv, P], pixel [B, C, h, w] → new state."""
+        return state + associate(key, value)
+
+    def read(self, state: Tensor, key: Tensor) -> Tensor:
+        """Readout [B, N, Cv, P]."""
+        return read(state, key)
+
+    def _gate_source(self, state: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return state if self.gate_input == "state" else associate(key, value)
+
+
+class WriteGate(nn.Module):
+    """β = σ(x Wᵀ): per row of the state and head, spread over contiguous value channels."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(width, heads, bias=False)
+
+    def forward(self, source: Tensor) -> Tensor:
+        """[..., width] → [..., width] in (0, 1)."""
+        return spread(torch.sigmoid(self.project(source)), source.shape[-1], "contiguous")
+
+
+class DecayGate(nn.Module):
+    """α per row of the state and head from A_log, dt_bias and a projection (Mamba-2 and Gated DeltaNet).
+
+    ``corrected``: exp(−exp(A_log)·softplus(a + dt_bias)) in (0, 1), contiguous heads. ``released``: the first
+    release's −exp(A_log)·softplus(·), negative and unbounded, heads tiled over the channels.
+    """
+
+    def __init__(self, width: int, heads: int, released: bool = False) -> None:
+        super().__init__()
+        self.released = released
+        self.project = nn.Linear(width, heads, bias=False)
+        self.a_log = nn.Parameter(torch.log(torch.empty(heads).uniform_(0, 16).clamp_min(1e-3)))
+        step = torch.exp(torch.empty(heads).uniform_(math.log(1e-3), math.log(0.1)))
+        self.dt_bias = nn.Parameter(step + torch.log(-torch.expm1(-step)))
+
+    def log_decay(self, source: Tensor) -> Tensor:
+        """−exp(A_log)·softplus(a + dt_bias), [..., width] → [..., heads]."""
+        return -torch.exp(self.a_log) * F.softplus(self.project(source) + self.dt_bias)
+
+    def forward(self, source: Tensor) -> Tensor:
+        """[..., width] → [..., width]."""
+        decay = self.log_decay(source)
+        if self.released:
+            return spread(decay, source.shape[-1], "tiled")
+        return spread(torch.exp(decay), source.shape[-1], "contiguous")
+
+
+class DeltaRule(UpdateRule):
+    """β only: S − β ⊙ K Kᵀ S + β ⊙ K Vᵀ."""
+
+    def __init__(self, value_width: int, heads: int = 8, gate_input: GateInput = "state") -> None:
+        super().__init__(value_width, heads, gate_input)
+        self.write_gate = WriteGate(value_width, heads)
+
+    def forward(self, state: Tensor, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
+        beta = self.write_gate(self._gate_source(state, key, value))
+        return gated_step(state, key, value, 1.0, beta)
+
+
+class DecayRule(UpdateRule):
+    """α only: α ⊙ S + K Vᵀ."""
+
+    def __init__(self, value_width: int, heads: int = 8, gate_input: GateInput = "state") -> None:
+        super().__init__(value_width, heads, gate_input)
+        self.decay_gate = DecayGate(value_width, heads)
+
+    def forward(self, state: Tensor, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
+        return self.decay_gate(self._gate_source(state, key, value)) * state + associate(key, value)
+
+
+class GatedRule(UpdateRule):
+    """GDR: α ⊙ (S − β ⊙ K Kᵀ S) + β ⊙ K Vᵀ with α = exp(−exp(A_log)·softplus(·)) in (0, 1)."""
+
+    released: ClassVar[bool] = False
+
+    def __init__(self, value_width: int, heads: int = 8, gate_input: GateInput = "state") -> None:
+        super().__init__(value_width, heads, gate_input)
+        self.write_gate = WriteGate(value_width, heads)
+        self.decay_gate = DecayGate(value_width, heads, self.released)
+
+    def forward(self, state: Tensor, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
+        source = self._gate_source(state, key, value)
+        return gated_step(state, key, value, self.decay_gate(source), self.write_gate(source))
+
+
+class ReleasedRule(GatedRule):
+    """The first release's arithmetic: α = −exp(A_log)·softplus(·), tiled. It can diverge within a few frames."""
+
+    released = True
