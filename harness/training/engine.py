@@ -20,6 +20,7 @@ from harness.training.loaders import training_loader, validation_loader
 from harness.training.parameters import build_optimizer
 from harness.training.precision import PrecisionOptimWrapper, resolve_device, resolve_precision
 from harness.training.processes import Processes, joined_processes
+from harness.training.recompute import recompute_activations
 from harness.training.runner import BenchRunner
 from harness.training.segmentation import ClipSegmentation
 from harness.training.state import TrainingState
@@ -76,13 +77,16 @@ def _assemble(
     state = TrainingState(**resumed["state"]) if resumed else TrainingState()
     _check_best(job, state)
     segmentation = _segmentation(job, processes.device)
+    average = None if job.recipe.ema is None else build_average(segmentation.model, job.recipe.ema)
+    if job.recipe.activation_checkpointing:
+        recompute_activations(segmentation.model)
     wrapper = _optim_wrapper(job, segmentation, processes.device)
     pin = processes.device.type == "cuda"
     return BenchRunner(
         job,
         identity=identity,
         segmentation=segmentation,
-        average=None if job.recipe.ema is None else build_average(segmentation.model, job.recipe.ema),
+        average=average,
         optim_wrapper=wrapper,
         loaders=(
             training_loader(job, cache.split("train"), start=state.iteration, pin=pin, processes=processes),
