@@ -30,11 +30,19 @@ class Measure:
     scale: float = 1.0
     digits: int = 2
     margin: float = 0.0
+    csv_only: bool = False
 
     @property
     def column(self) -> Column:
         """The table column of this measure."""
-        return Column(key=self.metric, header=self.header, unit=self.unit, direction=self.direction, digits=self.digits)
+        return Column(
+            key=self.metric,
+            header=self.header,
+            unit=self.unit,
+            direction=self.direction,
+            digits=self.digits,
+            csv_only=self.csv_only,
+        )
 
 
 def overlap_measures() -> list[Measure]:
@@ -46,10 +54,11 @@ def overlap_measures() -> list[Measure]:
 
 
 def distance_measures(tables: Sequence[pd.DataFrame]) -> list[Measure]:
-    """HD95 and ASD in the unit that the tables share."""
+    """HD95 and ASD, and HD for the CSV alone, in the unit that the tables share."""
     unit = distance_unit(list(tables))
     return [
-        Measure(metric=f"{name.lower()}_{unit}", header=name, unit=unit, direction="down") for name in ("HD95", "ASD")
+        Measure(metric=f"{name.lower()}_{unit}", header=name, unit=unit, direction="down", csv_only=name == "HD")
+        for name in ("HD95", "ASD", "HD")
     ]
 
 

@@ -33,7 +33,7 @@ def _printable(character: str) -> str:
     """ASCII as it is, accented Latin letters too (every engine composes them), anything else as ``?``."""
     if " " <= character <= "~":
         return character
-    base, *accents = unicodedata.normalize("NFD", character)
+    base, *accents = list(unicodedata.normalize("NFD", character))
     composed = bool(accents) and base.isascii() and base.isalpha() and character <= "ÿ"
     return character if composed else "?"
 

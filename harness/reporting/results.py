@@ -106,10 +106,12 @@ class SuiteResults:
         dataset: str | None = None,
         reference: str = "GDKVM",
         command: str = "",
+        distinct: bool = False,
     ) -> SuiteResults:
         """Read a suite from the results store; unfinished runs come along without rows, with their status and reason.
 
-        ``reference`` is a label or a registry name.
+        ``reference`` is a label or a registry name. With ``distinct`` every run is an arm of its own (two recipes or seeds of
+        one model), and runs that would share a label are called by their run's name.
 
         Raises:
             ConfigError: there is no run, or the runs come from different datasets.
@@ -124,7 +126,8 @@ class SuiteResults:
             )
         marks = sorted({str(run.spec.data["mark"]) for run in opened if run.spec.data.get("mark")})
         label = dataset or names.pop()
-        models = _distinct([read_run(run) for run in opened])
+        read = [read_run(run) for run in opened]
+        models = _by_name(read) if distinct else _distinct(read)
         return cls(
             name=name,
             dataset=label,
@@ -200,6 +203,13 @@ def _distinct(models: list[ModelResults]) -> list[ModelResults]:
             raise ConfigError(f"Two runs are called {run.label} with seed {run.seed}; report one recipe at a time.")
         seen.add((run.label, run.seed))
     return models
+
+
+def _by_name(models: list[ModelResults]) -> list[ModelResults]:
+    """Call runs by their name where labels do not tell them apart."""
+    if len({run.label for run in models}) == len(models):
+        return models
+    return [_relabel(run, str(run.record.get("name", run.label))) for run in models]
 
 
 def _reference(models: list[ModelResults], wanted: str) -> str:
