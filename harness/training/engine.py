@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmengine.hooks import Hook
 
 from harness.data.prepared import PreparedCache
 from harness.errors import ConfigError, TrainingError
@@ -26,7 +28,7 @@ from harness.training.segmentation import ClipSegmentation
 from harness.training.state import TrainingState
 
 
-def train(job: TrainingJob, cache: PreparedCache, progress: bool = True) -> TrainingSummary:
+def train(job: TrainingJob, cache: PreparedCache, progress: bool = True, hooks: Sequence[Hook] = ()) -> TrainingSummary:
     """Train a job on the ``train`` split of a ``PreparedCache`` and select on its ``val`` split.
 
     Goes on from ``work_dir/checkpoints/last.pth`` where there is one of the same job: whenever and however the
@@ -34,7 +36,8 @@ def train(job: TrainingJob, cache: PreparedCache, progress: bool = True) -> Trai
     the same bits as without the interruption (same machine, same number of threads). A finished job returns at
     once. Under ``torchrun`` each process takes its share of every batch.
 
-    ``progress`` shows a bar with the remaining time where standard error is a terminal.
+    ``progress`` shows a bar with the remaining time where standard error is a terminal; ``hooks`` are further
+    mmengine hooks, which see the ``BenchRunner``.
 
     Raises:
         TrainingError: a loss that is not finite (the batch is named), or a damaged or foreign checkpoint.
@@ -49,7 +52,7 @@ def train(job: TrainingJob, cache: PreparedCache, progress: bool = True) -> Trai
         processes = stack.enter_context(joined_processes(device))
         stack.enter_context(deterministic_kernels(recipe.deterministic))
         interrupt = stack.enter_context(DeferredInterrupt())
-        runner = _assemble(job, cache, processes, interrupt, progress)
+        runner = _assemble(job, cache, processes, interrupt, [*_own_hooks(job, processes, progress), *hooks])
         if runner.unfinished:
             runner.train()
     return _summary(runner)
@@ -70,7 +73,7 @@ def _check_best(job: TrainingJob, state: TrainingState) -> None:
 
 
 def _assemble(
-    job: TrainingJob, cache: PreparedCache, processes: Processes, interrupt: DeferredInterrupt, progress: bool
+    job: TrainingJob, cache: PreparedCache, processes: Processes, interrupt: DeferredInterrupt, hooks: list[Hook]
 ) -> BenchRunner:
     identity = job.identity(cache.fingerprint)
     resumed = checkpoints.load_last(job.checkpoints, identity)
@@ -95,7 +98,7 @@ def _assemble(
         resumed=resumed,
         state=state,
         interrupt=interrupt,
-        hooks=_hooks(job, wrapper, processes, progress) if processes.rank == 0 else [],
+        hooks=hooks,
     )
 
 
@@ -120,14 +123,11 @@ def _optim_wrapper(job: TrainingJob, segmentation: ClipSegmentation, device: tor
     )
 
 
-def _hooks(job: TrainingJob, wrapper: PrecisionOptimWrapper, processes: Processes, progress: bool) -> list[Any]:
-    conditions = {
-        "device": str(processes.device),
-        "precision": wrapper.precision,
-        "processes": processes.world,
-        "threads": torch.get_num_threads(),
-    }
-    log = LogHook(job.work_dir, job.recipe.log_interval, conditions)
+def _own_hooks(job: TrainingJob, processes: Processes, progress: bool) -> list[Hook]:
+    """The log and the bar, in the first process only."""
+    if processes.rank > 0:
+        return []
+    log = LogHook(job.work_dir, job.recipe.log_interval)
     return [log, ProgressHook(str(job.build["type"]))] if progress else [log]
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from mmengine.hooks import Hook
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -44,8 +45,8 @@ class LogHook(Hook):
 
     priority = "BELOW_NORMAL"
 
-    def __init__(self, work_dir: Path, interval: int, start: dict[str, Any]) -> None:
-        self.work_dir, self.interval, self.start = work_dir, interval, start
+    def __init__(self, work_dir: Path, interval: int) -> None:
+        self.work_dir, self.interval = work_dir, interval
         self.frames, self.clock = 0, 0.0
         self.board: Any = None
 
@@ -56,7 +57,8 @@ class LogHook(Hook):
         iteration = runner.state.iteration
         keep_lines(self.work_dir / "log.jsonl", iteration)
         self.board = SummaryWriter(str(self.work_dir / "tensorboard"), purge_step=iteration + 1)
-        self._write({"kind": "start", "iteration": iteration, **self.start})
+        conditions = {"device": str(runner.device), "precision": runner.precision, "processes": runner.world_size}
+        self._write({"kind": "start", "iteration": iteration, **conditions, "threads": torch.get_num_threads()})
         self.clock = time.perf_counter()
 
     def after_train_iter(

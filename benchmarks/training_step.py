@@ -1,0 +1,195 @@
+"""Training speed of every model, and what the harness costs on top of a bare loop.
+
+    python benchmarks/training_step.py                          (small models, recipe phantom_small, about 3 minutes)
+    python benchmarks/training_step.py --size paper --recipe paper --models unet,gdkvm
+
+Both loops run interleaved in one process, step by step, on the same batches, with the same model, loss, autocast,
+clipping and fused optimiser; the overhead is the median over steps of the ratio of neighbours, so that other work
+on the machine touches both alike. The bare loop is what one would write by hand: no seeding per iteration, no check
+for NaN, no schedule, no log, no deterministic kernels. Frames are noise: speed does not depend on what they show.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+
+from harness import config
+from harness.clip import Case
+from harness.data.sampling import ClipDataset, IterationBatches, collate
+from harness.training import Recipe, TrainingJob, engine, train
+from harness.training.loaders import augmentation
+from harness.training.parameters import build_optimizer
+from harness.training.precision import autocast, resolve_device, resolve_precision
+
+MODELS = "gdkvm,unet,transunet,stm,xmem"
+
+
+class NoiseClip:
+    """Twelve frames of noise; the first and the last have a mask."""
+
+    def __init__(self, size: int, index: int) -> None:
+        rng = np.random.default_rng(index)
+        self.frames = rng.integers(0, 255, (12, size, size), dtype=np.uint8)
+        self.masks = rng.integers(0, 2, (12, size, size), dtype=np.uint8)
+        self.labelled = np.zeros(12, bool)
+        self.labelled[[0, -1]] = True
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+class NoiseCache:
+    """As much of a prepared cache as a training looks at."""
+
+    name, fingerprint = "noise", "noise"
+
+    def __init__(self, image_size: int, count: int = 24) -> None:
+        self.image_size = image_size
+        self.clips = [NoiseClip(image_size, index) for index in range(count)]
+        self.cases = [Case(dataset="noise", split="train", patient=f"p{k}", view="4CH") for k in range(count)]
+
+    def split(self, name: str) -> NoiseCache:
+        return self if name == "train" else NoiseCache(self.image_size, count=4)
+
+    def clip(self, index: int) -> NoiseClip:
+        return self.clips[index]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+
+class BareLoop:
+    """A training loop as one writes it by hand."""
+
+    def __init__(self, job: TrainingJob, cache: NoiseCache) -> None:
+        recipe, self.recipe = job.recipe, job.recipe
+        self.device = resolve_device(recipe.device)
+        self.precision = resolve_precision(recipe.precision, self.device)
+        self.model = engine._segmentation(job, self.device).train()
+        self.optimizer = build_optimizer(self.model.model, recipe.optimizer)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        dataset = ClipDataset(
+            cache,  # type: ignore[arg-type]
+            clip_length=recipe.clip_length,
+            structures=job.structures,
+            transforms=augmentation(recipe.augment),
+        )
+        batches = IterationBatches(len(cache), recipe.batch_size, job.seed)
+        self.batches: Iterator[Any] = iter(
+            torch.utils.data.DataLoader(
+                dataset, batch_sampler=batches, num_workers=recipe.workers, collate_fn=collate,
+                pin_memory=self.device.type == "cuda",
+            )
+        )  # fmt: skip
+
+    def step(self) -> None:
+        data = self.model.data_preprocessor(next(self.batches))
+        with autocast(self.device, self.precision):
+            loss = self.model(**data)["loss"]
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_clip or float("inf"))
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+
+
+class Interleave(Hook):
+    """After each step of the harness takes one of the bare loop, and times both."""
+
+    priority = "VERY_LOW"
+
+    def __init__(self, bare: BareLoop) -> None:
+        self.bare = bare
+        self.harness_s: list[float] = []
+        self.bare_s: list[float] = []
+        self.clock = 0.0
+
+    def _now(self) -> float:
+        if self.bare.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def before_train(self, runner: Any) -> None:
+        self.clock = self._now()
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        self.harness_s.append(self._now() - self.clock)
+        with _undetermined():
+            began = self._now()
+            self.bare.step()
+            self.clock = self._now()
+        self.bare_s.append(self.clock - began)
+
+
+@contextlib.contextmanager
+def _undetermined() -> Iterator[None]:
+    """The bare loop leaves torch's kernels as torch has them."""
+    mode = torch.get_deterministic_debug_mode()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
+
+
+def measure(build: dict[str, Any], recipe: Recipe, warmup: int) -> dict[str, float]:
+    """Median milliseconds per step of both loops, frames per second, and the overhead in percent."""
+    cache = NoiseCache(recipe.image_size)
+    with tempfile.TemporaryDirectory() as folder:
+        job = TrainingJob(
+            model_build=build, recipe=recipe, seed=0, first_frame="auto", structures="lv", work_dir=Path(folder)
+        )
+        bare = BareLoop(job, cache)
+        hook = Interleave(bare)
+        train(job, cache, progress=False, hooks=[hook])  # type: ignore[arg-type]
+    harness_s, bare_s = hook.harness_s[warmup:], hook.bare_s[warmup:]
+    ratios = [a / b for a, b in zip(harness_s, bare_s, strict=True)]
+    step_s = statistics.median(harness_s)
+    return {
+        "parameters_m": sum(p.numel() for p in bare.model.parameters()) / 1e6,
+        "harness_ms": 1e3 * step_s,
+        "bare_ms": 1e3 * statistics.median(bare_s),
+        "frames_per_second": recipe.batch_size * recipe.clip_length / step_s,
+        "overhead_percent": 100 * (statistics.median(ratios) - 1),
+    }
+
+
+@click.command()
+@click.option("--models", default=MODELS, show_default=True)
+@click.option("--size", default="small", show_default=True)
+@click.option("--recipe", "recipe_name", default="phantom_small", show_default=True)
+@click.option("--steps", default=25, show_default=True)
+@click.option("--warmup", default=5, show_default=True)
+@click.option("--set", "settings", multiple=True, help="Override a value of the recipe, e.g. batch_size=2.")
+def command(models: str, size: str, recipe_name: str, steps: int, warmup: int, settings: tuple[str, ...]) -> None:
+    """Print one line per model."""
+    values = config.load("recipes", recipe_name).to_dict()["recipe"]
+    config.override(values, config.parse_overrides(settings))
+    values.update(iterations=steps + warmup, val_interval=10**9, checkpoint_interval=10**9)
+    recipe = Recipe.from_dict(values)
+    device = resolve_device(recipe.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    print(f"# {name}; torch {torch.__version__}; {resolve_precision(recipe.precision, device)}; recipe {recipe_name}:")
+    print(
+        f"# {recipe.image_size} px, {recipe.batch_size} clips of {recipe.clip_length} frames; median of {steps} steps"
+    )
+    print("model,size,parameters_m,harness_ms,bare_ms,frames_per_second,overhead_percent")
+    for model in models.split(","):
+        row = measure(dict(config.load("models", model).sizes[size]), recipe, warmup)
+        print(f"{model},{size}," + ",".join(f"{value:.2f}" for value in row.values()), flush=True)
+
+
+if __name__ == "__main__":
+    command()
