@@ -1,0 +1,149 @@
+"""Ranking several models on the same patients: omnibus test, all-pairs comparison, and how stable the ranking is.
+
+Sources: J. Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7 (2006), for Friedman, Nemenyi and the
+critical difference; M. Wiesenfarth et al., "Methods and open-source toolkit for analyzing and visualizing challenge results",
+Scientific Reports 11 (2021), for the bootstrap of ranks (rank of the mean over patients).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from harness.statistics.bootstrap import RESAMPLES, Floats, resampling_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Friedman:
+    """Friedman's test that all models rank alike: statistic, p, number of models and patients. NaN below 3 models."""
+
+    statistic: float
+    p: float
+    models: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nemenyi:
+    """All-pairs comparison of mean ranks.
+
+    Attributes:
+        mean_ranks: per model, 1 is best; ordered from best to worst.
+        critical_difference: mean ranks further apart differ at ``alpha``.
+        p: symmetric table of p values, models in the order of ``mean_ranks``.
+        cliques: largest sets of models, neighbours in rank, that do not differ.
+    """
+
+    mean_ranks: pd.Series
+    critical_difference: float
+    p: pd.DataFrame
+    cliques: tuple[tuple[str, ...], ...]
+    alpha: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class RankStability:
+    """Ranks over resampled patients.
+
+    Attributes:
+        ranks: rank of each model on the whole sample (1 is best, ties share the mean rank).
+        share: how often (0..1) each model (row) takes each rank (column 1..k, ties counted at the better rank); rows sum to 1.
+        low, high: 95 % percentile interval of each model's rank.
+        tau: mean Kendall's tau between the resampled rankings and the one of the whole sample.
+    """
+
+    ranks: pd.Series
+    share: pd.DataFrame
+    low: pd.Series
+    high: pd.Series
+    tau: float
+    n: int
+
+
+def complete_cases(scores: pd.DataFrame) -> pd.DataFrame:
+    """Patients (rows) that every model (column) has a value for."""
+    return scores.dropna(axis=0, how="any")
+
+
+def friedman(scores: pd.DataFrame) -> Friedman:
+    """Friedman's test over ``scores`` [patients, models]; patients with a missing value are left out."""
+    table = complete_cases(scores)
+    n, models = table.shape
+    if models < 3 or n < 2:
+        return Friedman(float("nan"), float("nan"), models, n)
+    result = stats.friedmanchisquare(*table.to_numpy(np.float64).T)
+    return Friedman(float(result.statistic), float(result.pvalue), models, n)
+
+
+def nemenyi(scores: pd.DataFrame, *, higher: bool = True, alpha: float = 0.05) -> Nemenyi:
+    """Nemenyi's test over ``scores`` [patients, models] with at least two models and two complete patients.
+
+    CD = q_alpha / sqrt(2) * sqrt(k (k + 1) / (6 n)), q from the studentised range with infinite degrees of freedom.
+
+    Raises:
+        ValueError: fewer models or patients.
+    """
+    table = complete_cases(scores)
+    n, models = table.shape
+    if models < 2 or n < 2:
+        raise ValueError(f"nemenyi needs two models and two complete patients, got {models} and {n}")
+    ranks = _row_ranks(table.to_numpy(np.float64), higher)
+    means = pd.Series(ranks.mean(axis=0), index=table.columns).sort_values(kind="stable")
+    scale = np.sqrt(models * (models + 1) / (6 * n))
+    difference = float(stats.studentized_range.ppf(1 - alpha, models, np.inf) / np.sqrt(2) * scale)
+    gaps = np.abs(means.to_numpy()[:, None] - means.to_numpy()[None, :])
+    p = stats.studentized_range.sf(gaps / scale * np.sqrt(2), models, np.inf)
+    frame = pd.DataFrame(np.clip(p, 0, 1), index=means.index, columns=means.index)
+    return Nemenyi(means, difference, frame, cliques(means, difference), alpha, n)
+
+
+def cliques(mean_ranks: pd.Series, critical_difference: float) -> tuple[tuple[str, ...], ...]:
+    """Largest runs of two or more models whose mean ranks (sorted, best first) lie within the critical difference."""
+    names, values = [str(name) for name in mean_ranks.index], mean_ranks.to_numpy(np.float64)
+    found: list[tuple[int, int]] = []
+    for first in range(len(values)):
+        last = int(np.searchsorted(values, values[first] + critical_difference, side="right")) - 1
+        if last > first and (not found or last > found[-1][1]):
+            found.append((first, last))
+    return tuple(tuple(names[first : last + 1]) for first, last in found)
+
+
+def rank_stability(
+    scores: pd.DataFrame, *, higher: bool = True, resamples: int = RESAMPLES, seed: int = 0
+) -> RankStability:
+    """Resample patients and rank the models by their mean each time; ``scores`` is [patients, models]."""
+    table = complete_cases(scores)
+    values = table.to_numpy(np.float64)
+    n, models = values.shape
+    observed = _row_ranks(values.mean(axis=0, keepdims=True), higher)[0]
+    drawn = _row_ranks(resampling_weights(n, resamples, seed) @ values / n, higher)
+    counts = np.stack([(np.floor(drawn) == rank).mean(axis=0) for rank in range(1, models + 1)], axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    columns = table.columns
+    return RankStability(
+        ranks=pd.Series(observed, index=columns),
+        share=pd.DataFrame(counts, index=columns, columns=range(1, models + 1)),
+        low=pd.Series(low, index=columns),
+        high=pd.Series(high, index=columns),
+        tau=_mean_tau(observed, drawn),
+        n=n,
+    )
+
+
+def _row_ranks(values: Floats, higher: bool) -> Floats:
+    """Rank within each row, 1 is best, ties share the mean rank: [R, k] -> [R, k]."""
+    ranks: Floats = stats.rankdata(-values if higher else values, axis=1)
+    return ranks
+
+
+def _mean_tau(observed: Floats, drawn: Floats) -> float:
+    """Mean Kendall's tau-a (ties count as zero) of each row of ``drawn`` [R, k] with ``observed`` [k]."""
+    first, second = np.triu_indices(len(observed), k=1)
+    if not len(first):
+        return float("nan")
+    order = np.sign(observed[first] - observed[second])
+    return float(np.mean(np.sign(drawn[:, first] - drawn[:, second]) * order))
