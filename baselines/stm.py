@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from harness.modeling.grey import FrameNormalization
 from harness.modeling.memory_read import as_map, dot_similarity, rows
 from harness.modeling.memory_segmenter import MemorySegmenter, Moment, to_weights
 from harness.modeling.residual import per_object
-from harness.modeling.resnet import ResNetTrunk
+from harness.modeling.resnet import ResNetTrunk, load_torchvision
 from harness.registry import MODELS
 
 
@@ -68,6 +69,7 @@ class STM(MemorySegmenter):
         depth, width: ResNet trunks (50 and 64 in the paper).
         key_channels, value_channels, decoder_width: 128, 512 and 256 in the paper.
         memory_every: interval of the frames that are kept, 5 in the paper.
+        pretrained: path of a torchvision-style ResNet state dict for both trunks, or None (from scratch).
 
     With the defaults: 38,925,570 parameters.
     """
@@ -84,6 +86,7 @@ class STM(MemorySegmenter):
         value_channels: int = 512,
         decoder_width: int = 256,
         memory_every: int = 5,
+        pretrained: str | Path | None = None,
     ) -> None:
         super().__init__(num_structures=num_structures, in_channels=in_channels)
         if memory_every < 1:
@@ -96,6 +99,9 @@ class STM(MemorySegmenter):
         self.memory_head = KeyValueHead(f16, key_channels, value_channels)
         self.query_head = KeyValueHead(f16, key_channels, value_channels)
         self.decoder = Decoder(2 * value_channels, f8, f4, decoder_width)
+        if pretrained is not None:
+            load_torchvision(self.query_encoder, pretrained)
+            load_torchvision(self.memory_encoder.trunk, pretrained)
 
     def encode(self, frames: Tensor) -> Query:
         """Key, value and skips of query frames [N, C, H, W]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,7 @@ from harness.modeling.grey import FrameNormalization
 from harness.modeling.memory_read import as_map, rows
 from harness.modeling.memory_segmenter import MemorySegmenter, Moment, to_weights
 from harness.modeling.residual import per_object
-from harness.modeling.resnet import ResNetTrunk
+from harness.modeling.resnet import ResNetTrunk, load_torchvision
 from harness.registry import MODELS
 
 
@@ -70,6 +71,8 @@ class XMem(MemorySegmenter):
         decoder_widths: at strides 16, 8, 4: 512, 256, 256 in the paper.
         update_width: of the sensory update's input, 256 in the paper.
         memory_every, top, max_frames, min_frames, prototypes, max_long_term: see above.
+        pretrained, value_pretrained: paths of torchvision-style ResNet state dicts for the key encoder and for
+            the image part of the value encoder, or None (from scratch).
 
     With the defaults: 62,185,224 parameters.
     """
@@ -94,6 +97,8 @@ class XMem(MemorySegmenter):
         min_frames: int = 5,
         prototypes: int = 128,
         max_long_term: int = 10_000,
+        pretrained: str | Path | None = None,
+        value_pretrained: str | Path | None = None,
     ) -> None:
         super().__init__(num_structures=num_structures, in_channels=in_channels)
         if memory_every < 1 or top < 1:
@@ -109,6 +114,10 @@ class XMem(MemorySegmenter):
         self.value_encoder = ValueEncoder(value_depth, image_channels, width, f16, value_channels, sensory_channels)
         objects = value_channels + sensory_channels
         self.decoder = Decoder((f4, f8, f16), objects, decoder_widths, update_width, sensory_channels)
+        if pretrained is not None:
+            load_torchvision(self.key_encoder, pretrained)
+        if value_pretrained is not None:
+            self.value_encoder.load_torchvision(value_pretrained)
 
     def encode(self, frames: Tensor) -> Query:
         """Keys, image feature and skips of frames [N, C, H, W]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple, cast
 
 import torch
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.modeling.residual import PreActivationResidual, per_object, upsampled_sum
-from harness.modeling.resnet import ResNetTrunk
+from harness.modeling.resnet import ResNetTrunk, load_torchvision
 
 
 class KeyHeads(nn.Module):
@@ -89,6 +90,7 @@ class ValueEncoder(nn.Module):
         self, depth: int, image_channels: int, width: int, f16_channels: int, value_channels: int, sensory_channels: int
     ) -> None:
         super().__init__()
+        self.depth, self.image_channels, self.width = depth, image_channels, width
         self.trunk = ResNetTrunk(depth, image_channels + 2, width)
         self.fuser = Fuser(f16_channels, self.trunk.channels[2], value_channels)
         self.sensory = GatedUpdate(value_channels, sensory_channels)
@@ -108,6 +110,15 @@ class ValueEncoder(nn.Module):
         x = torch.cat([image, mask, others], 1).to(self.trunk.conv1.weight.dtype)
         value = self.fuser(f16, self.trunk(x)[2])
         return value, self.sensory(value, h)
+
+    def load_torchvision(self, path: str | Path) -> None:
+        """Load a torchvision-style ResNet into the trunk; the first convolution's mask channels stay as they are."""
+        image_trunk = ResNetTrunk(self.depth, self.image_channels, self.width)
+        load_torchvision(image_trunk, path)
+        state = image_trunk.state_dict()
+        masks = self.trunk.conv1.weight.detach()[:, self.image_channels :]
+        state["conv1.weight"] = torch.cat([state["conv1.weight"], masks], 1)
+        self.trunk.load_state_dict(state)
 
 
 class DecoderFeatures(NamedTuple):

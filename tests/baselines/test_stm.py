@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from baselines.stm import STM, Memory
 from harness.modeling.memory_segmenter import Stream
+from harness.modeling.resnet import ResNetTrunk
 
 
 def parameters(module: nn.Module) -> int:
@@ -167,3 +169,14 @@ def test_the_bf16_copy_keeps_its_memory_in_float32_and_nearly_the_same_labels() 
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(ValueError, match="bf16"):
         tiny().compile_for_inference(precision="fp8")
+
+
+def test_a_torchvision_file_is_loaded_into_both_trunks(tmp_path: Path) -> None:
+    state = {
+        k: torch.randn_like(v) if v.is_floating_point() else v for k, v in ResNetTrunk(18, 3, 4).state_dict().items()
+    }
+    torch.save({**state, "fc.weight": torch.zeros(2, 2)}, tmp_path / "resnet18.pth")
+    model = tiny(pretrained=tmp_path / "resnet18.pth")
+    for trunk in (model.query_encoder, model.memory_encoder.trunk):
+        torch.testing.assert_close(trunk.conv1.weight, state["conv1.weight"].mean(1, keepdim=True))
+        assert torch.equal(trunk.layer3[1].conv2.weight, state["layer3.1.conv2.weight"])

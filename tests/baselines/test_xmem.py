@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from baselines.xmem import Memory, XMem
 from baselines.xmem_network import GatedUpdate, KeyHeads
 from harness.modeling.memory_segmenter import Stream
+from harness.modeling.resnet import ResNetTrunk
 
 
 def parameters(module: nn.Module) -> int:
@@ -208,3 +210,16 @@ def test_the_bf16_copy_gives_nearly_the_same_probabilities() -> None:
 def test_impossible_limits_are_refused() -> None:
     with pytest.raises(ValueError, match="min_frames < max_frames"):
         tiny(max_frames=3, min_frames=3)
+
+
+def test_a_torchvision_file_is_loaded_into_the_image_part_of_the_value_encoder(tmp_path: Path) -> None:
+    state = {
+        k: torch.randn_like(v) if v.is_floating_point() else v for k, v in ResNetTrunk(18, 3, 4).state_dict().items()
+    }
+    torch.save(state, tmp_path / "resnet18.pth")
+    scratch, model = tiny(image_channels=3), tiny(image_channels=3, value_pretrained=tmp_path / "resnet18.pth")
+    stem = model.value_encoder.trunk.conv1.weight
+    assert torch.equal(stem[:, :3], state["conv1.weight"])
+    assert torch.equal(stem[:, 3:], scratch.value_encoder.trunk.conv1.weight[:, 3:])
+    assert torch.equal(model.value_encoder.trunk.bn1.running_var, state["bn1.running_var"])
+    assert torch.equal(model.key_encoder.conv1.weight, scratch.key_encoder.conv1.weight)
