@@ -2,14 +2,20 @@
 
 from harness.data.cache import PreparedCache, PreparedClip, PreparedSplit, prepare
 from harness.data.camus import Camus, Phantom
+from harness.data.camus_mhd import CamusMhd
 from harness.data.dataset import EchoDataset, Finding
+from harness.data.echonet import EchoNet
+from harness.data.echonet_writer import EchoNetVideo, write_echonet
 from harness.data.sampling import ClipDataset, IterationBatches, make_loader, resample_indices
 from harness.data.travel import pack, unpack
 
 __all__ = [
     "Camus",
+    "CamusMhd",
     "ClipDataset",
     "EchoDataset",
+    "EchoNet",
+    "EchoNetVideo",
     "Finding",
     "IterationBatches",
     "Phantom",
@@ -21,4 +27,5 @@ __all__ = [
     "prepare",
     "resample_indices",
     "unpack",
+    "write_echonet",
 ]

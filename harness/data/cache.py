@@ -69,6 +69,7 @@ def prepare(
         "fingerprint": fingerprint,
         "source_fingerprint": source,
         "options": dataset.options(),
+        "structures": list(dataset.structures),
         "resampling": RESAMPLING,
     }
     with _writable(place), _only_one(place.parent):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.clip import Case, Clip
 from harness.data.camus_cfg import CamusInfo, read_info
-from harness.data.camus_layout import CamusIndex, Gaps, clip_files, find_gaps, index_root, refusal
+from harness.data.camus_layout import CamusIndex, Gaps, find_gaps, index_root, refusal
 from harness.data.dataset import SPLITS, EchoDataset, Finding, shorten
 from harness.data.nifti import Volume, read_frames, read_labels
 from harness.data.order import order_half_sequence, order_stills
@@ -36,8 +36,9 @@ class Camus(EchoDataset):
 
     name = "camus"
     title = "CAMUS"
+    suffix = "nii.gz"
     official_split: ClassVar[dict[str, int] | None] = {"train": 400, "val": 50, "test": 50}
-    official_spacing_mm: ClassVar[float | None] = 0.308
+    official_spacing_mm: ClassVar[tuple[float, float] | None] = (0.308, 0.308)
 
     def __init__(
         self,
@@ -151,11 +152,14 @@ class Camus(EchoDataset):
         for split in SPLITS:
             for case in self.cases(split):
                 names = self.index.patients[case.patient]
-                used = [*clip_files(case.patient, case.view, self.clip), f"Info_{case.view}.cfg"]
-                if self.clip == "half":
-                    used.append(f"{case.name}_ED.nii.gz")
+                used = [*self.index.files(case.patient, case.view, self.clip), f"Info_{case.view}.cfg"]
+                used += [name for name in self._still_files(case.name) if name not in used]
                 paths += [self.index.folder / case.patient / name for name in used if name in names]
         return paths
+
+    def _still_files(self, stem: str) -> tuple[str, ...]:
+        """Files of the ED still, which a half sequence is ordered by."""
+        return (f"{stem}_ED.nii.gz",)
 
     def load(self, case: Case) -> Clip:
         folder = self.index.folder / case.patient
@@ -164,7 +168,7 @@ class Camus(EchoDataset):
         return self._load_stills(case, folder, info) if self.clip == "ed_es" else self._load_half(case, folder, info)
 
     def _load_stills(self, case: Case, folder: Path, info: CamusInfo) -> Clip:
-        pairs = [_read_pair(folder / f"{case.name}_{phase}.nii.gz") for phase in ("ED", "ES")]
+        pairs = [self._read_pair(folder / f"{case.name}_{phase}.{self.suffix}") for phase in ("ED", "ES")]
         shapes = [image.pixels.shape for image, _ in pairs]
         if shapes[0] != shapes[1] or shapes[0][0] != 1:
             raise DataError(
@@ -181,14 +185,14 @@ class Camus(EchoDataset):
             spacing_mm=pairs[0][0].spacing_mm,
             ed=0,
             es=1,
-            source=f"{case.patient}/{case.name}_{{ED,ES}}.nii.gz",
+            source=f"{case.patient}/{case.name}_{{ED,ES}}.{self.suffix}",
             notes=order_stills(masks),
-            **_info_fields(info),
+            **info_fields(info),
         )
 
     def _load_half(self, case: Case, folder: Path, info: CamusInfo) -> Clip:
         path = folder / f"{case.name}_half_sequence.nii.gz"
-        image, mask = _read_pair(path)
+        image, mask = self._read_pair(path)
         last = len(image.pixels) - 1
         if last < 1:
             raise DataError(f"{path} holds one frame; a half sequence has at least its ED and ES frame.")
@@ -206,17 +210,30 @@ class Camus(EchoDataset):
             es=order.es,
             source=f"{case.patient}/{path.name}",
             notes=order.notes,
-            **_info_fields(info),
+            **info_fields(info),
         )
+
+    def _read_pair(self, path: Path) -> tuple[Volume, Volume]:
+        """An image and its mask, which must have the same shape."""
+        mask_path = path.with_name(path.name.replace(f".{self.suffix}", f"_gt.{self.suffix}"))
+        image, mask = self._read(path), self._read(mask_path, LABEL_IDS)
+        if image.pixels.shape != mask.pixels.shape:
+            raise DataError(
+                f"The image {path} has shape {image.pixels.shape} and its mask {mask_path.name} {mask.pixels.shape} "
+                "(frames, rows, columns); restore the pair from its source."
+            )
+        return image, mask
+
+    def _read(self, path: Path, labels: tuple[int, ...] | None = None) -> Volume:
+        return read_frames(path) if labels is None else read_labels(path, labels)
 
     def examine(self, clip: Clip) -> list[Finding]:
         if self.official_spacing_mm is None or clip.spacing_mm is None:
             return []
-        if max(abs(value - self.official_spacing_mm) for value in clip.spacing_mm) <= 0.01 * self.official_spacing_mm:
+        if np.allclose(clip.spacing_mm, self.official_spacing_mm, rtol=0.01):
             return []
-        text = (
-            f"pixel spacing {clip.spacing_mm[0]:g} x {clip.spacing_mm[1]:g} mm instead of {self.official_spacing_mm:g}"
-        )
+        stated, expected = (f"{value[0]:.4g} x {value[1]:.4g}" for value in (clip.spacing_mm, self.official_spacing_mm))
+        text = f"pixel spacing {stated} mm (row x column) instead of {expected}"
         return [Finding(level="warning", check="spacing", message=text)]
 
 
@@ -230,21 +247,8 @@ class Phantom(Camus):
     official_spacing_mm = None
 
 
-def _info_fields(info: CamusInfo) -> dict[str, Any]:
+def info_fields(info: CamusInfo) -> dict[str, Any]:
     return {"frame_rate_hz": info.frame_rate_hz, "ef_percent": info.ef_percent, "quality": info.quality}
-
-
-def _read_pair(path: Path) -> tuple[Volume, Volume]:
-    """An image and its mask, which must have the same shape."""
-    image = read_frames(path)
-    mask_path = path.with_name(path.name.replace(".nii.gz", "_gt.nii.gz"))
-    mask = read_labels(mask_path, LABEL_IDS)
-    if image.pixels.shape != mask.pixels.shape:
-        raise DataError(
-            f"The image {path} has shape {image.pixels.shape} and its mask {mask_path.name} {mask.pixels.shape} "
-            "(frames, rows, columns); restore the pair from its source."
-        )
-    return image, mask
 
 
 def _still(path: Path) -> NDArray[np.uint8] | None:

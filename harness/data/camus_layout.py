@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,19 @@ from harness.errors import DataError
 PATIENT = re.compile(r"patient\d{4}")
 KIND_NAMES = {"ed_es": "ED/ES stills", "half": "half sequences"}
 _PARTS = {"ed_es": ("ED", "ES"), "half": ("half_sequence",)}
+FileNames = Callable[[str, str, str], tuple[str, ...]]
 
 
-def clip_files(patient: str, view: str, clip: str) -> tuple[str, ...]:
+def nifti_files(patient: str, view: str, clip: str) -> tuple[str, ...]:
     """Names of the images and masks that one clip is read from."""
     stems = [f"{patient}_{view}_{part}" for part in _PARTS[clip]]
     return tuple(f"{stem}{suffix}.nii.gz" for stem in stems for suffix in ("", "_gt"))
+
+
+def mhd_files(patient: str, view: str, clip: str) -> tuple[str, ...]:
+    """The same for the old release, whose sequences have no masks of their own: those of the stills serve."""
+    parts = ("ED", "ES", "ED_gt", "ES_gt") if clip == "ed_es" else ("sequence", "ED_gt", "ES_gt")
+    return tuple(f"{patient}_{view}_{part}.{suffix}" for part in parts for suffix in ("mhd", "raw"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +35,11 @@ class CamusIndex:
 
     folder: Path
     patients: dict[str, frozenset[str]]
+    files: FileNames
 
     def has(self, patient: str, view: str, clip: str) -> bool:
         """Whether every file of one clip is there."""
-        return set(clip_files(patient, view, clip)) <= self.patients.get(patient, frozenset())
+        return set(self.files(patient, view, clip)) <= self.patients.get(patient, frozenset())
 
     def count(self, view: str, clip: str, patients: Iterable[str]) -> int:
         """How many of ``patients`` have this clip."""
@@ -39,20 +47,55 @@ class CamusIndex:
 
 
 def index_root(root: Path, title: str) -> CamusIndex:
-    """List a root that holds ``database_nifti/`` or is that folder.
+    """List a root of the NIfTI release that holds ``database_nifti/`` or is that folder.
 
     Raises:
-        DataError: there are no patient folders with NIfTI files; the old mhd release is named as such.
+        DataError: there are no patient folders with NIfTI files, or files of the old release are among them.
     """
     folder = root / "database_nifti" if (root / "database_nifti").is_dir() else root
-    patients = {
+    patients = _list_patients(folder)
+    if not _any_file(patients, ".nii.gz"):
+        raise DataError(_not_camus(root, patients, title))
+    _refuse_mixture(folder, patients)
+    return CamusIndex(folder, patients, nifti_files)
+
+
+def index_mhd_root(root: Path, title: str) -> CamusIndex:
+    """List a root of the old mhd release that holds ``training/`` or is that folder; ``testing/`` has no masks.
+
+    Raises:
+        DataError: there are no patient folders with mhd files, or files of the NIfTI release are among them.
+    """
+    folder = root / "training" if (root / "training").is_dir() else root
+    patients = _list_patients(folder)
+    _refuse_mixture(folder, patients)
+    if _any_file(patients, ".mhd"):
+        return CamusIndex(folder, patients, mhd_files)
+    if (root / "database_nifti").is_dir() or _any_file(patients, ".nii.gz"):
+        raise DataError(f"{root} is the NIfTI release of CAMUS, whose masks and EF differ; use --dataset camus for it.")
+    raise DataError(
+        f"{root} is not a {title} root: it holds no patientXXXX folders with mhd files; give the folder that contains "
+        "training/ (or training itself) with --root PATH."
+    )
+
+
+def _list_patients(folder: Path) -> dict[str, frozenset[str]]:
+    return {
         entry.name: frozenset(os.listdir(entry.path))
         for entry in sorted(os.scandir(folder), key=lambda item: item.name)
         if PATIENT.fullmatch(entry.name) and entry.is_dir()
     }
-    if not any(name.endswith(".nii.gz") for names in patients.values() for name in names):
-        raise DataError(_not_camus(root, patients, title))
-    return CamusIndex(folder, patients)
+
+
+def _any_file(patients: dict[str, frozenset[str]], suffix: str) -> bool:
+    return any(name.endswith(suffix) for names in patients.values() for name in names)
+
+
+def _refuse_mixture(folder: Path, patients: dict[str, frozenset[str]]) -> None:
+    if _any_file(patients, ".nii.gz") and _any_file(patients, ".mhd"):
+        raise DataError(
+            f"{folder} mixes files of both CAMUS releases (nii.gz and mhd), whose masks differ; keep one of them there."
+        )
 
 
 def _not_camus(root: Path, patients: dict[str, frozenset[str]], title: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -9,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.clip import Case, Clip
+from harness.clip import LABELS, Case, Clip
 from harness.errors import DataError, unknown
 from harness.files import canonical_hash
 
 SPLITS = ("train", "val", "test")
 CLIP_KINDS = ("ed_es", "half")
 Level = Literal["error", "warning", "note"]
-_TAIL_BYTES = 4096
+_BLOCKS, _BLOCK = 16, 256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +49,8 @@ class EchoDataset(ABC):
     title: str = ""
     all_views: tuple[str, ...] = ("2CH", "4CH")
     all_clips: tuple[str, ...] = CLIP_KINDS
+    structures: tuple[str, ...] = tuple(LABELS)
+    """Structures that the masks distinguish."""
 
     def __init__(
         self,
@@ -137,10 +140,10 @@ class EchoDataset(ABC):
     def fingerprint(self) -> str:
         """Sixteen hex digits that change when a file that is used, or the choice of views and clip kind, changes.
 
-        Covers for each used file its path below the root, its size and its last 4 KiB. The end of a ``.nii.gz``
-        is the CRC-32 of its whole content, and split lists and cfg files are shorter than that, so for the
-        NIfTI layout every change of content shows. For raw and video files a change elsewhere than in the last
-        4 KiB that keeps the size is not seen. Times and the root's place do not matter.
+        Covers for each used file its path below the root, its size, and sixteen blocks of 256 bytes spread evenly
+        from its start to its end. The end of a ``.nii.gz`` is the CRC-32 of its whole content, and split lists and
+        cfg files are shorter than that, so for the NIfTI layout every change of content shows. In raw and video
+        files a change between the blocks that keeps the size is not seen. Times and the root's place do not matter.
         """
         files = [(_relative(path, self.root), *_identity(path)) for path in self.sources()]
         cases = [[case.split, case.name] for split in SPLITS for case in self.cases(split)]
@@ -158,12 +161,15 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """Size and CRC-32 of the last 4 KiB."""
+    """Size, and CRC-32 of sixteen blocks: all of a small file, else spread evenly, the last at the end."""
     try:
-        with open(path, "rb") as stream:
-            size = stream.seek(0, 2)
-            stream.seek(max(0, size - _TAIL_BYTES))
-            return size, zlib.crc32(stream.read())
+        with open(path, "rb", buffering=0) as stream:
+            size = stream.seek(0, os.SEEK_END)
+            step, checksum = max(_BLOCK, (size - _BLOCK) // (_BLOCKS - 1)), 0
+            for start in range(0, min(size, step * _BLOCKS), step):
+                stream.seek(max(0, size - _BLOCK) if start == step * (_BLOCKS - 1) else start)
+                checksum = zlib.crc32(stream.read(_BLOCK), checksum)
+            return size, checksum
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); restore the file or its permissions.") from error
 

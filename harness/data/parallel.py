@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 from rich.console import Console
@@ -53,11 +53,11 @@ def _map_processes(function: Callable[[A], R], items: Sequence[A], workers: int)
     # fork costs nothing and asks nothing of the caller's script; the workers never touch torch or CUDA
     method = "fork" if sys.platform == "linux" else "spawn"
     context = multiprocessing.get_context(method)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(function,))
     pending: deque[Future[R]] = deque()
     try:
         for item in items:
-            pending.append(pool.submit(function, item))
+            pending.append(pool.submit(_call, item))
             if len(pending) >= _AHEAD * workers:
                 yield pending.popleft().result()
         while pending:
@@ -68,7 +68,17 @@ def _map_processes(function: Callable[[A], R], items: Sequence[A], workers: int)
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start_worker() -> None:
+_job: Callable[[Any], Any] | None = None  # a worker gets its function once, not with every item
+
+
+def _call(item: Any) -> Any:
+    assert _job is not None
+    return _job(item)
+
+
+def _start_worker(function: Callable[[Any], Any]) -> None:
+    global _job
+    _job = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
 

@@ -16,7 +16,7 @@ from harness.clip import Case
 from harness.errors import BenchError, DataError
 from harness.files import read_json, sha256_file
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 FRAMES = "frames.u8"
 MASKS = "masks.u8"
@@ -145,6 +145,7 @@ class PreparedCache:
         self.mark: str | None = manifest["mark"]
         self.image_size: int = manifest["image_size"]
         self.fingerprint: str = manifest["fingerprint"]
+        self.structures: tuple[str, ...] = tuple(manifest["structures"])
         self.records = [ClipRecord.from_json(item) for item in manifest["clips"]]
 
     @classmethod

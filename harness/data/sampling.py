@@ -89,6 +89,9 @@ class ClipDataset(Dataset[ClipItem]):
         self.split = split
         self.clip_length = clip_length
         self.structures = structure_names(structures)
+        if absent := [name for name in self.structures if name not in split.cache.structures]:
+            known = ", ".join(split.cache.structures)
+            raise ConfigError(f"The dataset '{split.cache.name}' has no masks of {absent[0]}; choose among {known}.")
         self.transforms = build_transforms(transforms)
         self.seed = seed
         self._table = class_table(structures)

@@ -127,7 +127,10 @@ def test_another_pixel_spacing_is_reported(
 ) -> None:
     for path in camus_root.glob("database_nifti/patient0004/*_2CH_half*"):
         nifti_writer(path, np.asarray(nibabel.load(path).dataobj).T, (0.5, 0.4))
-    assert "pixel spacing 0.5 x 0.4 mm instead of 0.308: patient0004_2CH" in run(capsys, "check", camus_root)[1]
+    assert (
+        "pixel spacing 0.5 x 0.4 mm (row x column) instead of 0.308 x 0.308: patient0004_2CH"
+        in run(capsys, "check", camus_root)[1]
+    )
 
 
 def test_an_unlisted_patient_is_reported(capsys: pytest.CaptureFixture[str], camus_root: Path) -> None:

@@ -1,0 +1,189 @@
+"""EchoNet-Dynamic (Ouyang et al., Nature 580, 2020): apical four-chamber videos with traced ED and ES frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.clip import Case, Clip
+from harness.data.dataset import SPLITS, EchoDataset, Finding, shorten
+from harness.data.echonet_tables import (
+    TRACINGS_WITHOUT_VIDEO,
+    WITHOUT_TRACINGS,
+    Video,
+    read_file_list,
+    read_tracings,
+    tracing_mask,
+)
+from harness.data.video import read_avi
+from harness.errors import DataError
+from harness.registry import DATASETS
+
+Tracings = dict[int, NDArray[np.float64]]
+
+
+@DATASETS.register_module()
+class EchoNet(EchoDataset):
+    """``FileList.csv``, ``VolumeTracings.csv`` and ``Videos/*.avi``; masks of the LV cavity (1) at ED and ES.
+
+    Of the two traced frames the one with the larger polygon is ED. A ``half`` clip runs from ED to ES, cyclically
+    (over the end of the video to its beginning) where ES precedes ED; ``ed_es`` is the two frames alone. Nothing
+    is known of the pixel size: distances from this dataset are in pixels. The owners' known bad items are left
+    out; whatever else is missing makes the root partial. A video is a patient.
+    """
+
+    name = "echonet"
+    title = "EchoNet-Dynamic"
+    all_views = ("4CH",)
+    structures = ("lv",)
+    official_split: ClassVar[dict[str, int]] = {"train": 7460, "val": 1288, "test": 1276}
+
+    def __init__(
+        self,
+        root: str | Path | None,
+        *,
+        views: Sequence[str] = ("4CH",),
+        clip: str = "half",
+        allow_partial: bool = False,
+        split_dir: str | Path | None = None,
+    ) -> None:
+        super().__init__(root, views=views, clip=clip, allow_partial=allow_partial, split_dir=split_dir)
+        if split_dir is not None:
+            raise DataError("EchoNet-Dynamic has its splits in FileList.csv; leave --split-dir out.")
+
+    @cached_property
+    def videos(self) -> dict[str, Video]:
+        """Rows of ``FileList.csv`` by name, without the known bad items."""
+        if not (self.root / "FileList.csv").is_file():
+            raise DataError(
+                f"{self.root} is not an {self.title} root: it has no FileList.csv; give the folder that has it."
+            )
+        rows = read_file_list(self.root / "FileList.csv")
+        return {name: row for name, row in sorted(rows.items()) if name not in WITHOUT_TRACINGS}
+
+    @cached_property
+    def tracings(self) -> dict[str, Tracings]:
+        """Tracings by video name, then frame."""
+        return read_tracings(self.root / "VolumeTracings.csv")
+
+    @cached_property
+    def missing(self) -> dict[str, list[str]]:
+        """Listed videos that cannot be used, by what they lack."""
+        folder = self.root / "Videos"
+        there = {path.stem for path in folder.glob("*.avi")} if folder.is_dir() else set()
+        lacking: dict[str, list[str]] = {"video file": [], "two traced frames": []}
+        for name in self.videos:
+            if name not in there:
+                lacking["video file"].append(name)
+            elif len(self.tracings.get(name, {})) != 2:
+                lacking["two traced frames"].append(name)
+        return {what: names for what, names in lacking.items() if names}
+
+    @cached_property
+    def usable(self) -> list[Video]:
+        """Videos that have everything, ordered by name."""
+        absent = {name for names in self.missing.values() for name in names}
+        return [video for name, video in self.videos.items() if name not in absent]
+
+    @property
+    def mark(self) -> str | None:
+        parts = []
+        if self.missing:
+            parts.append(f"partial: {len(self.usable)} of {len(self.videos)} listed videos")
+        listed = self._counts(list(self.videos.values()))
+        if listed != self.official_split:
+            parts.append(f"own list ({'/'.join(str(listed[split]) for split in SPLITS)} videos)")
+        return "; ".join(parts) or None
+
+    def _counts(self, videos: list[Video]) -> dict[str, int]:
+        return {split: sum(video.split == split for video in videos) for split in SPLITS}
+
+    def layout(self) -> list[Finding]:
+        try:
+            return self._layout()
+        except DataError as error:
+            return [Finding(level="error", check="layout", message=str(error))]
+
+    def _layout(self) -> list[Finding]:
+        total = len(self.videos)
+        found = [Finding(level="note", check="patients", message=f"{total} listed videos", count=total)]
+        found += self._completeness()
+        found += self._orphans()
+        for split, count in self._counts(self.usable).items():
+            if not count and not any(finding.level == "error" for finding in found):
+                text = f"The split '{split}' of {self.root} has no usable video; check FileList.csv."
+                found.append(Finding(level="error", check="splits", message=text))
+            found.append(Finding(level="note", check="splits", message=f"{split}: {count} videos usable", count=count))
+        return found
+
+    def _completeness(self) -> list[Finding]:
+        items = [f"the {what} of {len(names)} videos ({shorten(names)})" for what, names in self.missing.items()]
+        if not items:
+            return []
+        if self.allow_partial and self.usable:
+            count = sum(map(len, self.missing.values()))
+            return [Finding(level="warning", check="complete", message=f"missing: {'; '.join(items)}", count=count)]
+        text = f"The {self.title} root {self.root} is partial, it lacks {'; '.join(items)}"
+        cure = "accept that with --allow-partial (make: ALLOW_PARTIAL=1)" if self.usable else "restore them"
+        return [Finding(level="error", check="complete", message=f"{text}; {cure}.")]
+
+    def _orphans(self) -> list[Finding]:
+        orphans = sorted(set(self.tracings) - set(self.videos) - TRACINGS_WITHOUT_VIDEO - WITHOUT_TRACINGS)
+        if not orphans:
+            return []
+        text = f"tracings without a listed video: {shorten(orphans)}"
+        return [Finding(level="warning", check="files", message=text, count=len(orphans))]
+
+    def cases(self, split: str) -> list[Case]:
+        self.check_split(split)
+        return [
+            Case(dataset=self.name, split=split, patient=video.name, view="4CH")
+            for video in self.usable
+            if video.split == split
+        ]
+
+    def sources(self) -> list[Path]:
+        tables = [self.root / "FileList.csv", self.root / "VolumeTracings.csv"]
+        return tables + [self.root / "Videos" / f"{video.name}.avi" for video in self.usable]
+
+    def load(self, case: Case) -> Clip:
+        path = self.root / "Videos" / f"{case.patient}.avi"
+        video, pixels = self.videos[case.patient], read_avi(path)
+        shape = (pixels.shape[1], pixels.shape[2])
+        masks = {frame: tracing_mask(rows, shape) for frame, rows in self.tracings[case.patient].items()}
+        if max(masks) >= len(pixels):
+            raise DataError(f"{path} holds {len(pixels)} frames, but frame {max(masks)} is traced; restore the video.")
+        notes = [] if len(pixels) == video.frames else [f"frames: {video.frames} listed, {len(pixels)} in the file"]
+        ed, es = sorted(masks, key=lambda frame: (-int(masks[frame].sum()), frame))
+        chosen = between(ed, es, len(pixels)) if self.clip == "half" else np.array([ed, es])
+        if es < ed:
+            notes.append("order: the traced ES precedes ED in the video")
+        last = len(chosen) - 1
+        labels = np.zeros((last + 1, *shape), dtype=np.uint8)
+        labels[0], labels[last] = masks[ed], masks[es]
+        labelled = np.zeros(last + 1, dtype=bool)
+        labelled[[0, last]] = True
+        return Clip(
+            case=case,
+            frames=pixels[chosen],
+            masks=labels,
+            labelled=labelled,
+            interpolated=np.zeros(last + 1, dtype=bool),
+            spacing_mm=None,
+            ed=0,
+            es=last,
+            frame_rate_hz=video.frame_rate_hz,
+            ef_percent=video.ef_percent,
+            source=f"Videos/{path.name} frames {ed}..{es}",
+            notes=notes,
+        )
+
+
+def between(ed: int, es: int, count: int) -> NDArray[np.int64]:
+    """Frame indices from ED to ES, over the end of the video to its beginning where ES precedes ED."""
+    return np.arange(ed, es + 1 if es >= ed else es + count + 1) % count

@@ -1,0 +1,50 @@
+"""Reading and writing motion-JPEG AVI files as grey levels, always by the same decoder and conversion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import DataError
+
+
+def read_avi(path: Path) -> NDArray[np.uint8]:
+    """All frames of a motion-JPEG AVI: uint8 [T, H, W].
+
+    Decoded by OpenCV's own MJPEG reader; colour becomes grey by the BT.601 luma (0.299 R + 0.587 G + 0.114 B,
+    ``cv2.COLOR_BGR2GRAY``). Other decoders and conversions differ by up to 3 grey levels.
+
+    Raises:
+        DataError: missing, damaged, or not motion JPEG.
+    """
+    if not path.is_file():
+        raise DataError(f"The video {path} does not exist; restore the file.")
+    capture = cv2.VideoCapture(str(path), cv2.CAP_OPENCV_MJPEG)
+    frames = []
+    try:
+        while True:
+            there, image = capture.read()
+            if not there:
+                break
+            frames.append(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image)
+    except cv2.error as error:
+        raise DataError(f"The video {path} is damaged ({error.err}); restore the file from its source.") from error
+    finally:
+        capture.release()
+    if not frames:
+        raise DataError(f"The video {path} is damaged or not a motion-JPEG AVI; restore the file from its source.")
+    return np.stack(frames).astype(np.uint8)
+
+
+def write_avi(path: Path, frames: NDArray[np.uint8], frame_rate_hz: float) -> None:
+    """Write uint8 [T, H, W] as a motion-JPEG AVI of three equal channels (lossy)."""
+    size = (frames.shape[2], frames.shape[1])
+    writer = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, cv2.VideoWriter.fourcc(*"MJPG"), frame_rate_hz, size)
+    if not writer.isOpened():
+        raise DataError(f"The video {path} cannot be written; check that its folder exists and is writable.")
+    for frame in frames:
+        writer.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
+    writer.release()
