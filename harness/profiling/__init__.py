@@ -1,0 +1,6 @@
+"""Latency, complexity and memory of models, each measured in a process of its own."""
+
+from harness.profiling.profile import PROFILE_COLUMNS, profile_model
+from harness.profiling.settings import ProfileSettings
+
+__all__ = ["PROFILE_COLUMNS", "ProfileSettings", "profile_model"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_masks import ellipse
 
 from harness.evaluation.clinical import (
     area_length_ml,
@@ -16,7 +17,6 @@ from harness.evaluation.clinical import (
     simpson_biplane_ml,
     simpson_single_ml,
 )
-from tests.evaluation.masks import ellipse
 
 SPHEROID_ML = 4 / 3 * math.pi * 40 * 20 * 20 / 1000
 

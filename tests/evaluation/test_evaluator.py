@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from beating_split import FakeSplit, beating_clip, fake_split, predict_brightness
 
 from harness.errors import BenchError, ConfigError, DataError
 from harness.evaluation.evaluator import evaluate
 from harness.evaluation.metrics import list_metrics
 from harness.runs import ROW_COLUMNS
-from tests.evaluation.fake_split import FakeSplit, beating_clip, fake_split, predict_brightness
 
 RUN = {"run": "r", "model": "m", "seed": 0}
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from drawn_masks import blob
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -14,7 +15,6 @@ from scipy import ndimage
 from harness.evaluation import surface
 from harness.evaluation.surface import directed_distances, surface_metrics, surface_pixels
 from harness.evaluation.surface_naive import naive_surface, naive_surface_metrics
-from tests.evaluation.masks import blob
 
 spacings = st.tuples(*[st.floats(0.05, 4.0, allow_nan=False)] * 2)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from drawn_masks import ellipse
 from torch import Tensor
 
 from harness.clip import Case
-from tests.evaluation.masks import ellipse
 
 MODEL_SIZE = 32
 NATIVE = (64, 96)

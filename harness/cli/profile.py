@@ -1,0 +1,97 @@
+"""echobench profile: latency, FPS, multiply-adds, parameters and memory of models, one process each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from harness import config
+from harness.cli._options import CommaList
+from harness.clip import STRUCTURE_SETS
+from harness.errors import BenchError, unknown
+from harness.experiment.models import choose_model
+from harness.files import write_text
+from harness.profiling import ProfileSettings, profile_model
+
+DEFAULT_SIDE = {"small": 128, "paper": 256}
+_SHOWN = ("model", "mode", "variant", "median_ms", "p5_ms", "p95_ms", "n", "fps", "peak_memory_mb", "status")
+
+
+@click.command()
+@click.option("--models", type=CommaList(), default="gdkvm,unet,transunet,stm,xmem", show_default=True)
+@click.option("--size", default="small", show_default=True, help="Model size: small or paper.")
+@click.option("--structures", default="lv", show_default=True, help="lv or all: decides the number of outputs.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+@click.option("--threads", type=int, help="CPU threads (default: torch's).")
+@click.option("--frames", "clip_length", default=10, show_default=True, help="Frames of the clips that are timed.")
+@click.option("--image-size", type=int, help="Side of the frames in pixels (default: 128 for small, 256 for paper).")
+@click.option("--batch-size", default=1, show_default=True, help="Clips at once.")
+@click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or fp16.")
+@click.option("--channels-last", is_flag=True, help="Memory layout of the eager variant.")
+@click.option("--tf32", is_flag=True, help="Let CUDA round float32 products to TF32.")
+@click.option("--warmup", default=10, show_default=True, help="Clips before anything is timed.")
+@click.option("--repeats", default=30, show_default=True, help="Clips that are timed.")
+@click.option(
+    "--memory-frames",
+    "memory_lengths",
+    type=CommaList(int),
+    default="10,32,100,300",
+    show_default=True,
+    help="Clip lengths whose peak memory is measured.",
+)
+@click.option("--out", default="results/profile", show_default=True, help="Folder of the table.")
+def command(
+    models: tuple[str, ...], size: str, structures: str, image_size: int | None, out: str, **chosen: Any
+) -> int:
+    """Measure models and write results/profile/profile_<condition>.csv, one row per quantity.
+
+    Latency is the median over repeats after warm-up; FPS = frames / median; the headline is one streaming frame at
+    steady state of what compile_for_inference() gives. A model that fails does not stop the others. Example:
+
+        echobench profile --models unet,stm --size small --device cpu --threads 2
+    """
+    if structures not in STRUCTURE_SETS:
+        raise unknown("structure set", structures, STRUCTURE_SETS, "--structures")
+    side = image_size or DEFAULT_SIDE.get(size, 256)
+    settings = ProfileSettings(image_size=side, **chosen).resolved()
+    choices = [(choose_model(name, size), _imports(name)) for name in models]
+    console, tables, failed = Console(stderr=True, highlight=False), [], []
+    for choice, imports in track(choices, "profile", console=console):
+        build = {**choice.build, "num_structures": len(STRUCTURE_SETS[structures])}
+        named = {"model": choice.name, "size": size, "custom_imports": imports}
+        try:
+            tables.append(profile_model(build, **named, **settings.as_dict()))
+        except BenchError as error:
+            failed.append(choice.name)
+            console.print(f"  {choice.label}: {error}", style="red")
+    if not tables:
+        raise BenchError("No model could be profiled; the reasons are above.")
+    table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
+    path = Path(out) / f"{settings.file_stem}_{size}.csv"
+    write_text(path, table.to_csv(index=False))
+    Console().print(_rendered(table, path.stem))
+    console.print(f"Written: {path}")
+    return 1 if failed else 0
+
+
+def _imports(name: str) -> tuple[str, ...]:
+    """Modules that a model's config names in ``custom_imports``."""
+    named = config.load("models", name.partition(":")[0]).get("custom_imports", {})
+    return tuple(named.get("imports", ())) if isinstance(named, dict) else tuple(named or ())
+
+
+def _rendered(table: pd.DataFrame, title: str) -> Table:
+    shown = Table(*_SHOWN, title=title)
+    for _, row in table.iterrows():
+        shown.add_row(*("" if pd.isna(row[name]) else _text(row[name]) for name in _SHOWN))
+    return shown
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,122 @@
+"""Peak memory of a segmenter against the length of the clip.
+
+On CUDA the allocator's own counters are read. On the CPU the growth of the process's resident memory is taken: freed
+memory is handed back, the kernel's high-water mark is reset, and the weights are added to its rise, so that both
+devices answer the same question: how much does it take to hold and run this model.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.modeling import VideoSegmenter
+from harness.profiling.settings import ProfileSettings, precision_context
+
+MIB = 2**20
+_M_MMAP_THRESHOLD = -3
+
+
+def weight_bytes(model: nn.Module) -> int:
+    """Bytes of parameters and buffers."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
+
+
+def memory_row(model: VideoSegmenter, settings: ProfileSettings, length: int, mode: str) -> dict[str, Any]:
+    """Peak memory of one clip of ``length`` frames, ``mode`` ``memory_streaming`` or ``memory_clip``.
+
+    Returns:
+        ``peak_memory_mb`` in MiB, weights included (allocated on CUDA), ``peak_reserved_mb`` (CUDA) and the method.
+    """
+    measure = _cuda_peak if settings.device != "cpu" else _cpu_peak
+    run = _run_streaming if mode == "memory_streaming" else _run_clip
+    with torch.inference_mode(), precision_context(settings):
+        return {"mode": mode, "clip_length": length, **measure(model, lambda: run(model, settings, length), settings)}
+
+
+def available_bytes() -> int | None:
+    """Memory that the system could give to a process now; None where it does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def _frames(settings: ProfileSettings, length: int) -> Iterator[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(length):
+        shape = (settings.batch_size, 1, settings.image_size, settings.image_size)
+        yield torch.rand(shape, generator=generator).to(settings.device)
+
+
+def _run_streaming(model: VideoSegmenter, settings: ProfileSettings, length: int) -> None:
+    state = None
+    for frame in _frames(settings, length):
+        state = model.begin(frame) if state is None else state
+        _, state = model.step(frame, state)
+
+
+def _run_clip(model: VideoSegmenter, settings: ProfileSettings, length: int) -> None:
+    model(torch.stack(list(_frames(settings, length)), 1))
+
+
+def _cuda_peak(model: VideoSegmenter, run: Any, settings: ProfileSettings) -> dict[str, Any]:
+    torch.cuda.synchronize(settings.device)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(settings.device)
+    run()
+    torch.cuda.synchronize(settings.device)
+    return {
+        "peak_memory_mb": torch.cuda.max_memory_allocated(settings.device) / MIB,
+        "peak_reserved_mb": torch.cuda.max_memory_reserved(settings.device) / MIB,
+        "memory_method": "CUDA allocator",
+    }
+
+
+def _cpu_peak(model: VideoSegmenter, run: Any, settings: ProfileSettings) -> dict[str, Any]:
+    method = _prepare_process()
+    before = _resident()
+    run()
+    growth = max(0, _high_water() - before)
+    return {"peak_memory_mb": (growth + weight_bytes(model)) / MIB, "memory_method": method}
+
+
+def _prepare_process() -> str:
+    """Give freed memory back and reset the high-water mark; says how the peak will be read."""
+    gc.collect()
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_THRESHOLD, 65536)
+        libc.malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+    except (OSError, AttributeError):
+        return "weights + rise of ru_maxrss"
+    return "weights + rise of resident memory (VmHWM, reset)"
+
+
+def _status(name: str) -> int | None:
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def _resident() -> int:
+    return _status("VmRSS") or _high_water()
+
+
+def _high_water() -> int:
+    return _status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,132 @@
+"""Measuring one model in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.errors import BenchError
+from harness.profiling.settings import ProfileSettings
+from harness.profiling.worker import OUT_OF_MEMORY, out_of_memory_row
+
+PROFILE_COLUMNS = (
+    *("model", "size", "mode", "variant", "status", "median_ms", "p5_ms", "p95_ms", "n", "fps"),
+    *("peak_memory_mb", "peak_reserved_mb", "memory_method", "parameters", "gmacs_per_frame"),
+    *("gmacs_per_frame_torch", "gmacs_per_frame_fvcore", "gmacs_per_clip_torch", "gmacs_per_clip_fvcore"),
+    *("difference_percent", "difference_products_percent", "difference_explained"),
+    *("uncounted_torch", "uncounted_fvcore", "device", "device_name", "precision", "channels_last", "compiled"),
+    *("tf32", "threads", "image_size", "batch_size", "clip_length", "warmup_clips", "torch", "cudnn"),
+)
+"""Columns of ``profile.csv``; what a row does not measure is empty."""
+
+_ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def profile_model(
+    build: dict[str, Any],
+    *,
+    model: str = "",
+    size: str = "",
+    custom_imports: Sequence[str] = (),
+    timeout_s: float | None = None,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Measure latency, complexity and memory of one model in a fresh process.
+
+    Args:
+        build: registry config of the model, ``num_structures`` included.
+        model, size: what the columns of that name say.
+        custom_imports: modules that register the model where it is no plugin.
+        timeout_s: the process is killed after this many seconds.
+        settings: fields of ``ProfileSettings``.
+
+    Returns:
+        One row per measured quantity, columns ``PROFILE_COLUMNS``. ``mode`` is ``streaming`` (one steady-state
+        frame), ``clip``, ``clip_with_copy``, ``first_frame``, ``first_frame_cold``, ``complexity``,
+        ``memory_streaming`` or ``memory_clip``. The first row is the headline: streaming with what
+        ``compile_for_inference()`` gives, with parameters, GMACs and peak memory filled in. What did not fit into
+        memory is a row whose ``status`` says so.
+
+    Raises:
+        ConfigError: a setting is invalid. BenchError: the process failed; the sentence carries its last line.
+    """
+    chosen = ProfileSettings(**settings).resolved()
+    request = {
+        "build": build,
+        "settings": chosen.as_dict(),
+        "custom_imports": list(custom_imports),
+        "paths": [entry for entry in sys.path if entry],
+    }
+    lines = _in_process(request, chosen, timeout_s, build.get("type", "model"))
+    rows = [{"model": model, "size": size, "compiled": False, **row} for row in lines]
+    return _headline_first(pd.DataFrame(rows).reindex(columns=list(PROFILE_COLUMNS)), chosen.clip_length)
+
+
+def _in_process(
+    request: dict[str, Any], settings: ProfileSettings, timeout_s: float | None, name: str
+) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory(prefix="echobench-profile-") as folder:
+        asked, answered = Path(folder) / "request.json", Path(folder) / "rows.jsonl"
+        asked.write_text(json.dumps(request), encoding="utf-8")
+        answered.touch()
+        command = [sys.executable, "-m", "harness.profiling", str(asked), str(answered)]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=timeout_s, check=False, env=_environment(settings)
+            )
+        except subprocess.TimeoutExpired as error:
+            raise BenchError(f"Profiling {name} took more than {timeout_s:.0f} s and was stopped.") from error
+        lines = [json.loads(line) for line in answered.read_text(encoding="utf-8").splitlines()]
+    return collect(lines, done.returncode, done.stderr, name)
+
+
+def collect(lines: list[dict[str, Any]], code: int, stderr: str, name: str) -> list[dict[str, Any]]:
+    """Rows of a worker's lines; a worker that the system killed leaves a row for what it was measuring.
+
+    Raises:
+        BenchError: it ended in another way.
+    """
+    rows = [line for line in lines if "begin" not in line]
+    if code == 0:
+        return rows
+    begun = [line["begin"] for line in lines if "begin" in line]
+    if code == -signal.SIGKILL and begun:
+        base = {key: rows[-1][key] for key in ("device", "precision", "image_size", "batch_size")} if rows else {}
+        return [*rows, {**base, **out_of_memory_row(begun[-1], f"{OUT_OF_MEMORY} (process killed)")}]
+    last = next((line for line in reversed(stderr.splitlines()) if line.strip()), f"exit code {code}")
+    raise BenchError(f"Profiling {name} failed: {last.strip()}")
+
+
+def _environment(settings: ProfileSettings) -> dict[str, str]:
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    if settings.threads:
+        environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(settings.threads))
+    return environment
+
+
+def _headline_first(table: pd.DataFrame, clip_length: int) -> pd.DataFrame:
+    """Put the headline row first and complete it from the rows that measured the rest."""
+    rank = (table["mode"] != "streaming") * 2 + (table["variant"] != "inference")
+    table = table.iloc[rank.argsort(kind="stable")].reset_index(drop=True)
+    if table.empty or table.at[0, "mode"] != "streaming":
+        return table
+    memory = table[(table["mode"] == "memory_streaming") & (table["clip_length"] == clip_length)]
+    counts = table[table["mode"] == "complexity"]
+    for source, columns in ((memory, _MEMORY), (counts, _COUNTS)):
+        if len(source):
+            table.loc[0, list(columns)] = source.iloc[0][list(columns)]
+    return table
+
+
+_MEMORY = ("peak_memory_mb", "peak_reserved_mb", "memory_method")
+_COUNTS = tuple(name for name in PROFILE_COLUMNS if name.startswith(("parameters", "gmacs", "difference", "uncounted")))

@@ -1,0 +1,145 @@
+"""The condition of a measurement: what is asked for, and what the machine adds to it."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from harness.errors import ConfigError, unknown
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+VARIANTS = ("inference", "eager")
+SPEC_LENGTHS = (10, 32, 100, 300)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProfileSettings:
+    """How one model is measured.
+
+    Attributes:
+        image_size: side of the square frames in pixels.
+        clip_length: frames of the clips that are timed.
+        batch_size: clips at once.
+        device: ``cpu``, ``cuda`` or ``auto`` (CUDA where there is one).
+        precision: ``fp32``, ``bf16``, ``fp16``.
+        channels_last: memory layout of the eager variant (``compile_for_inference`` chooses its own).
+        tf32: whether CUDA may round float32 products to TF32.
+        threads: intra-op CPU threads, None for torch's default.
+        warmup: clips before anything is timed (the protocol asks for at least 10 in a reported table).
+        repeats: clips that are timed.
+        variants: ``inference`` (what ``compile_for_inference()`` returns: the headline) and ``eager``.
+        memory_lengths: clip lengths whose peak memory is measured; None means ``clip_length`` on a CPU and
+            10, 32, 100, 300 on CUDA.
+        complexity: also count parameters and multiply-adds.
+    """
+
+    image_size: int = 256
+    clip_length: int = 10
+    batch_size: int = 1
+    device: str = "auto"
+    precision: str = "fp32"
+    channels_last: bool = False
+    tf32: bool = False
+    threads: int | None = None
+    warmup: int = 10
+    repeats: int = 30
+    variants: tuple[str, ...] = VARIANTS
+    memory_lengths: tuple[int, ...] | None = None
+    complexity: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("image_size", "clip_length", "batch_size", "repeats"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if self.device.partition(":")[0] not in ("auto", "cpu", "cuda"):
+            raise unknown("device", self.device, ("auto", "cpu", "cuda"))
+        if self.precision not in DTYPES:
+            raise unknown("precision", self.precision, DTYPES)
+        for variant in self.variants:
+            if variant not in VARIANTS:
+                raise unknown("variant", variant, VARIANTS)
+
+    def resolved(self) -> ProfileSettings:
+        """The same with ``auto`` and None replaced by what this machine has.
+
+        Raises:
+            ConfigError: CUDA is asked for and absent.
+        """
+        device = ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
+        if device != "cpu" and not torch.cuda.is_available():
+            raise ConfigError(f"The device '{device}' is not available on this machine; use --device cpu.")
+        lengths = self.memory_lengths
+        if lengths is None:
+            lengths = (self.clip_length,) if device == "cpu" else SPEC_LENGTHS
+        threads = torch.get_num_threads() if self.threads is None else self.threads
+        return self.replace(device=device, memory_lengths=tuple(sorted(lengths)), threads=threads)
+
+    def replace(self, **changes: Any) -> ProfileSettings:
+        """A copy with some values changed."""
+        return ProfileSettings(**{**self.as_dict(), **changes})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ProfileSettings:
+        """The inverse of ``as_dict``; lists become tuples."""
+        plain: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in values.items()}
+        return cls(**plain)
+
+    @property
+    def file_stem(self) -> str:
+        """Name of a table that holds this condition, without suffix."""
+        parts = [
+            f"profile_{self.device.replace(':', '')}",
+            f"{self.image_size}px",
+            f"t{self.clip_length}",
+            f"b{self.batch_size}",
+            self.precision,
+            *(["channels-last"] if self.channels_last else []),
+            *(["tf32"] if self.tf32 else []),
+            *([f"{self.threads}threads"] if self.device == "cpu" and self.threads else []),
+        ]
+        return "_".join(parts)
+
+
+def apply(settings: ProfileSettings) -> None:
+    """Set threads and TF32 for this process."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    torch.backends.cuda.matmul.allow_tf32 = settings.tf32
+    torch.backends.cudnn.allow_tf32 = settings.tf32
+    torch.backends.cudnn.benchmark = settings.device != "cpu"
+
+
+def condition_columns(settings: ProfileSettings) -> dict[str, Any]:
+    """Columns that say under which condition a row was measured."""
+    cuda = settings.device != "cpu"
+    return {
+        "device": settings.device,
+        "device_name": torch.cuda.get_device_name(settings.device) if cuda else platform.processor() or "cpu",
+        "precision": settings.precision,
+        "channels_last": settings.channels_last,
+        "tf32": settings.tf32 if cuda else False,
+        "threads": torch.get_num_threads(),
+        "image_size": settings.image_size,
+        "batch_size": settings.batch_size,
+        "clip_length": settings.clip_length,
+        "warmup_clips": settings.warmup,
+        "torch": torch.__version__,
+        "cudnn": torch.backends.cudnn.version() if cuda else None,
+    }
+
+
+@contextlib.contextmanager
+def precision_context(settings: ProfileSettings) -> Iterator[None]:
+    """Autocast where the precision is not fp32."""
+    device = settings.device.partition(":")[0]
+    with torch.autocast(device, DTYPES[settings.precision], enabled=settings.precision != "fp32"):
+        yield

@@ -1,0 +1,114 @@
+"""A model is measured in a process of its own, and what goes wrong there ends as a row or a sentence."""
+
+from __future__ import annotations
+
+import signal
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from tiny_segmenters import TinyAttention, TinyConv
+
+from harness.errors import BenchError
+from harness.profiling import PROFILE_COLUMNS, profile_model
+from harness.profiling.memory import memory_row, weight_bytes
+from harness.profiling.profile import collect
+from harness.profiling.settings import ProfileSettings
+from harness.profiling.worker import _too_much, out_of_memory_row
+
+TINY = {"image_size": 32, "clip_length": 3, "device": "cpu", "threads": 1, "warmup": 1, "repeats": 2}
+
+
+def profiled(**options):
+    build = {"type": "TinyConv", "num_structures": 1, "fail": options.pop("fail", "")}
+    return profile_model(build, model="tiny", size="small", custom_imports=("tiny_segmenters",), **TINY | options)
+
+
+def test_one_process_gives_a_row_per_quantity_headline_first():
+    table = profiled()
+    assert list(table.columns) == list(PROFILE_COLUMNS)
+    headline = table.iloc[0]
+    assert (headline["model"], headline["mode"], headline["variant"]) == ("tiny", "streaming", "inference")
+    assert headline["parameters"] == 24
+    assert headline["gmacs_per_frame"] == pytest.approx(9 * 2 * 32 * 32 / 1e9)
+    assert headline["peak_memory_mb"] > 0
+    assert headline["fps"] > 0
+    counted = table.groupby("mode").size().to_dict()
+    assert counted == {
+        **dict.fromkeys(("streaming", "clip", "clip_with_copy", "first_frame"), 2),
+        **dict.fromkeys(("first_frame_cold", "complexity", "memory_streaming", "memory_clip"), 1),
+    }
+    assert set(table["status"]) == {"ok"}
+    for column, value in (("device", "cpu"), ("threads", 1), ("precision", "fp32"), ("image_size", 32)):
+        assert set(table[column]) == {value}
+
+
+def test_running_out_of_memory_is_a_row():
+    table = profiled(fail="memory", complexity=False, memory_lengths=(1, 3))
+    broken = table[table["status"] != "ok"]
+    assert set(broken["status"]) == {"out of memory"}
+    assert {"streaming", "memory_clip"} <= set(broken["mode"])
+    assert "memory_streaming" in set(table.loc[table["status"] == "ok", "mode"])
+
+
+def test_a_killed_process_leaves_a_row_for_what_it_was_doing():
+    table = profiled(fail="killed")
+    assert table[["mode", "status"]].to_numpy().tolist() == [["first_frame_cold", "out of memory (process killed)"]]
+
+
+def test_a_fault_of_the_model_ends_with_its_own_sentence():
+    with pytest.raises(BenchError, match="Profiling TinyConv failed: ValueError: the layer does not fit"):
+        profiled(fail="bug")
+
+
+def test_rows_written_before_a_kill_are_kept():
+    lines = [
+        {"begin": "first_frame_cold"},
+        {"mode": "first_frame_cold", "device": "cpu", "precision": "fp32", "image_size": 8, "batch_size": 1},
+        {"begin": "memory_clip:300"},
+    ]
+    rows = collect(lines, -signal.SIGKILL, "", "m")
+    assert [row["mode"] for row in rows] == ["first_frame_cold", "memory_clip"]
+    assert rows[1]["clip_length"] == 300
+    assert rows[1]["device"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("part", "row"),
+    [
+        ("latency:eager", {"mode": "streaming", "variant": "eager"}),
+        ("memory_streaming:32", {"mode": "memory_streaming", "variant": "inference", "clip_length": 32}),
+        ("complexity", {"mode": "complexity"}),
+    ],
+)
+def test_the_part_that_did_not_fit_is_named(part, row):
+    assert out_of_memory_row(part) == {**row, "status": "out of memory"}
+
+
+def test_memory_grows_with_a_memory_that_grows_and_holds_the_weights():
+    settings = ProfileSettings(image_size=256, device="cpu", threads=1)
+    model = TinyAttention(width=64).eval()
+    row = memory_row(model, settings, 4, "memory_streaming")
+    assert row["peak_memory_mb"] * 2**20 >= weight_bytes(model)
+    clips = [memory_row(TinyConv().eval(), settings, length, "memory_clip")["peak_memory_mb"] for length in (4, 64)]
+    assert clips[1] > clips[0] + 30, "64 frames of two float32 channels at 256 px take 32 MiB more"
+
+
+def test_a_clip_that_cannot_fit_is_not_tried():
+    settings = ProfileSettings(device="cpu")
+    assert _too_much(settings, 300, {}) is None
+    assert _too_much(settings, 300, {10: 1.0}) is None
+    assert _too_much(settings, 300, {10: 1e9}) == pytest.approx(3e10)
+
+
+def test_the_verb_writes_a_table_whose_name_carries_the_condition(tmp_path):
+    from harness.cli.profile import command
+
+    arguments = ["--models", "unet", "--image-size", "32", "--frames", "2", "--device", "cpu", "--threads", "1"]
+    arguments += ["--warmup", "1", "--repeats", "1", "--memory-frames", "2", "--out", str(tmp_path)]
+    result = CliRunner().invoke(command, arguments, standalone_mode=False)
+    assert result.exception is None
+    path = tmp_path / "profile_cpu_32px_t2_b1_fp32_1threads_small.csv"
+    table = pd.read_csv(path)
+    assert set(table["model"]) == {"unet"}
+    assert table.loc[0, "parameters"] > 1e6
