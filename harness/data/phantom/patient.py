@@ -85,22 +85,23 @@ def _diastole(rng: Generator) -> list[Outline]:
     size = rng.normal(0, 0.07)
     length = float(np.clip(80.5 * np.exp(size + rng.normal(0, 0.09)), 58, 104))
     wall = rng.normal(0, 0.13)
-    outlines = []
-    for _ in VIEWS:
-        outlines.append(
-            Outline(
-                length=length,
-                width=float(np.clip(45.5 * np.exp(1.2 * size + rng.normal(0, 0.11)), 31, 0.85 * length)),
-                shoulder=float(rng.uniform(0.48, 0.66)),
-                base=float(rng.uniform(0.68, 0.88)),
-                apex_wall=9.5 * float(np.exp(wall + rng.normal(0, 0.12))),
-                side_wall=12.0 * float(np.exp(wall + rng.normal(0, 0.08))),
-                base_wall=11.0 * float(np.exp(wall + rng.normal(0, 0.1))),
-                atrium_length=float(np.clip(39 * np.exp(rng.normal(0, 0.32)), 15, 66)),
-                atrium_width=float(np.clip(39 * np.exp(rng.normal(0, 0.22)), 18, 56)),
-            )
-        )
-    return outlines
+    return [_diastolic_view(rng, length, size, wall) for _ in VIEWS]
+
+
+def _diastolic_view(rng: Generator, length: float, size: float, wall: float) -> Outline:
+    width = float(np.clip(45.5 * np.exp(1.2 * size + rng.normal(0, 0.11)), 31, 0.85 * length))
+    base = float(rng.uniform(0.68, 0.88))
+    return Outline(
+        length=length,
+        width=width,
+        shoulder=float(rng.uniform(0.48, 0.66)),
+        base=base,
+        apex_wall=9.5 * float(np.exp(wall + rng.normal(0, 0.12))),
+        side_wall=12.0 * float(np.exp(wall + rng.normal(0, 0.08))),
+        base_wall=11.0 * float(np.exp(wall + rng.normal(0, 0.1))),
+        atrium_length=float(np.clip(39 * np.exp(rng.normal(0, 0.34)), 13, 66)),
+        atrium_width=float(np.clip(39 * np.exp(rng.normal(0, 0.22)), 0.88 * base * width, 58)),
+    )
 
 
 def _systole(rng: Generator, ed: Sequence[Outline], ef: float) -> list[Outline]:

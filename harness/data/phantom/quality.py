@@ -86,9 +86,9 @@ class _Tier:
 
 
 _TIERS = {
-    "Good": _Tier(44, 17.5, 4, -6, 0.7, 6, 0.35),
-    "Medium": _Tier(45, 16, 5, 0, 1.3, 8, 0.7),
-    "Poor": _Tier(48, 14.5, 6.0, 5, 2.2, 9, 1.2),
+    "Good": _Tier(44, 17.5, 4, -6, 0.7, 6, 0.2),
+    "Medium": _Tier(45, 16, 5, 0, 1.3, 8, 0.45),
+    "Poor": _Tier(48, 14.5, 6.0, 5, 2.2, 9, 0.9),
 }
 
 
@@ -155,7 +155,7 @@ def _shadows(rng: Generator, tier: _Tier, half_angle: float) -> tuple[Shadow, ..
             centre=float(half_angle * rng.choice([-1, 1]) * (1.05 - abs(rng.normal(0, 0.35)))),
             width=float(np.deg2rad(rng.uniform(3, 9))),
             start_mm=float(rng.uniform(5, 70)),
-            remaining=float(rng.uniform(0.08, 0.5)),
+            remaining=float(rng.uniform(0.15, 0.65)),
         )
         for _ in range(int(rng.poisson(tier.shadows)))
     )

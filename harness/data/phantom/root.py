@@ -93,7 +93,9 @@ def _finished(root: Path, parameters: PhantomParameters) -> bool:
     if not (root / MANIFEST).is_file():
         raise DataError(f"{root} exists and is not a phantom; choose another folder or remove it.")
     if read_manifest(root)["parameters"] != parameters.manifest():
-        raise DataError(f"{root} holds a phantom of other parameters; choose another folder or remove it.")
+        raise DataError(
+            f"{root} holds a phantom of other parameters or of another generator version; choose another folder or remove it."
+        )
     return True
 
 
