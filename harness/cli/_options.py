@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+Decorators = list[Callable[[Any], Any]]
 
 
 class CommaList(click.ParamType):
@@ -29,7 +30,7 @@ class CommaList(click.ParamType):
 
 def data_options(function: F) -> F:
     """--dataset --root --views --clip --allow-partial --split-dir --data-dir."""
-    options = [
+    options: Decorators = [
         click.option("--dataset", help="Name of a dataset config: phantom, camus, ... (default: the suite's)."),
         click.option("--root", type=click.Path(), help="Folder of the dataset; the phantom is generated without one."),
         click.option("--views", type=CommaList(), help="Views to use, e.g. 4CH or 2CH,4CH."),
@@ -47,7 +48,7 @@ def data_options(function: F) -> F:
 
 def suite_options(function: F) -> F:
     """--suite --models --size --recipe --seeds --structures --first-frame --name --set."""
-    options = [
+    options: Decorators = [
         click.option(
             "--suite", default="small", show_default=True, help="Name of a suite config: what is left open below."
         ),
@@ -71,7 +72,7 @@ def suite_options(function: F) -> F:
 
 def store_options(function: F) -> F:
     """--results-dir --reports-dir."""
-    options = [
+    options: Decorators = [
         click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept."),
         click.option(
             "--reports-dir", default="reports", show_default=True, help="Where tables and figures are written."
@@ -80,7 +81,7 @@ def store_options(function: F) -> F:
     return _apply(function, options)
 
 
-def _apply(function: F, options: list[Callable[[F], F]]) -> F:
+def _apply(function: F, options: Decorators) -> F:
     for option in reversed(options):
         function = option(function)
     return function

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import click
 from harness.cli._options import data_options, store_options, suite_options
 from harness.experiment import SuiteOptions, plan_suite
 from harness.experiment.suite import run_suite
-from harness.reporting import print_report, write_report
+from harness.reporting import SuiteResults, print_report, write_report
+from harness.reporting.keeping import keep_pictures
 
 
 @click.command()
@@ -26,9 +29,12 @@ def command(data_dir: str, results_dir: str, reports_dir: str, dry_run: bool, **
         echobench bench --dataset camus --root CAMUS --views 4CH --clip ed_es --allow-partial
     """
     plan = plan_suite(SuiteOptions(data_root=Path(data_dir), **chosen))
-    outcome = run_suite(plan, Path(results_dir), dry_run=dry_run)
+    outcome = run_suite(plan, Path(results_dir), keep=keep_pictures, dry_run=dry_run)
     if dry_run:
         return 0
-    paths = write_report(outcome.results, Path(reports_dir) / plan.name)
-    print_report(outcome.results, paths)
+    results = SuiteResults.from_runs(
+        outcome.runs, name=plan.name, reference=plan.reference, command=f"echobench {shlex.join(sys.argv[1:])}"
+    )
+    paths = write_report(results, Path(reports_dir) / plan.name)
+    print_report(results, paths)
     return 1 if outcome.failed else 0

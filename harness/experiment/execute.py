@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import pickle
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.data import PreparedCache
 from harness.errors import BenchError
+from harness.evaluation.evaluator import evaluate
 from harness.files import write_text
-from harness.modeling import VideoSegmenter
-from harness.registry import MODELS
+from harness.profiling import profile_model
+from harness.registry import MODELS, load_plugins
 from harness.runs import Run, RunSpec
-from harness.training import TrainingJob, TrainingSummary, train
+from harness.training import Recipe, TrainingJob, train
 
 Predict = Callable[[Tensor, Tensor | None], Tensor]
+Keep = Callable[[Run, Predict, PreparedCache], None]
 
 
-def execute(run: Run, cache: PreparedCache, profile: dict[str, Any] | None = None, progress: bool = True) -> None:
+def execute(
+    run: Run,
+    cache: PreparedCache,
+    *,
+    profile: dict[str, Any] | None = None,
+    keep: Keep | None = None,
+    progress: bool = True,
+) -> None:
     """Bring a run to ``finished``; training resumes from its last checkpoint, finished parts are kept.
 
     Args:
         run: the run's folder and record.
         cache: prepared data of the run's dataset.
         profile: arguments of ``profile_model``; None leaves profiling out.
+        keep: called with the run, its predictor and the data once the rows are written, to keep more of the model.
         progress: show progress bars.
 
     Raises:
@@ -36,15 +51,7 @@ def execute(run: Run, cache: PreparedCache, profile: dict[str, Any] | None = Non
     """
     run.start()
     try:
-        summary = train(training_job(run), cache, progress=progress)
-        started = time.perf_counter()
-        model = load_trained(run.spec, summary)
-        _evaluate(run, model, cache, progress)
-        seconds = {"train": summary.seconds, "evaluate": time.perf_counter() - started}
-        if profile is not None:
-            started = time.perf_counter()
-            _profile(run, profile)
-            seconds["profile"] = time.perf_counter() - started
+        results = _stages(run, cache, profile, keep, progress)
     except KeyboardInterrupt:
         run.stop("interrupted", "stopped by Ctrl-C")
         raise
@@ -55,7 +62,70 @@ def execute(run: Run, cache: PreparedCache, profile: dict[str, Any] | None = Non
         write_text(run.path / "error.txt", traceback.format_exc())
         run.stop("failed", f"{type(error).__name__}: {error} (traceback: {run.path / 'error.txt'})")
         raise
-    run.finish(seconds=seconds, best_iteration=summary.best_iteration, best_score=summary.best_score)
+    run.finish(**results)
+
+
+def _stages(
+    run: Run, cache: PreparedCache, profile: dict[str, Any] | None, keep: Keep | None, progress: bool
+) -> dict[str, Any]:
+    """Train, evaluate, keep, profile; returns what ``run.json`` remembers of it."""
+    summary = train(training_job(run), cache, progress=progress)
+    seconds = {"train": round(summary.seconds, 1)}
+    with _timed(seconds, "evaluate"):
+        predict = predictor(load_trained(run.spec, summary.best_checkpoint), torch.device(summary.device))
+        run.write_rows(evaluate_run(run, predict, cache, progress=progress))
+        if keep is not None:
+            keep(run, predict, cache)
+    if profile is not None:
+        with _timed(seconds, "profile"):
+            _profile(run, {"device": summary.device, **profile})
+    return {
+        "seconds": seconds,
+        "iterations": summary.iterations,
+        "best_iteration": summary.best_iteration,
+        "validation_dice": None if math.isnan(summary.best_score) else summary.best_score,
+        "precision": summary.precision,
+        "device": summary.device,
+    }
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds[stage] = round(time.perf_counter() - started, 1)
+
+
+def evaluate_run(run: Run, predict: Predict, cache: PreparedCache, progress: bool = True) -> pd.DataFrame:
+    """Case rows of the run's test split under its own protocol."""
+    spec = run.spec
+    return evaluate(
+        predict,
+        cache.split("test"),
+        structures=spec.protocol["structures"],
+        clip_length=scored_clip_length(spec),
+        first_frame=spec.protocol["first_frame"],
+        run_columns={"run": run.name, "model": spec.model["name"], "seed": spec.seed},
+        progress=progress,
+    )
+
+
+def scored_clip_length(spec: RunSpec) -> int:
+    """Frames of a test clip: the recipe's ``test_clip_length``, else its ``clip_length``."""
+    return int(spec.recipe.get("test_clip_length") or spec.recipe["clip_length"])
+
+
+def _profile(run: Run, settings: dict[str, Any]) -> None:
+    model = run.spec.model
+    table = profile_model(
+        model["build"],
+        model=model["name"],
+        size=model["size"],
+        custom_imports=model.get("custom_imports", ()),
+        image_size=run.spec.recipe["image_size"],
+        **settings,
+    )
+    write_text(run.path / "profile.csv", table.to_csv(index=False))
 
 
 def training_job(run: Run) -> TrainingJob:
@@ -63,7 +133,7 @@ def training_job(run: Run) -> TrainingJob:
     spec = run.spec
     return TrainingJob(
         model_build=spec.model["build"],
-        recipe=spec.recipe,
+        recipe=Recipe.from_dict(spec.recipe),
         seed=spec.seed,
         first_frame=spec.protocol["first_frame"],
         structures=spec.protocol["structures"],
@@ -71,21 +141,31 @@ def training_job(run: Run) -> TrainingJob:
     )
 
 
-def load_trained(spec: RunSpec, summary: TrainingSummary) -> VideoSegmenter:
-    """The model of a spec with the weights that were best on validation, in eval mode."""
-    model: VideoSegmenter = MODELS.build(spec.model["build"])
-    checkpoint = torch.load(summary.best_checkpoint, map_location="cpu", weights_only=True)
-    model.load_state_dict(checkpoint["model"])
+def load_trained(spec: RunSpec, checkpoint: Path) -> nn.Module:
+    """The model of a spec with the weights of a checkpoint, in eval mode.
+
+    Raises:
+        BenchError: the checkpoint is missing, damaged or of another model.
+    """
+    load_plugins()
+    model: nn.Module = MODELS.build(dict(spec.model["build"]))
+    try:
+        model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+    except (OSError, RuntimeError, KeyError, pickle.UnpicklingError) as error:
+        raise BenchError(
+            f"The checkpoint {checkpoint} cannot be used ({error}); remove its run and train again."
+        ) from error
     return model.eval()
 
 
-def predictor(model: VideoSegmenter, device: torch.device) -> Predict:
+def predictor(model: nn.Module, device: torch.device) -> Predict:
     """``predict(frames [T, 1, S, S], first_mask [S, S] or None) -> logits [T, K+1, S, S]`` in float32 on the CPU."""
-    model = model.to(device)
+    model = model.to(device).eval()
 
     @torch.inference_mode()
     def predict(frames: Tensor, first_mask: Tensor | None = None) -> Tensor:
         mask = None if first_mask is None else first_mask[None].to(device)
-        return model(frames[None].to(device), mask)[0].float().cpu()
+        logits: Tensor = model(frames[None].to(device), mask)[0]
+        return logits.float().cpu()
 
     return predict

@@ -21,12 +21,14 @@ class ModelChoice:
         size: ``small`` or ``paper`` (or another size of its config).
         label: what tables call it.
         build: registry config, complete but for ``num_structures``.
+        custom_imports: modules that register the model where it comes from no plugin.
     """
 
     name: str
     size: str
     label: str
     build: dict[str, Any] = field(hash=False)
+    custom_imports: tuple[str, ...] = ()
 
 
 def choose_model(name: str, size: str) -> ModelChoice:
@@ -47,7 +49,9 @@ def choose_model(name: str, size: str) -> ModelChoice:
     if MODELS.get(build["type"]) is None:
         raise unknown("model type", build["type"], MODELS.module_dict, f"the config of model '{name}'")
     short = Path(stem).stem + (f":{template}" if template else "")
-    return ModelChoice(name=short, size=size, label=_fill(cfg.get("label", short), template), build=build)
+    label = _fill(cfg.get("label", short), template)
+    imports = tuple(cfg.get("custom_imports", {}).get("imports", ()))
+    return ModelChoice(name=short, size=size, label=label, build=build, custom_imports=imports)
 
 
 def _fill(value: Any, template: str) -> Any:

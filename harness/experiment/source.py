@@ -10,6 +10,7 @@ from typing import Any
 from harness import config
 from harness.data import EchoDataset, PreparedCache, prepare
 from harness.errors import ConfigError, unknown
+from harness.files import canonical_hash
 from harness.registry import DATASETS
 
 
@@ -49,10 +50,13 @@ def open_dataset(name: str, cfg: dict[str, Any], data_root: Path, progress: bool
 
 
 def _generate(arguments: dict[str, Any], data_root: Path, progress: bool) -> Path:
-    function = arguments.pop("function")
-    module, _, attribute = function.rpartition(".")
-    generate = getattr(importlib.import_module(module), attribute)
-    root = data_root / arguments.pop("folder")
+    """Call the generator named by ``function`` (``package.module.name``); each set of arguments has a folder."""
+    place, _, attribute = arguments.pop("function").rpartition(".")
+    module = importlib.import_module(place)
+    generate = getattr(module, attribute)
+    folder = arguments.pop("folder")
+    version = getattr(module, "GENERATOR_VERSION", None)
+    root = data_root / f"{folder}-{canonical_hash([arguments, version], length=6)}"
     result: Path = generate(root, progress=progress, **arguments)
     return result
 

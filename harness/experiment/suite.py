@@ -8,8 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.data import PreparedCache
-from harness.experiment.execute import execute
+from harness.experiment.execute import Keep, execute
 from harness.experiment.plan import SuitePlan
 from harness.runs import Run, RunStore
 
@@ -25,13 +24,19 @@ class SuiteOutcome:
 
 
 def run_suite(
-    plan: SuitePlan, results_root: Path, dry_run: bool = False, console: Console | None = None
+    plan: SuitePlan,
+    results_root: Path,
+    *,
+    keep: Keep | None = None,
+    dry_run: bool = False,
+    console: Console | None = None,
 ) -> SuiteOutcome:
     """Execute what is not finished yet. A failed run is reported and the next one starts.
 
     Args:
         plan: specs and data.
         results_root: root of the results store.
+        keep: see ``execute``.
         dry_run: only say which runs there are and in which state.
         console: where progress is told; stderr by default.
 
@@ -48,7 +53,7 @@ def run_suite(
             console.print(f"{title}: {run.status} ({run.name})")
             continue
         console.print(f"{title}: {_verb(run)} ({run.name})")
-        if not _attempt(run, plan.cache, plan, console):
+        if not _attempt(run, plan, keep, console):
             outcome.failed.append(run.name)
     return outcome
 
@@ -57,9 +62,9 @@ def _verb(run: Run) -> str:
     return {"new": "start", "interrupted": "resume", "failed": "try again"}.get(run.status, run.status)
 
 
-def _attempt(run: Run, cache: PreparedCache, plan: SuitePlan, console: Console) -> bool:
+def _attempt(run: Run, plan: SuitePlan, keep: Keep | None, console: Console) -> bool:
     try:
-        execute(run, cache, plan.profile)
+        execute(run, plan.cache, profile=plan.profile, keep=keep)
     except Exception as error:
         logger.debug("run %s failed", run.name, exc_info=True)
         console.print(f"  failed: {run.record.get('reason') or error}", style="red")
