@@ -12,6 +12,7 @@ from rich.table import Table
 from harness import config
 from harness.cli._options import CommaList, data_options
 from harness.data import EchoDataset, Finding, PreparedCache, pack, unpack
+from harness.data.echonet_export import export_phantom
 from harness.data.prepared import MANIFEST
 from harness.data.recognise import recognise
 from harness.errors import ConfigError, DataError
@@ -81,6 +82,14 @@ def unpack_command(archive: Path, data_dir: str) -> None:
     _describe(unpack(archive, Path(data_dir) / "cache"))
 
 
+@command.command("export-echonet")
+@click.argument("phantom", type=click.Path(path_type=Path))
+@click.argument("root", type=click.Path(path_type=Path))
+def export_command(phantom: Path, root: Path) -> None:
+    """Write the four-chamber views of a PHANTOM root to ROOT in the layout of EchoNet-Dynamic."""
+    click.echo(f"The EchoNet layout is at {export_phantom(phantom, root)}.")
+
+
 def _open_for_check(name: str, root: Path, choices: dict[str, Any]) -> EchoDataset:
     """The dataset with the choices made, or else with what its root can serve."""
     choices = {key: value for key, value in choices.items() if value is not None}
@@ -99,16 +108,17 @@ def _available(opened: EchoDataset) -> dict[str, Any]:
 
 
 def _print(dataset: EchoDataset, findings: list[Finding]) -> None:
-    title = f"{dataset.title}: {dataset.root} (views {','.join(dataset.views)}, clip {dataset.clip})"
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for heading in ("level", "check", "count", "finding"):
         table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")
     for finding in findings:
         table.add_row(finding.level, finding.check, str(finding.count), finding.message, style=_COLOURS[finding.level])
     console = Console()
     console = console if console.is_terminal else Console(width=160)
+    choice = f"views {','.join(dataset.views)}, clip {dataset.clip}"
+    console.print(f"{dataset.title}: {dataset.root} ({choice})", highlight=False, soft_wrap=True)
     console.print(table)
-    console.print(_verdict(dataset, findings), highlight=False)
+    console.print(_verdict(dataset, findings), highlight=False, soft_wrap=True)
 
 
 def _verdict(dataset: EchoDataset, findings: list[Finding]) -> str:

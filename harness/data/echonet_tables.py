@@ -79,7 +79,7 @@ def read_tracings(path: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
 
 def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype={"FileName": str})
     except FileNotFoundError as error:
         raise DataError(
             f"{path} does not exist; an EchoNet-Dynamic root holds FileList.csv and VolumeTracings.csv."

@@ -100,7 +100,7 @@ def _statistics(reports: list[ClipReport]) -> list[Finding]:
         "size": f"height {min(heights)} to {max(heights)}, width {min(widths)} to {max(widths)}, {len(set(zip(heights, widths, strict=True)))} shapes",
         "spacing": "; ".join(f"{_spacing_text(value)} ({count} clips)" for value, count in spacings.most_common(3)),
         "labels": f"{', '.join(map(str, labels))} found",
-        "ef": f"mean {np.mean(efs):.1f}, {min(efs):g} to {max(efs):g} %, known for {len(efs)} clips"
+        "ef": f"mean {np.mean(efs):.1f}, {min(efs):.3g} to {max(efs):.3g} %, known for {len(efs)} clips"
         if efs
         else "unknown",
     }

@@ -82,8 +82,8 @@ class PaperAugmentation:
         contrast: range of the factor about the clip's mean.
         scale: range of the zoom; above 1 enlarges.
         rotation: largest angle in degrees, to either side.
-        flip: probability of a left-right flip. It mirrors the heart: a flipped four-chamber view is no view that
-            exists, which is why a recipe may set 0.
+        flip: probability of a left-right flip. A flipped view shows a heart that does not exist, so that a recipe
+            with few iterations may do better with 0.
         probability: of the warp, of gamma and of contrast, drawn one by one; the same number of random draws is
             used whatever their outcome.
     """
@@ -95,7 +95,7 @@ class PaperAugmentation:
         contrast: Range = (0.8, 1.2),
         scale: Range = (0.85, 1.15),
         rotation: float = 15.0,
-        flip: float = 0.0,
+        flip: float = 0.5,
         probability: float = 1.0,
     ) -> None:
         for name, bounds in (("gamma", gamma), ("contrast", contrast), ("scale", scale)):

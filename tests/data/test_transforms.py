@@ -93,9 +93,16 @@ def test_the_generator_alone_decides(clip: tuple[Tensor, Tensor]) -> None:
 
 
 def test_probability_zero_changes_nothing(clip: tuple[Tensor, Tensor]) -> None:
-    frames, masks = PaperAugmentation(probability=0.0)(*clip, generator())
+    frames, masks = PaperAugmentation(probability=0.0, flip=0.0)(*clip, generator())
     torch.testing.assert_close(frames, clip[0], rtol=0, atol=0)
     torch.testing.assert_close(masks, clip[1], rtol=0, atol=0)
+
+
+def test_the_default_holds_all_five_augmentations_of_the_papers() -> None:
+    augment = PaperAugmentation()
+    assert augment.flip > 0
+    assert augment.rotation > 0
+    assert all(low < 1 < high for low, high in (augment.gamma, augment.contrast, augment.scale))
 
 
 def test_flip_happens_as_often_as_asked(clip: tuple[Tensor, Tensor]) -> None:
