@@ -64,7 +64,7 @@ def command(
     console, tables, failed = Console(stderr=True, highlight=False), [], []
     for choice, imports in track(choices, "profile", console=console):
         build = {**choice.build, "num_structures": len(STRUCTURE_SETS[structures])}
-        named = {"model": choice.name, "size": size, "custom_imports": imports}
+        named: dict[str, Any] = {"model": choice.name, "size": size, "custom_imports": imports}
         try:
             tables.append(profile_model(build, **named, **settings.as_dict()))
         except BenchError as error:
