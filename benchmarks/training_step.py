@@ -25,7 +25,9 @@ import torch
 from mmengine.hooks import Hook
 
 from harness import config
-from harness.clip import Case
+from harness.clip import Case, Clip
+from harness.data import PreparedCache, prepare
+from harness.data.dataset import EchoDataset, Finding
 from harness.data.sampling import ClipDataset, IterationBatches, collate
 from harness.training import Recipe, TrainingJob, engine, train
 from harness.training.loaders import augmentation
@@ -35,44 +37,48 @@ from harness.training.precision import autocast, resolve_device, resolve_precisi
 MODELS = "gdkvm,unet,transunet,stm,xmem"
 
 
-class NoiseClip:
-    """Twelve frames of noise; the first and the last have a mask."""
+class Noise(EchoDataset):
+    """Clips of twelve frames of noise; the first and the last have a mask. Nothing is read from the root."""
 
-    def __init__(self, size: int, index: int) -> None:
-        rng = np.random.default_rng(index)
-        self.frames = rng.integers(0, 255, (12, size, size), dtype=np.uint8)
-        self.masks = rng.integers(0, 2, (12, size, size), dtype=np.uint8)
-        self.labelled = np.zeros(12, bool)
-        self.labelled[[0, -1]] = True
+    name = "noise"
+    title = "noise"
+    size = 128
 
-    def __len__(self) -> int:
-        return len(self.frames)
+    @property
+    def mark(self) -> None:
+        return None
+
+    def layout(self) -> list[Finding]:
+        return []
+
+    def sources(self) -> list[Path]:
+        return []
+
+    def cases(self, split: str) -> list[Case]:
+        count = 24 if split == "train" else 4
+        return [Case(dataset="noise", split=split, patient=f"{split}{k}", view="4CH") for k in range(count)]
+
+    def load(self, case: Case) -> Clip:
+        rng = np.random.default_rng(sum(map(ord, case.name)))
+        frames = rng.integers(0, 255, (12, self.size, self.size), dtype=np.uint8)
+        labelled = np.zeros(12, bool)
+        labelled[[0, -1]] = True
+        masks = ((frames > 127) & labelled[:, None, None]).astype(np.uint8)
+        nothing = np.zeros(12, bool)
+        return Clip(case=case, frames=frames, masks=masks, labelled=labelled, interpolated=nothing, spacing_mm=None)
 
 
-class NoiseCache:
-    """As much of a prepared cache as a training looks at."""
-
-    name, fingerprint = "noise", "noise"
-
-    def __init__(self, image_size: int, count: int = 24) -> None:
-        self.image_size = image_size
-        self.clips = [NoiseClip(image_size, index) for index in range(count)]
-        self.cases = [Case(dataset="noise", split="train", patient=f"p{k}", view="4CH") for k in range(count)]
-
-    def split(self, name: str) -> NoiseCache:
-        return self if name == "train" else NoiseCache(self.image_size, count=4)
-
-    def clip(self, index: int) -> NoiseClip:
-        return self.clips[index]
-
-    def __len__(self) -> int:
-        return len(self.clips)
+def noise_cache(image_size: int, folder: Path) -> PreparedCache:
+    """A prepared cache of noise at ``image_size``."""
+    dataset = Noise(folder, views=("4CH",))
+    dataset.size = image_size
+    return prepare(dataset, image_size=image_size, cache_root=folder, workers=0, progress=False)
 
 
 class BareLoop:
     """A training loop as one writes it by hand."""
 
-    def __init__(self, job: TrainingJob, cache: NoiseCache) -> None:
+    def __init__(self, job: TrainingJob, cache: PreparedCache) -> None:
         recipe, self.recipe = job.recipe, job.recipe
         self.device = resolve_device(recipe.device)
         self.precision = resolve_precision(recipe.precision, self.device)
@@ -80,12 +86,12 @@ class BareLoop:
         self.optimizer = build_optimizer(self.model.model, recipe.optimizer)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         dataset = ClipDataset(
-            cache,  # type: ignore[arg-type]
+            cache.split("train"),
             clip_length=recipe.clip_length,
             structures=job.structures,
             transforms=augmentation(recipe.augment),
         )
-        batches = IterationBatches(len(cache), recipe.batch_size, job.seed)
+        batches = IterationBatches(len(dataset), recipe.batch_size, job.seed)
         self.batches: Iterator[Any] = iter(
             torch.utils.data.DataLoader(
                 dataset, batch_sampler=batches, num_workers=recipe.workers, collate_fn=collate,
@@ -137,7 +143,7 @@ class Interleave(Hook):
 def _undetermined() -> Iterator[None]:
     """The bare loop leaves torch's kernels as torch has them."""
     mode = torch.get_deterministic_debug_mode()
-    torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode("default")
     try:
         yield
     finally:
@@ -146,14 +152,14 @@ def _undetermined() -> Iterator[None]:
 
 def measure(build: dict[str, Any], recipe: Recipe, warmup: int) -> dict[str, float]:
     """Median milliseconds per step of both loops, frames per second, and the overhead in percent."""
-    cache = NoiseCache(recipe.image_size)
     with tempfile.TemporaryDirectory() as folder:
+        cache = noise_cache(recipe.image_size, Path(folder))
         job = TrainingJob(
             model_build=build, recipe=recipe, seed=0, first_frame="auto", structures="lv", work_dir=Path(folder)
         )
         bare = BareLoop(job, cache)
         hook = Interleave(bare)
-        train(job, cache, progress=False, hooks=[hook])  # type: ignore[arg-type]
+        train(job, cache, progress=False, hooks=[hook])
     harness_s, bare_s = hook.harness_s[warmup:], hook.bare_s[warmup:]
     ratios = [a / b for a, b in zip(harness_s, bare_s, strict=True)]
     step_s = statistics.median(harness_s)

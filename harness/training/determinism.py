@@ -16,13 +16,15 @@ BUILD, VALIDATION = 0, 1
 
 
 def reseed(seed: int, *path: int) -> None:
-    """Seed torch (all devices), numpy and Python from ``seed`` and a path of integers.
+    """Seed torch (CPU, and CUDA once it is in use), numpy and Python from ``seed`` and a path of integers.
 
     Iteration k of rank r calls ``reseed(seed, 2, k, r)``: every draw in it (dropout, sampled points) is then a
     function of (seed, k, r), whatever happened before. A resumed run needs no stored generator states.
     """
     state = int(np.random.SeedSequence([seed, *path]).generate_state(1, np.uint64)[0])
-    torch.manual_seed(state)
+    torch.default_generator.manual_seed(state)  # torch.manual_seed would queue a call per iteration for absent CUDA
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(state)
     np.random.seed(state % 2**32)  # noqa: NPY002 - third-party transforms may draw from the global generator
     random.seed(state)
 
@@ -42,8 +44,8 @@ def deterministic_kernels(enabled: bool) -> Iterator[None]:
       be set before the first CUDA call of the process; a value that the user has set is left alone.
     - cuDNN measures convolution algorithms (``benchmark``) and has some that add with atomics.
     - Backward passes of gathering, scattering and interpolating kernels add with atomics:
-      ``use_deterministic_algorithms`` takes their ordered versions. ``warn_only``, because a third party's model
-      may use an operation that has none; the warning then names it.
+      the debug mode ``warn`` takes their ordered versions, and where a third party's model uses an operation that
+      has none the warning names it. (``use_deterministic_algorithms`` sets the same but loads a compiler first.)
 
     On the CPU the ordered kernels replace the few that add in parallel. Filling fresh memory, which torch
     couples to this mode, is switched off: it only hides reads of uninitialised memory and costs time.
@@ -57,7 +59,7 @@ def deterministic_kernels(enabled: bool) -> Iterator[None]:
     mode = torch.get_deterministic_debug_mode()
     try:
         cudnn.benchmark, cudnn.deterministic, fill.fill_uninitialized_memory = False, True, False
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")
         yield
     finally:
         cudnn.benchmark, cudnn.deterministic, fill.fill_uninitialized_memory = before

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from training_tiny import tiny_job
 
 from harness.data.prepared import PreparedCache
 from harness.data.sampling import IterationBatches
-from harness.errors import ConfigError, TrainingError
+from harness.errors import ConfigError, DataError, TrainingError
 from harness.registry import MODELS
 from harness.training import TrainingJob, checkpoints, engine, train
 
@@ -226,3 +227,37 @@ def test_a_third_partys_recipe_dict_is_checked_when_the_job_is_made(tmp_path: Pa
             structures="lv",
             work_dir=tmp_path,
         )
+
+
+def test_a_batch_without_labels_is_one_sentence(tmp_path: Path) -> None:
+    segmentation = engine._segmentation(tiny_job(tmp_path), torch.device("cpu"))
+    batch = {
+        "frames": torch.rand(1, 2, 1, 32, 32),
+        "masks": torch.zeros(1, 2, 32, 32).long(),
+        "labelled": torch.zeros(1, 2, dtype=torch.bool),
+    }
+    with pytest.raises(DataError, match="no labelled frame to learn from"):
+        segmentation(**segmentation.data_preprocessor(batch))
+
+
+def test_hooks_of_a_third_party_see_every_iteration(cache: PreparedCache, tmp_path: Path) -> None:
+    class Counter(Hook):
+        seen: list[int] = []
+
+        def after_train_iter(
+            self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+        ) -> None:
+            self.seen.append(batch_idx)
+
+    train(tiny_job(tmp_path), cache, hooks=[Counter()])
+    assert Counter.seen == list(range(12))
+
+
+def test_activation_checkpointing_trains_to_the_same_bits(cache: PreparedCache, tmp_path: Path) -> None:
+    for flag in ("True", "False"):
+        train(
+            tiny_job(tmp_path / flag, [f"activation_checkpointing={flag}", "model.trunk=True", "iterations=3"]), cache
+        )
+    one, other = (final(tmp_path / flag)["model"] for flag in ("True", "False"))
+    assert "trunk.layer1.0.conv1.weight" in one
+    assert all(torch.equal(one[name], other[name]) for name in other)

@@ -21,6 +21,7 @@ from harness.config import override, parse_overrides
 from harness.data.dataset import EchoDataset, Finding
 from harness.data.prepared import PreparedCache
 from harness.modeling import AuxiliaryLogits, PerFrameSegmenter, TrainingOutput, VideoSegmenter
+from harness.modeling.resnet import ResNetTrunk
 from harness.registry import MODELS
 from harness.training import Recipe, TrainingJob, train
 
@@ -64,7 +65,7 @@ class BeatingDisks(EchoDataset):
 class TinyMemory(VideoSegmenter):
     """Convolution, batch norm, dropout, a running mean over time, an auxiliary head at stride 4."""
 
-    def __init__(self, *, num_structures: int = 1, width: int = 8, poison_after: int = -1) -> None:
+    def __init__(self, *, num_structures: int = 1, width: int = 8, poison_after: int = -1, trunk: bool = False) -> None:
         super().__init__(num_structures=num_structures)
         self.stem = nn.Conv2d(1, width, 5, 2, 2, bias=False)
         self.norm = nn.BatchNorm2d(width)
@@ -73,9 +74,13 @@ class TinyMemory(VideoSegmenter):
         self.head = nn.Conv2d(2 * width, num_structures + 1, 3, 1, 1)
         self.side = nn.Conv2d(width, num_structures + 1, 1)
         self.poison_after, self.calls = poison_after, 0
+        self.trunk = ResNetTrunk(18, width=width // 4) if trunk else None
 
     def _features(self, frame: Tensor) -> Tensor:
-        return self.dropout(F.relu(self.norm(self.stem(frame - 0.5))))
+        features = self.norm(self.stem(frame - 0.5))
+        if self.trunk is not None:
+            features = features + F.interpolate(self.trunk(frame)[2], features.shape[-2:])
+        return self.dropout(F.relu(features))
 
     def _begin(self, frame: Tensor, first_mask: Tensor | None) -> Tensor:
         mask = torch.zeros_like(frame) if first_mask is None else (first_mask > 0).unsqueeze(1).to(frame.dtype)
