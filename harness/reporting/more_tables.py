@@ -38,42 +38,40 @@ _EF_COLUMNS = (
 )
 
 
-def part_table(results: SuiteResults) -> Table | None:
-    """Every measure per structure, view and phase; None where there is only one part."""
-    parts = _parts(results)
+def part_tables(results: SuiteResults) -> list[Table]:
+    """One table per structure with every measure per view and phase; none where a structure has only one part."""
+    tables = [_part_table(results, structure) for structure in results.structures]
+    single = len(tables) == 1
+    return [table for table in tables if len(table.groups) > 1 or not single]
+
+
+def _part_table(results: SuiteResults, structure: str) -> Table:
     measures = [measure for measure in suite_measures(results) if not measure.csv_only]
-    if len(parts) < 2:
-        return None
     rows = []
-    for group, (structure, view, phase) in parts.items():
+    for group, (view, phase) in _parts(results).items():
         for arm in results.arms:
             values = [arm_values(arm, m, structure=structure, view=view, phase=phase) for m in measures]
             cells = {m.metric: value_cell(table) for m, table in zip(measures, values, strict=True)}
             cells["patients"] = Cell(value=max((len(table.dropna()) for table in values), default=0) or math.nan)
             rows.append(Row(label=arm.label, cells=cells, group=group))
     return Table(
-        name="parts",
-        title=f"{results.name}: results per structure, view and phase",
-        caption="Mean over patients with 95 % bootstrap interval; best bold, second underlined within each part.",
+        name=f"parts_{structure}",
+        title=f"{results.name}: {STRUCTURE_NAMES.get(structure, structure)} per view and phase",
+        caption="Mean over patients; best bold, second underlined within each part. Intervals: see the CSV of this table.",
         columns=(*(measure.column for measure in measures), Column(key="patients", header="n", digits=0)),
         rows=tuple(rows),
         mark=results.mark,
+        compact=True,
     )
 
 
-def _parts(results: SuiteResults) -> dict[str, tuple[str, str | None, str | None]]:
+def _parts(results: SuiteResults) -> dict[str, tuple[str | None, str | None]]:
     tables = [table[table["frame"] >= 0] for arm in results.arms for table in arm.tables]
-    views = sorted({view for table in tables for view in table["view"].unique()} - {""})
+    views = sorted({str(view) for table in tables for view in table["view"].unique()} - {""})
     phases = [phase for phase in ("ED", "ES") if any((table["phase"] == phase).any() for table in tables)]
-    parts: dict[str, tuple[str, str | None, str | None]] = {}
-    for structure in results.structures:
-        name = STRUCTURE_NAMES.get(structure, structure)
-        parts[name] = (structure, None, None)
-        if len(views) > 1:
-            parts |= {f"{name}, {view}": (structure, view, None) for view in views}
-        if len(phases) > 1:
-            parts |= {f"{name}, {phase}": (structure, None, phase) for phase in phases}
-    return parts
+    parts: dict[str, tuple[str | None, str | None]] = {"all views and phases": (None, None)}
+    parts |= {view: (view, None) for view in views if len(views) > 1}
+    return parts | {phase: (None, phase) for phase in phases if len(phases) > 1}
 
 
 def ef_agreements(results: SuiteResults, against: str = "reference") -> dict[str, Agreement]:
@@ -193,10 +191,10 @@ def comparison_table(results: SuiteResults) -> Table | None:
         "the model with the worse mean is in truth the better one; verdict against a practical margin of 0.5 Dice points.",
         columns=(
             Column(key="shift", header="Difference", digits=2),
-            Column(key="p", header="p", digits=4),
-            Column(key="p_adjusted", header="p (Holm)", digits=4),
+            Column(key="p", probability=True, header="p", digits=4),
+            Column(key="p_adjusted", probability=True, header="p (Holm)", digits=4),
             Column(key="rank_biserial", header="Rank-biserial", digits=2),
-            Column(key="false_claim", header="P(false claim)", digits=4),
+            Column(key="false_claim", probability=True, header="P(false claim)", digits=4),
             Column(key="verdict", header="Verdict", text=True),
             Column(key="patients", header="n", digits=0),
         ),

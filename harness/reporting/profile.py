@@ -17,7 +17,17 @@ _ALIASES = {
     "parameters": ("parameters", "params"),
     "memory_mb": ("peak_memory_mb", "peak_allocated_mb", "peak_mb"),
 }
-_CONDITION = ("device", "precision", "channels_last", "compiled", "threads", "image_size", "batch_size", "clip_length")
+_CONDITION = (
+    "device",
+    "device_name",
+    "precision",
+    "channels_last",
+    "compiled",
+    "threads",
+    "image_size",
+    "batch_size",
+    "clip_length",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +62,10 @@ def headline(profile: pd.DataFrame | None) -> ProfileSummary:
 
 
 def headline_rows(profile: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the headline condition: streaming mode, not compiled, no error, where the profile tells them apart."""
-    rows = profile
-    for keep in (_is(rows, "mode", "streaming"), ~_true(rows, "compiled")):
-        rows = rows[keep.reindex(rows.index)] if keep.reindex(rows.index).any() else rows
-    return rows
+    """Rows of the headline condition, its own row first: streaming; uncompiled where rows differ in nothing else."""
+    rows = profile[_is(profile, "mode", "streaming")] if _is(profile, "mode", "streaming").any() else profile
+    plain = ~_true(rows, "compiled")
+    return rows[plain] if plain.any() and "variant" not in rows else rows
 
 
 def median_summary(profiles: Iterable[pd.DataFrame | None]) -> ProfileSummary:
@@ -77,7 +86,7 @@ def condition(row: pd.Series) -> str:
 def _condition_text(name: str, value: object) -> str:
     if str(value).lower() in ("true", "false"):
         return name.replace("_", " ") if str(value).lower() == "true" else ""
-    return str(value) if name in ("device", "precision") else f"{name.replace('_', ' ')} {value}"
+    return str(value) if name in ("device", "device_name", "precision") else f"{name.replace('_', ' ')} {value}"
 
 
 def _first(rows: pd.DataFrame, profile: pd.DataFrame, columns: tuple[str, ...]) -> float:

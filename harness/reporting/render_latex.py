@@ -87,7 +87,7 @@ def _body(table: Table, formats: list[_Format]) -> list[str]:
             group = row.group
         cells = [one.cell(row.cell(one.column.key), marks.get((index, one.column.key), "")) for one in formats]
         lines.append(" & ".join([escape_latex(row.label), *cells]) + r" \\")
-        lines += _intervals(row, formats)
+        lines += [] if table.compact else _intervals(row, formats)
     return lines
 
 
@@ -106,7 +106,7 @@ class _Format:
     def of(cls, table: Table, column: Column) -> _Format:
         cells = [row.cell(column.key) for row in table.rows]
         shown = [column.show(cell.value) for cell in cells]
-        numbers = [text for text in shown if text != MISSING]
+        numbers = [text.lstrip("<") for text in shown if text != MISSING]
         integers = max((len(text.lstrip("-").partition(".")[0]) for text in numbers), default=1)
         negative = any(text.startswith("-") for text in numbers)
         return cls(column, integers, negative, any(cell.dagger for cell in cells))
@@ -125,6 +125,8 @@ class _Format:
         shown = self.column.show(cell.value)
         if shown == MISSING:
             return "{" + MISSING + "}"
+        if shown.startswith("<"):
+            return "{$<$" + shown[1:] + "}"
         if mark == "second":
             return self._underlined(shown, cell.dagger)
         return (r"\bfseries " if mark == "best" else "") + shown + (_DAGGER if cell.dagger else "")

@@ -8,11 +8,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.config import config_root
 from harness.files import write_text
+from harness.reporting.all_figures import suite_figures
 from harness.reporting.cases import CasePicture
-from harness.reporting.figures import dice_against_fps, overlay_grid
+from harness.reporting.figures import overlay_grid
 from harness.reporting.main_table import main_table
 from harness.reporting.manifest import write_manifest
+from harness.reporting.more_tables import comparison_table, cost_table, ef_table, part_tables, read_published
+from harness.reporting.paper import paper
 from harness.reporting.pictures import suite_pictures
 from harness.reporting.render_latex import to_latex
 from harness.reporting.render_terminal import print_table
@@ -23,20 +27,43 @@ from harness.reporting.table import Table
 
 
 def write_report(results: SuiteResults, out_dir: Path, pictures: Sequence[CasePicture] | None = None) -> list[Path]:
-    """Write ``table.{md,csv,tex}``, ``figures/*.{pdf,png}`` and ``suite.json`` below ``out_dir`` and return the paths.
+    """Write all tables (``*.{md,csv,tex}``), ``figures/*.{pdf,png}``, ``paper.tex`` and ``suite.json`` below ``out_dir``.
 
     ``pictures`` are the cases to overlay, one figure per model (see ``cases.notable_cases``); None takes those stored with
     the runs (see ``pictures.save_pictures``), an empty sequence shows none. Files are replaced one by one, each atomically.
+
+    Returns:
+        The paths written, the main table (``table.*``) first.
     """
     out_dir = Path(out_dir)
-    table = main_table(results)
-    written = write_table(table, out_dir)
-    chart = dice_against_fps(table)
-    if chart is not None:
-        written += save(chart, out_dir / "figures", "dice_against_fps")
-    for label, own in _by_label(suite_pictures(results) if pictures is None else pictures).items():
-        written += save(overlay_grid(own, mark=results.mark), out_dir / "figures", f"overlays_{file_stem(label)}")
-    return [*written, write_manifest(results, out_dir)]
+    main = main_table(results)
+    tables = [main, *more_tables(results)]
+    written = [path for table in tables for path in write_table(table, out_dir)]
+    names = []
+    for name, figure in suite_figures(results, main):
+        written += save(figure, out_dir / "figures", name)
+        names.append(name)
+    shown = suite_pictures(results) if pictures is None else pictures
+    for label, own in _by_label(shown).items():
+        name = f"overlays_{file_stem(label)}"
+        written += save(overlay_grid(own, mark=results.mark), out_dir / "figures", name)
+        names.append(name)
+    write_text(out_dir / "paper.tex", paper(tables, names))
+    return [*written, out_dir / "paper.tex", write_manifest(results, out_dir)]
+
+
+def more_tables(results: SuiteResults) -> list[Table]:
+    """The tables beside the main one that this suite has something for."""
+    made = (ef_table(results), cost_table(results), comparison_table(results))
+    published = (
+        [read_published(path) for path in published_files()] if any(arm.finished for arm in results.arms) else []
+    )
+    return [*part_tables(results), *(table for table in made if table is not None), *published]
+
+
+def published_files() -> list[Path]:
+    """The tables of published figures kept with the project."""
+    return sorted((config_root() / "published").glob("*.csv"))
 
 
 def print_report(results: SuiteResults, paths: Sequence[Path] = (), console: Console | None = None) -> None:

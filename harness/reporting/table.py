@@ -16,7 +16,7 @@ class Column:
     """A column: ``key`` (CSV header), ``header`` with ``unit`` for people, ``digits`` shown after the decimal point.
 
     ``direction`` says whether more (``up``) or less (``down``) is better and decides arrows, best and second.
-    ``text`` columns hold words. ``csv_only`` columns are left out where space is short.
+    ``probability`` columns show values below their last digit as ``<0.001``. ``text`` columns hold words. ``csv_only`` columns are left out where space is short.
     """
 
     key: str
@@ -26,6 +26,7 @@ class Column:
     digits: int = 1
     text: bool = False
     csv_only: bool = False
+    probability: bool = False
 
     @property
     def title(self) -> str:
@@ -36,6 +37,8 @@ class Column:
         """The value at the displayed precision, ``--`` when there is none. A rounded zero never carries a minus."""
         if not math.isfinite(value):
             return MISSING
+        if self.probability and value < 10**-self.digits:
+            return f"<{10**-self.digits:.{self.digits}f}"
         shown = f"{value:.{self.digits}f}"
         return shown.lstrip("-") if float(shown) == 0 else shown
 
@@ -83,6 +86,7 @@ class Table:
         mark: the dataset's mark ("partial: ...") or None.
         stub: header of the label column.
         ranked: whether best and second are marked (within each group of rows).
+        compact: whether LaTeX leaves intervals out (Markdown and CSV have them).
     """
 
     name: str
@@ -94,6 +98,7 @@ class Table:
     mark: str | None = None
     stub: str = "Model"
     ranked: bool = True
+    compact: bool = False
 
     def column(self, key: str) -> Column:
         """The column with this key; KeyError when there is none."""

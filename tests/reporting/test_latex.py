@@ -1,0 +1,88 @@
+"""Tables compile with a real LaTeX, and their numbers stand below each other."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.reporting.render_latex import to_latex
+from harness.reporting.report import write_report
+from harness.reporting.results import SuiteResults
+from harness.reporting.table import Cell, Column, Row, Table
+
+NASTY = "50%_of $U-Net$ & {x} #1 ~^\\ <b>|'\"` [a] ± é µ ñ 心 — … \x07"
+PREAMBLE = (
+    "\\documentclass{article}\\usepackage{booktabs}\\usepackage{siunitx}\\usepackage{graphicx}\\begin{document}\n"
+)
+
+
+def compile_latex(folder: Path, name: str) -> str:
+    """Run pdflatex without any interaction; returns its log, fails the test on an error."""
+    for program in ("pdflatex", "pdftotext"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed (texlive-latex-extra, texlive-science, poppler-utils)")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", name]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=120, check=False
+    )
+    assert done.returncode == 0, "\n".join(line for line in done.stdout.splitlines() if line.startswith(("!", "l.")))
+    return done.stdout
+
+
+def words(folder: Path, name: str) -> list[tuple[float, float, str]]:
+    """Right edge, top and text of every word of the first page, in points."""
+    done = subprocess.run(["pdftotext", "-bbox", name, "-"], cwd=folder, capture_output=True, text=True, check=True)
+    pattern = r'yMin="([\d.]+)" xMax="([\d.]+)" yMax="[\d.]+">(.*?)</word>'
+    return [(float(x), float(y), text) for y, x, text in re.findall(pattern, done.stdout)]
+
+
+def marked_table() -> Table:
+    column = Column(key="dice", header="Dice", unit="%", direction="up", digits=1)
+    other = Column(key="hd", header="A much longer header than its numbers", direction="down", digits=2)
+    values = [(93.4, 3.25, False), (101.2, 12.5, True), (95.6, 4.75, True), (7.8, 11.11, False)]
+    rows = [
+        Row(label=f"m{i}", cells={"dice": Cell(value=dice, dagger=dagger), "hd": Cell(value=hd)})
+        for i, (dice, hd, dagger) in enumerate(values)
+    ]
+    return Table(name="t", title="T", caption="C", columns=(column, other), rows=tuple(rows))
+
+
+def test_underlined_and_daggered_numbers_align_with_plain_ones_at_the_decimal_point(tmp_path: Path) -> None:
+    (tmp_path / "t.tex").write_text(PREAMBLE + to_latex(marked_table(), star=False) + "\\end{document}\n")
+    compile_latex(tmp_path, "t.tex")
+    edges = {text.rstrip("†"): right for right, _, text in words(tmp_path, "t.pdf")}
+    # 95.6 is second best (underlined) with a dagger, 93.4 and 7.8 are plain; 101.2 is bold and so a little wider
+    assert edges["7.8"] == pytest.approx(edges["93.4"], abs=0.05)
+    plain, second = edges["12.50"], edges["4.75"]
+    assert second == pytest.approx(plain, abs=0.05)
+    assert edges["11.11"] == pytest.approx(plain, abs=0.05)
+
+
+def test_any_label_compiles(tmp_path: Path) -> None:
+    column = Column(key="v", header=NASTY, unit="%")
+    rows = (Row(label=NASTY, cells={"v": Cell(value=-1.5, low=-2, high=3)}), Row(label="empty"))
+    table = Table(name=NASTY, title=NASTY, caption=NASTY, columns=(column,), rows=rows, notes=(NASTY,), mark=NASTY)
+    (tmp_path / "t.tex").write_text(PREAMBLE + to_latex(table) + "\\end{document}\n", encoding="utf-8")
+    log = compile_latex(tmp_path, "t.tex")
+    assert "Missing character" not in log
+
+
+def test_the_sample_paper_shows_every_table_and_figure(make_suite: Callable[..., SuiteResults], tmp_path: Path) -> None:
+    suite = make_suite(
+        patients=12, structures=("lv", "myo"), mark="partial: 4CH only", models=("GDKVM", "U-Net", "STM")
+    )
+    written = write_report(suite, tmp_path, [])
+    log = compile_latex(tmp_path, "paper.tex")
+    assert "undefined" not in log.replace("There were undefined references", "")
+    text = " ".join(word for _, _, word in words(tmp_path, "paper.pdf"))
+    tables = [path for path in written if path.suffix == ".tex" and path.name != "paper.tex"]
+    assert text.count("Table") >= len(tables)
+    assert "partial: 4CH only" in text
+    assert {"table.tex", "parts_lv.tex", "parts_myo.tex", "lvef.tex", "cost.tex", "comparisons.tex"} <= {
+        path.name for path in tables
+    }
