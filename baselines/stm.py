@@ -126,7 +126,7 @@ class STM(MemorySegmenter):
         return Memory(None, Pending(frame, masks, keep=False))
 
     def segment(self, features: Query, memory: Memory) -> tuple[Tensor, Elements | None]:
-        """Probabilities [B, K, H, W], and the kept elements with the previous frame taken in where it is due."""
+        """Object logits [B, K, H, W], and the kept elements with the previous frame taken in where it is due."""
         latest = self.memorize(memory.pending.frame, memory.pending.masks)
         if memory.pending.keep:
             kept = latest if memory.kept is None else _joined(memory.kept, latest)
@@ -146,7 +146,7 @@ class STM(MemorySegmenter):
         readout = to_weights(self._read(features.key, banks), self.decoder)
         value = per_object(features.value, self.num_structures)
         logits = self.decoder(torch.cat([readout, value], 1), features.skip8, features.skip4)
-        return logits.sigmoid().unflatten(0, (-1, self.num_structures)).squeeze(2)
+        return logits.unflatten(0, (-1, self.num_structures)).squeeze(2)
 
     def _read(self, key: Tensor, banks: list[Elements]) -> Tensor:
         # One softmax over all banks; the banks are not joined, since the kept one may be large.

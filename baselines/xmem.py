@@ -137,7 +137,7 @@ class XMem(MemorySegmenter):
         return self._memorize(frame, features, masks, None, self._no_sensory(features))
 
     def segment(self, features: Query, memory: Memory) -> tuple[Tensor, Trace]:
-        """Probabilities [B, K, H, W] of the objects, and what the pass leaves for the memory."""
+        """Logits [B, K, H, W] of the objects, and what the pass leaves for the memory."""
         size = features.key.shape[-2:]
         with torch.autocast(features.key.device.type, enabled=False):
             top = None if self.training else self.top
@@ -146,8 +146,8 @@ class XMem(MemorySegmenter):
         readout = to_weights(as_map(readout, size), self.decoder)
         sensory = to_weights(memory.sensory, self.decoder)
         logits, traces = self.decoder(features.f16, features.skip8, features.skip4, readout, sensory)
-        probabilities = logits.sigmoid().unflatten(0, (-1, self.num_structures)).squeeze(2)
-        return probabilities, Trace(Memory(bank, memory.sensory), traces)
+        object_logits = logits.unflatten(0, (-1, self.num_structures)).squeeze(2)
+        return object_logits, Trace(Memory(bank, memory.sensory), traces)
 
     def remember(self, moment: Moment, trace: Trace | None) -> Memory | None:
         """Memorise the frame where it is due, else update the sensory memory."""

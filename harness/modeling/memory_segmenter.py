@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from harness.modeling.aggregation import object_masks, soft_aggregate
+from harness.modeling.aggregation import object_masks
 from harness.modeling.contract import VideoSegmenter
 from harness.modeling.folding import fold_batch_norm
+from harness.modeling.log_odds import aggregate_logits, mask_logits
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -73,7 +74,7 @@ class MemorySegmenter(VideoSegmenter):
 
     @abstractmethod
     def segment(self, features: Any, memory: Any) -> tuple[Tensor, Any]:
-        """Probabilities [B, K, H, W] of the objects, each for itself, and what ``remember`` needs of the pass."""
+        """Logits [B, K, H, W] of the objects, each for itself, and what ``remember`` needs of the pass."""
 
     @abstractmethod
     def remember(self, moment: Moment, trace: Any) -> Any:
@@ -107,8 +108,11 @@ class MemorySegmenter(VideoSegmenter):
         return Stream(0, self.blank(frame, features) if given is None else None, features, given)
 
     def _advance(self, frame: Tensor, features: Any, stream: Stream, *, final: bool) -> tuple[Tensor, Stream]:
-        probabilities, trace = self.segment(features, stream.memory) if stream.given is None else (stream.given, None)
-        logits = soft_aggregate(probabilities)
+        if stream.given is None:
+            object_logits, trace = self.segment(features, stream.memory)
+            logits = aggregate_logits(object_logits)
+        else:
+            logits, trace = mask_logits(stream.given), None
         masks = logits.softmax(1)[:, 1:]
         memory = self.remember(Moment(stream.time, frame, features, masks, final), trace)
         return logits, Stream(stream.time + 1, memory)
