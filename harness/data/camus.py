@@ -186,7 +186,7 @@ class Camus(EchoDataset):
             ed=0,
             es=1,
             source=f"{case.patient}/{case.name}_{{ED,ES}}.{self.suffix}",
-            notes=order_stills(masks),
+            notes=order_stills(masks) + _spacing_notes([volume for pair in pairs for volume in pair]),
             **info_fields(info),
         )
 
@@ -209,7 +209,7 @@ class Camus(EchoDataset):
             ed=order.ed,
             es=order.es,
             source=f"{case.patient}/{path.name}",
-            notes=order.notes,
+            notes=order.notes + _spacing_notes([image, mask]),
             **info_fields(info),
         )
 
@@ -249,6 +249,12 @@ class Phantom(Camus):
 
 def info_fields(info: CamusInfo) -> dict[str, Any]:
     return {"frame_rate_hz": info.frame_rate_hz, "ef_percent": info.ef_percent, "quality": info.quality}
+
+
+def _spacing_notes(volumes: list[Volume]) -> list[str]:
+    """A note where the files of one clip state different pixel sizes; the first image's is used."""
+    same = all(np.allclose(volume.spacing_mm, volumes[0].spacing_mm, rtol=1e-3) for volume in volumes)
+    return [] if same else ["spacing: images and masks state different pixel sizes, the first image's is used"]
 
 
 def _still(path: Path) -> NDArray[np.uint8] | None:

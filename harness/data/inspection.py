@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.clip import Case, Clip
+from harness.clip import LABELS, Case, Clip
 from harness.data.dataset import SPLITS, EchoDataset, Finding, Level, shorten
 from harness.data.parallel import map_ordered
 from harness.errors import DataError
@@ -26,6 +26,7 @@ class ClipReport:
     spacing_mm: tuple[float, float] | None = None
     labels: tuple[int, ...] = ()
     ef_percent: float | None = None
+    lv_areas: tuple[int, int] | None = None
     hashes: tuple[str, ...] = ()
     findings: list[Finding] = field(default_factory=list)
 
@@ -59,9 +60,18 @@ def inspect_clip(dataset: EchoDataset, case: Case) -> ClipReport:
         spacing_mm=clip.spacing_mm,
         labels=tuple(int(label) for label in np.flatnonzero(np.bincount(clip.masks.ravel(), minlength=256))),
         ef_percent=clip.ef_percent,
+        lv_areas=_lv_areas(clip),
         hashes=tuple(hashlib.sha256(frame.tobytes()).hexdigest() for frame in clip.frames),
         findings=findings,
     )
+
+
+def _lv_areas(clip: Clip) -> tuple[int, int] | None:
+    """LV pixels at ED and ES."""
+    if clip.ed is None or clip.es is None:
+        return None
+    ed, es = (int((clip.masks[index] == LABELS["lv"]).sum()) for index in (clip.ed, clip.es))
+    return ed, es
 
 
 def _examine(clip: Clip) -> list[Finding]:
@@ -93,6 +103,7 @@ def _statistics(reports: list[ClipReport]) -> list[Finding]:
     spacings = Counter(report.spacing_mm for report in reports)
     labels = sorted({label for report in reports for label in report.labels})
     efs = [report.ef_percent for report in reports if report.ef_percent is not None]
+    areas = [report.lv_areas for report in reports if report.lv_areas is not None]
     views = Counter(report.case.view for report in reports)
     lines = {
         "views": ", ".join(f"{view}: {count} clips" for view, count in sorted(views.items())),
@@ -100,6 +111,7 @@ def _statistics(reports: list[ClipReport]) -> list[Finding]:
         "size": f"height {min(heights)} to {max(heights)}, width {min(widths)} to {max(widths)}, {len(set(zip(heights, widths, strict=True)))} shapes",
         "spacing": "; ".join(f"{_spacing_text(value)} ({count} clips)" for value, count in spacings.most_common(3)),
         "labels": f"{', '.join(map(str, labels))} found",
+        "order": f"LV area at ED larger than at ES in {sum(ed > es for ed, es in areas)} of {len(areas)} clips",
         "ef": f"mean {np.mean(efs):.1f}, {min(efs):.3g} to {max(efs):.3g} %, known for {len(efs)} clips"
         if efs
         else "unknown",

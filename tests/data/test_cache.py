@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +166,15 @@ def test_a_tenth_of_the_real_stills_travels_in_a_tenth_of_sixty_mebibytes(shared
     prepared = prepare(dataset, image_size=256, cache_root=tmp_path, progress=False)
     assert len(prepared.frames) == 100
     assert pack(prepared, tmp_path / "cache.tar.gz").stat().st_size < 6 * 2**20
+
+
+def test_two_who_prepare_at_once_build_it_once(
+    camus_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds = []
+    build = cache._build
+    monkeypatch.setattr(cache, "_build", lambda *args: builds.append(1) or time.sleep(0.2) or build(*args))
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: make(camus_root, tmp_path / "cache").path, range(2))
+    assert first == second
+    assert len(builds) == 1

@@ -36,7 +36,7 @@ def test_a_good_root_has_no_errors(capsys: pytest.CaptureFixture[str], camus_roo
     assert code == 0
     for part in (
         "4 patient folders", "train: 2 patients listed, 4 clips usable", "2CH: 4 clips, 4CH: 4 clips",
-        "4 to 7 per clip", "0.308 x 0.308 mm (8 clips)", "0, 1, 2, 3 found", "mean 63.0",
+        "4 to 7 per clip", "0.308 x 0.308 mm (8 clips)", "0, 1, 2, 3 found", "LV area at ED larger than at ES in 8 of 8 clips", "mean 63.0",
         "runs from ES to ED: patient0003_2CH", "no patient is in two splits", "no frame occurs in two clips",
     ):  # fmt: skip
         assert part in text
@@ -131,6 +131,17 @@ def test_another_pixel_spacing_is_reported(
         "pixel spacing 0.5 x 0.4 mm (row x column) instead of 0.308 x 0.308: patient0004_2CH"
         in run(capsys, "check", camus_root)[1]
     )
+
+
+def test_a_mask_of_another_pixel_size_is_reported(
+    capsys: pytest.CaptureFixture[str], camus_root: Path, nifti_writer: Callable[..., None]
+) -> None:
+    for kind in ("ED_gt", "half_sequence_gt"):
+        path = camus_root / f"database_nifti/patient0004/patient0004_2CH_{kind}.nii.gz"
+        nifti_writer(path, np.asarray(nibabel.load(path).dataobj).T, (0.5, 0.5))
+    for clip in ("ed_es", "half"):
+        text = run(capsys, "check", camus_root, "--clip", clip)[1]
+        assert "images and masks state different pixel sizes" in text
 
 
 def test_an_unlisted_patient_is_reported(capsys: pytest.CaptureFixture[str], camus_root: Path) -> None:
