@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.transunet_hybrid import HybridResNet, ProjectionNorm
+from baselines.transunet_hybrid import HybridResNet, ProjectionNorm, freeze_standardisation
 from baselines.transunet_vit import VisionTransformer
 from baselines.transunet_weights import load_vit_npz
-from harness.modeling import PerFrameSegmenter
+from baselines.unet_inference import FoldableSegmenter
 from harness.registry import MODELS
 
 
@@ -63,7 +63,7 @@ class CascadedDecoder(nn.Module):
 
 
 @MODELS.register_module()
-class TransUNet(PerFrameSegmenter):
+class TransUNet(FoldableSegmenter):
     """TransUNet on every frame alone; the defaults are the published R50-ViT-B/16.
 
     Grey frames are repeated to three channels, as published; colour frames are taken as they are.
@@ -114,8 +114,16 @@ class TransUNet(PerFrameSegmenter):
         if pretrained is not None:
             load_vit_npz(self.resnet, self.transformer, pretrained)
 
-    def segment(self, images: Tensor) -> Tensor:
-        """Logits [N, K+1, H, W] of images [N, C, H, W] in [0, 1], which are mapped to [-1, 1]."""
-        x = (images - 0.5) / 0.5
-        f16, *skips = self.resnet(x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x)
+    def network(self, images: Tensor) -> Tensor:
+        """Logits [N, K+1, H, W] of images [N, C, H, W] in [-1, 1]."""
+        wanted = self.resnet.conv_root.in_channels
+        f16, *skips = self.resnet(images if images.shape[1] == wanted else images.expand(-1, wanted, -1, -1))
         return self.head(self.decoder(self.transformer(f16), skips))
+
+    def merge_for_inference(self) -> None:
+        """Standardise all kernels once; add up the root's three kernels where all see the same grey frame."""
+        freeze_standardisation(self.resnet)
+        if self.in_channels == 1:
+            root = self.resnet.conv_root
+            root.weight = nn.Parameter(root.weight.detach().sum(1, keepdim=True))
+            root.in_channels = 1

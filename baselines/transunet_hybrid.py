@@ -32,6 +32,23 @@ class StdConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         return self._conv_forward(x, standardise(self.weight).to(x.dtype), None)
 
+    def frozen(self) -> nn.Conv2d:
+        """The plain convolution that computes the same as long as the kernel does not change."""
+        kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
+        shape = self.in_channels, self.out_channels, kernel, stride, padding
+        conv = nn.utils.skip_init(nn.Conv2d, *shape, bias=False)
+        conv.weight = nn.Parameter(standardise(self.weight.detach()))
+        return conv
+
+
+def freeze_standardisation(module: nn.Module) -> None:
+    """Replace every ``StdConv2d`` inside a module by its frozen convolution, in place."""
+    for name, child in list(module.named_children()):
+        if isinstance(child, StdConv2d):
+            setattr(module, name, child.frozen())
+        else:
+            freeze_standardisation(child)
+
 
 class Unit(nn.Module):
     """Bottleneck unit: 1x1, 3x3 (carrying the stride), 1x1, each with group norm; the activation comes last.
@@ -51,7 +68,7 @@ class Unit(nn.Module):
         self.conv1, self.gn1 = StdConv2d(inplanes, inner, 1), nn.GroupNorm(groups, inner, 1e-6)
         self.conv2, self.gn2 = StdConv2d(inner, inner, 3, stride), nn.GroupNorm(groups, inner, 1e-6)
         self.conv3, self.gn3 = StdConv2d(inner, planes, 1), nn.GroupNorm(groups, planes, 1e-6)
-        self.conv_proj: StdConv2d | None = None
+        self.conv_proj: nn.Conv2d | None = None
         if stride != 1 or inplanes != planes:
             self.conv_proj = StdConv2d(inplanes, planes, 1, stride)
             per_channel = projection_norm == "channel"
@@ -90,7 +107,7 @@ class HybridResNet(nn.Module):
         super().__init__()
         if width % groups:
             raise ValueError(f"groups must divide width, got {groups} and {width}")
-        self.conv_root = StdConv2d(in_channels, width, 7, 2)
+        self.conv_root: nn.Conv2d = StdConv2d(in_channels, width, 7, 2)
         self.gn_root = nn.GroupNorm(groups, width, 1e-6)
         inplanes = width
         stages = []

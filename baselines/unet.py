@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from harness.modeling import PerFrameSegmenter
+from baselines.unet_inference import FoldableSegmenter
 from harness.registry import MODELS
 
 
@@ -74,7 +74,7 @@ class UNetCore(nn.Module):
 
 
 @MODELS.register_module()
-class UNet(PerFrameSegmenter):
+class UNet(FoldableSegmenter):
     """U-Net on every frame alone.
 
     Args:
@@ -94,6 +94,6 @@ class UNet(PerFrameSegmenter):
         self.core = UNetCore(in_channels, num_structures + 1, widths)
         self.stride = 2 ** (len(widths) - 1)
 
-    def segment(self, images: Tensor) -> Tensor:
-        """Logits [N, K+1, H, W] of images [N, C, H, W] in [0, 1], which are mapped to [-1, 1]."""
-        return self.core((images - 0.5) / 0.5)
+    def network(self, images: Tensor) -> Tensor:
+        """Logits [N, K+1, H, W] of images [N, C, H, W] in [-1, 1]."""
+        return self.core(images)

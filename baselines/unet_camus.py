@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.modeling import PerFrameSegmenter
+from baselines.unet_inference import FoldableSegmenter
 from harness.registry import MODELS
 
 
@@ -71,7 +71,7 @@ class UNetCamusCore(nn.Module):
 
 
 @MODELS.register_module()
-class UNetCamus(PerFrameSegmenter):
+class UNetCamus(FoldableSegmenter):
     """The CAMUS study's light U-Net on every frame alone; arguments as in ``UNetCamusCore``."""
 
     def __init__(
@@ -88,6 +88,6 @@ class UNetCamus(PerFrameSegmenter):
         self.core = UNetCamusCore(in_channels, num_structures + 1, encoder, bottleneck, decoder, norm)
         self.stride = 2 ** len(encoder)
 
-    def segment(self, images: Tensor) -> Tensor:
-        """Logits [N, K+1, H, W] of images [N, C, H, W] in [0, 1], which are mapped to [-1, 1]."""
-        return self.core((images - 0.5) / 0.5)
+    def network(self, images: Tensor) -> Tensor:
+        """Logits [N, K+1, H, W] of images [N, C, H, W] in [-1, 1]."""
+        return self.core(images)

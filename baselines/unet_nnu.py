@@ -12,7 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from harness.modeling import AuxiliaryLogits, PerFrameSegmenter, TrainingOutput
+from baselines.unet_inference import FoldableSegmenter, instance_to_group_norm
+from harness.modeling import AuxiliaryLogits, TrainingOutput
 from harness.registry import MODELS
 
 WIDTHS = (32, 64, 128, 256, 512, 512, 512)
@@ -91,7 +92,7 @@ class UNetNnUCore(nn.Module):
 
 
 @MODELS.register_module()
-class UNetNnU(PerFrameSegmenter):
+class UNetNnU(FoldableSegmenter):
     """nnU-Net's plain 2-D network on every frame alone.
 
     In training the heads of the lower decoder levels come back as auxiliary logits: the head i levels below
@@ -106,9 +107,13 @@ class UNetNnU(PerFrameSegmenter):
         self.core = UNetNnUCore(in_channels, num_structures + 1, widths)
         self.stride = 2 ** (len(widths) - 1)
 
-    def segment(self, images: Tensor) -> Tensor:
-        """Logits [N, K+1, H, W] of images [N, C, H, W] in [0, 1], which are mapped to [-1, 1]."""
-        return self.core((images - 0.5) / 0.5)
+    def network(self, images: Tensor) -> Tensor:
+        """Logits [N, K+1, H, W] of images [N, C, H, W] in [-1, 1]."""
+        return self.core(images)
+
+    def merge_for_inference(self) -> None:
+        """Replace the instance norms, which work on the channels-first layout only."""
+        instance_to_group_norm(self)
 
     def _train_clip(self, frames: Tensor, first_mask: Tensor | None) -> TrainingOutput:
         levels = self.core.all_logits((frames.flatten(0, 1) - 0.5) / 0.5)
