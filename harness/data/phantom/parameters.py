@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.errors import ConfigError
 
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 """Raised whenever the same parameters would give other pixels; a root of another version is not reused."""
 
 SPLITS = ("training", "validation", "testing")

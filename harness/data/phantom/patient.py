@@ -179,7 +179,7 @@ def _acquire(
 
 def _quality(rng: Generator, tier: int) -> int:
     """The view's own quality: mostly the patient's, else drawn afresh (two views of CAMUS differ in 42 % of patients)."""
-    return tier if rng.random() < 0.35 else int(rng.choice(3, p=_QUALITY_SHARES))
+    return tier if rng.random() < 0.56 else int(rng.choice(3, p=_QUALITY_SHARES))
 
 
 def _place(rng: Generator, view: str, ed: Outline, half_angle: float) -> Pose:

@@ -18,7 +18,7 @@ from harness.data.phantom.tissue import Scatterers, move, place_scatterers
 
 Generator = np.random.Generator
 
-_TISSUE, _NEAR = (0.69, 0.62), (0.66, 0.55)
+_TISSUE, _NEAR = (0.69, 0.62), (0.76, 0.6)
 """Share of the speckle that lasts and memory per frame of the rest: the correlation of the complex field at lag k is
 share + (1 - share) memory^k, and the envelope's about its square."""
 
