@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from harness.config import config_root
@@ -16,6 +17,7 @@ from harness.reporting.figures import overlay_grid
 from harness.reporting.main_table import main_table
 from harness.reporting.manifest import write_manifest
 from harness.reporting.more_tables import comparison_table, cost_table, ef_table, part_tables, read_published
+from harness.reporting.page import page
 from harness.reporting.paper import paper
 from harness.reporting.pictures import suite_pictures
 from harness.reporting.render_latex import to_latex
@@ -25,9 +27,12 @@ from harness.reporting.results import SuiteResults
 from harness.reporting.style import save
 from harness.reporting.table import Table
 
+OVERLAYS = "overlays_"
+"""Beginning of the names of figures that show patients."""
+
 
 def write_report(results: SuiteResults, out_dir: Path, pictures: Sequence[CasePicture] | None = None) -> list[Path]:
-    """Write all tables (``*.{md,csv,tex}``), ``figures/*.{pdf,png}``, ``paper.tex`` and ``suite.json`` below ``out_dir``.
+    """Write all tables (``*.{md,csv,tex}``), ``figures/*.{pdf,png}``, ``paper.tex``, ``index.html`` and ``suite.json``.
 
     ``pictures`` are the cases to overlay, one figure per model (see ``cases.notable_cases``); None takes those stored with
     the runs (see ``pictures.save_pictures``), an empty sequence shows none. Files are replaced one by one, each atomically.
@@ -39,17 +44,22 @@ def write_report(results: SuiteResults, out_dir: Path, pictures: Sequence[CasePi
     main = main_table(results)
     tables = [main, *more_tables(results)]
     written = [path for table in tables for path in write_table(table, out_dir)]
-    names = []
-    for name, figure in suite_figures(results, main):
-        written += save(figure, out_dir / "figures", name)
-        names.append(name)
-    shown = suite_pictures(results) if pictures is None else pictures
-    for label, own in _by_label(shown).items():
-        name = f"overlays_{file_stem(label)}"
-        written += save(overlay_grid(own, mark=results.mark), out_dir / "figures", name)
-        names.append(name)
-    write_text(out_dir / "paper.tex", paper(tables, names))
-    return [*written, out_dir / "paper.tex", write_manifest(results, out_dir)]
+    shown = suite_pictures(results) if pictures is None else list(pictures)
+    pngs: dict[str, bytes] = {}
+    for name, figure in _figures(results, main, shown):
+        pdf, png = save(figure, out_dir / "figures", name)
+        written += [pdf, png]
+        pngs[name] = png.read_bytes()
+    charts = {name: png for name, png in pngs.items() if not name.startswith(OVERLAYS)}
+    write_text(out_dir / "paper.tex", paper(tables, list(pngs)))
+    write_text(out_dir / "index.html", page(results, tables, charts, shown))
+    return [*written, out_dir / "paper.tex", out_dir / "index.html", write_manifest(results, out_dir)]
+
+
+def _figures(results: SuiteResults, main: Table, pictures: Sequence[CasePicture]) -> Iterator[tuple[str, Figure]]:
+    yield from suite_figures(results, main)
+    for label, own in _by_label(pictures).items():
+        yield f"{OVERLAYS}{file_stem(label)}", overlay_grid(own, mark=results.mark)
 
 
 def more_tables(results: SuiteResults) -> list[Table]:

@@ -73,16 +73,25 @@ def audit_file(path: Path | str, printed: dict[str, str] | None = None) -> Audit
     path = Path(path)
     if not path.is_file():
         raise DataError(f"The table {path} does not exist; give the path of a CSV file.")
-    lines = path.read_text(encoding="utf-8").splitlines()
+    return audit_text(path.read_text(encoding="utf-8"), path.stem, printed)
+
+
+def audit_text(text: str, name: str, printed: dict[str, str] | None = None) -> Audit:
+    """Audit the text of a CSV called ``name``; lines that begin with ``#`` say where it comes from.
+
+    Raises:
+        DataError: it is not a CSV table.
+    """
+    lines = text.splitlines()
     source = " ".join(line.lstrip("# ").strip() for line in lines if line.startswith("#"))
     body = "\n".join(line for line in lines if not line.startswith("#"))
     try:
         table = pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False, index_col=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(
-            f"{path} is not a CSV table ({error}); expected a header line and one row per model."
+            f"{name} is not a CSV table ({error}); expected a header line and one row per model."
         ) from error
-    return Audit(source, tuple(audit_frame(table, path.stem, printed)))
+    return Audit(source, tuple(audit_frame(table, name, printed)))
 
 
 def audit_frame(table: pd.DataFrame, name: str = "table", printed: dict[str, str] | None = None) -> list[Check]:

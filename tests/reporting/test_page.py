@@ -1,0 +1,210 @@
+"""The page in a real headless browser: it opens without errors, sorts, filters, plays, and fetches nothing."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.reporting.cases import CasePicture
+from harness.reporting.main_table import main_table
+from harness.reporting.more_tables import comparison_table
+from harness.reporting.page import case_table, page
+from harness.reporting.players import contour_path, player
+from harness.reporting.results import ModelResults, SuiteResults
+from harness.reporting.verdicts import suite_verdicts
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--virtual-time-budget=4000",
+)  # fmt: skip
+
+WATCH = (
+    "<script>window.problems = []; addEventListener('error', (e) => problems.push(String(e.message)), true);</script>"
+)
+PROBE = """
+<script>
+addEventListener("load", () => {
+  const found = {};
+  const block = document.querySelector("#table-table"), table = block.querySelector("table");
+  const column = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.startsWith("Dice"));
+  const values = () => [...table.tBodies[0].rows].map((row) => row.cells[column].dataset.key).filter(Boolean).map(Number);
+  const button = table.tHead.rows[0].cells[column].querySelector("button");
+  button.click();
+  found.ascending = values(); found.sorted = table.tHead.rows[0].cells[column].getAttribute("aria-sort");
+  button.click();
+  found.descending = values();
+  const input = block.querySelector("input[type=search]");
+  input.value = "xmem"; input.dispatchEvent(new Event("input"));
+  found.left = [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.cells[0].textContent.trim());
+  found.told = block.querySelector("output").textContent;
+  const figure = document.querySelector(".player"), slider = figure.querySelector("input");
+  const before = figure.querySelector("path.reference").getAttribute("d");
+  slider.value = 1; slider.dispatchEvent(new Event("input"));
+  found.moved = before !== figure.querySelector("path.reference").getAttribute("d");
+  found.frame = figure.querySelector("output").textContent;
+  const box = document.querySelector("#contours"); box.checked = false; box.dispatchEvent(new Event("change"));
+  found.hidden = getComputedStyle(figure.querySelector("path.reference")).display;
+  found.images = [...document.images].map((image) => image.complete && image.naturalWidth > 0);
+  found.fetched = performance.getEntriesByType("resource").map((entry) => entry.name).filter((n) => !n.startsWith("data:"));
+  found.unnamed = [...document.querySelectorAll("button, input, img, svg")].filter((node) =>
+    !(node.textContent.trim() || node.getAttribute("aria-label") || node.alt || node.closest("label"))).length;
+  found.problems = window.problems;
+  const out = document.createElement("pre"); out.id = "probe"; out.textContent = JSON.stringify(found); document.body.append(out);
+});
+</script>
+"""
+
+
+def picture(dice: float, label: str = "GDKVM") -> CasePicture:
+    frames = np.random.default_rng(0).integers(0, 255, (3, 30, 40)).astype(np.uint8)
+    reference = np.zeros((3, 30, 40), np.uint8)
+    for t in range(3):
+        reference[t, 8 - t : 22, 10:28] = 1
+    return CasePicture(
+        label=label, role="worst", patient="p<1>", view="4CH", phase="ES", dice=dice, frames=frames, reference=reference,
+        predicted=np.roll(reference, 2, axis=2), frame=2, spacing_mm=(0.3, 0.15),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def source(suite: SuiteResults) -> str:
+    """The page of the synthetic suite with one failed model and two cases."""
+    failed = ModelResults(label="Broken <b>", model="broken", status="failed", reason="out of memory")
+    results = replace(suite, models=(*suite.models, failed), mark="partial: 4CH only", command="make bench")
+    compared = comparison_table(results)
+    assert compared is not None
+    pixel = bytes.fromhex(
+        "89504e470d0a1a0a0000000d4948445200000001000000010806000000" "1f15c4890000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
+    )  # fmt: skip
+    figures = {"dice_against_fps": pixel}
+    return page(results, [main_table(results), compared], figures, [picture(95.0), picture(70.0)])
+
+
+def browse(folder: Path, text: str, *extra: str) -> str:
+    """Load a page in headless Chromium and return its final DOM."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    (folder / "page.html").write_text(text, encoding="utf-8")
+    command = [
+        program,
+        *FLAGS,
+        f"--user-data-dir={folder / 'profile'}",
+        *extra,
+        "--dump-dom",
+        f"file://{folder / 'page.html'}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def probe(source: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a script inside the open page saw."""
+    text = source.replace("<style>", WATCH + "<style>", 1).replace("</body>", PROBE + "</body>")
+    dom = browse(tmp_path_factory.mktemp("browser"), text)
+    found = re.search(r'<pre id="probe">(.*?)</pre>', dom, re.DOTALL)
+    assert found, "the probe did not run"
+    result: dict[str, Any] = json.loads(html.unescape(found.group(1)))
+    return result
+
+
+def test_the_page_opens_without_errors_and_fetches_nothing(probe: dict[str, Any]) -> None:
+    assert probe["problems"] == []
+    assert probe["fetched"] == []
+
+
+def test_sorting_goes_up_then_down_by_the_exact_values(probe: dict[str, Any], suite: SuiteResults) -> None:
+    dice = sorted(row.cell("dice").value for row in main_table(suite).rows)
+    assert probe["ascending"] == pytest.approx(dice)
+    assert probe["descending"] == pytest.approx(dice[::-1])
+    assert probe["sorted"] == "ascending"
+
+
+def test_filtering_leaves_matching_rows_and_says_how_many(probe: dict[str, Any]) -> None:
+    assert probe["left"] == ["XMem"]
+    assert probe["told"] == "1 of 6 rows"
+
+
+def test_images_load_and_clips_move(probe: dict[str, Any]) -> None:
+    assert probe["images"]
+    assert all(probe["images"])
+    assert probe["moved"]
+    assert probe["frame"] == "2/3"
+    assert probe["hidden"] == "none"
+
+
+def test_every_control_and_picture_has_a_name_for_screen_readers(probe: dict[str, Any]) -> None:
+    assert probe["unnamed"] == 0
+
+
+def test_no_address_of_any_network_stands_in_the_page(source: str) -> None:
+    outside = [
+        url for url in re.findall(r"""(?:src|href)=["']?([^"'\s>]+)""", source) if not url.startswith(("data:", "#"))
+    ]
+    assert outside == []
+    assert "http://" not in source
+    assert "https://" not in source
+
+
+def test_verdicts_come_before_tables_and_cases_worst_first(source: str) -> None:
+    assert source.index('id="verdict"') < source.index('id="tables"') < source.index('id="gallery"')
+    assert source.index("Dice 70.0 %") < source.index("Dice 95.0 %")
+    assert "GDKVM beats" in source
+    assert "p (Holm)" in source
+
+
+def test_labels_cannot_break_the_page(source: str) -> None:
+    assert "Broken &lt;b&gt;" in source
+    assert "Broken <b>" not in source
+    assert "p<1>" not in source
+
+
+def test_mark_failure_and_command_are_shown(source: str) -> None:
+    for text in ("partial: 4CH only", "out of memory", "make bench", "checks hold"):
+        assert text in source
+
+
+def test_verdicts_name_winner_interval_p_and_n(suite: SuiteResults) -> None:
+    first = suite_verdicts(suite)[0]
+    assert re.match(r"GDKVM beats U-Net by \d\.\d Dice points \[.*\], p \(Holm\) .*, n = 20\.", first)
+    assert any("Friedman" in line for line in suite_verdicts(suite))
+
+
+def test_a_suite_without_finished_runs_says_so() -> None:
+    empty = SuiteResults(name="x", dataset="d", models=(ModelResults(label="A", model="a", status="new"),))
+    assert suite_verdicts(empty) == ["A is incomplete: seed 0 new."]
+
+
+def test_all_cases_are_listed_worst_first(make_suite: Callable[..., SuiteResults]) -> None:
+    table = case_table(make_suite(patients=10, models=("GDKVM", "STM")))
+    dice = [row.cell("dice").value for row in table.rows]
+    assert len(dice) == 2 * 10 * 2
+    assert dice == sorted(dice)
+
+
+def test_a_contour_follows_the_outline_in_displayed_pixels() -> None:
+    mask = np.zeros((6, 6), np.uint8)
+    mask[2:4, 1:5] = 1
+    numbers = [float(n) for n in re.findall(r"[\d.]+", contour_path(mask, 2.0, 3.0))]
+    xs, ys = numbers[::2], numbers[1::2]
+    assert (min(xs), max(xs)) == (2.0, 10.0)
+    assert (min(ys), max(ys)) == (6.0, 12.0)
+    assert contour_path(np.zeros((4, 4), np.uint8), 1, 1) == ""
+
+
+def test_players_keep_the_patients_proportions() -> None:
+    one = player(picture(90))
+    assert one.height / one.width == pytest.approx(30 * 2 / 40, rel=0.01)
+    assert len(one.frames) == len(one.reference) == 3
