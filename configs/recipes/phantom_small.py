@@ -15,7 +15,7 @@ recipe = dict(
     batch_norm="train",
     ema=None,
     loss=dict(ce=1.0, dice=1.0, points=None),
-    augment="paper",
+    augment=[dict(type="PaperAugmentation", flip=0.0)],  # short schedules: no mirrored hearts
     val_interval=70,
     checkpoint_interval=70,
     log_interval=10,
