@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 
 import pytest
 import torch
@@ -18,7 +19,9 @@ def _is_family(name: str) -> bool:
     return "{template}" in str(load("models", name).sizes.to_dict())
 
 
-NAMES = [name for name in list_configs("models") if not _is_family(name)]
+OUTSIDE = [name for name in os.environ.get("ECHOBENCH_MODELS", "").split(",") if name]
+"""Paths of configs outside the tree that are to be looked at as well, from ``$ECHOBENCH_MODELS``."""
+NAMES = [name for name in list_configs("models") if not _is_family(name)] + OUTSIDE
 
 PAPER_PARAMETERS = {
     # name: (number of structures, parameters of the reference network)

@@ -1,0 +1,86 @@
+"""The guide docs/add-a-model.md works as written, in a scratch folder outside the tree."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "add-a-model.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """The guide's files, written where a reader would write them; the model with memory goes into the same file."""
+    model, config, memory = BLOCKS
+    (tmp_path / "smallnet.py").write_text(f"{model}\n\n{memory}", encoding="utf-8")
+    (tmp_path / "smallnet_config.py").write_text(config, encoding="utf-8")
+    (tmp_path / "mean_config.py").write_text(
+        config.replace("SmallNet", "RunningMean").replace(", width=16", "").replace(", width=64", ""), encoding="utf-8"
+    )
+    return tmp_path
+
+
+def _python(code: str, folder: Path, **environment: str) -> str:
+    """Run a program of its own, so that nothing is registered in this one."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("name", "kind"), [("smallnet_config", "SmallNet"), ("mean_config", "RunningMean")])
+def test_a_config_at_a_path_builds_its_model_which_segments_and_trains(package: Path, name: str, kind: str) -> None:
+    code = f"""
+import torch
+from harness import config
+from harness.registry import MODELS
+loaded = config.load("models", {str(package / name)!r} + ".py")
+model = MODELS.build(loaded.sizes.small.to_dict() | dict(num_structures=3))
+output = model.forward_train(torch.rand(2, 3, 1, 50, 70))
+output.logits.mean().backward()
+print(loaded.label, type(model).__name__, tuple(output.logits.shape), all(p.grad is not None for p in model.parameters()))
+"""
+    assert _python(code, ROOT).split("\n")[0] == f"{kind} {kind} (2, 3, 4, 50, 70) True"
+
+
+def test_the_command_line_s_resolver_takes_the_path(package: Path) -> None:
+    code = f"""
+from harness.experiment.models import choose_model
+choice = choose_model({str(package / "smallnet_config.py")!r}, "paper")
+print(choice.name, choice.label, choice.build)
+"""
+    assert _python(code, ROOT).strip() == "smallnet_config SmallNet {'type': 'SmallNet', 'width': 64}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["smallnet_config", "mean_config"])
+def test_the_contract_tests_look_at_a_model_outside_the_tree(package: Path, name: str) -> None:
+    path = package / f"{name}.py"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contracts/test_models.py", "-k", name],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "ECHOBENCH_MODELS": str(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert re.search(r"2\d passed", done.stdout), done.stdout[-500:]
+
+
+def test_the_tree_is_not_touched(package: Path) -> None:
+    assert not list((ROOT / "configs").rglob("smallnet*"))
+    assert "SmallNet" not in (ROOT / "baselines" / "__init__.py").read_text(encoding="utf-8")
