@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ class FrameFeatures:
 
     def frame(self, t: int, length: int) -> FrameFeatures:
         """Frame t of features whose leading dimension is ``B * length`` with time running fastest."""
-        picked = {}
+        picked: dict[str, Any] = {}
         for field in fields(self):
             tensor = getattr(self, field.name)
             picked[field.name] = None if tensor is None else tensor.unflatten(0, (-1, length))[:, t]

@@ -159,6 +159,20 @@ class GDKVM(VideoSegmenter):
         if pretrained is not None:
             load_torchvision(self.image_encoder, pretrained)
 
+    @classmethod
+    def from_published(cls, path: str | Path, *, variant: str = "corrected", num_structures: int = 1) -> GDKVM:
+        """Model with the weights of a checkpoint of the published code; see ``gdkvm.released.import_published``."""
+        from gdkvm.released import import_published
+
+        return import_published(path, variant=variant, num_structures=num_structures)
+
+    @staticmethod
+    def published_build(variant: str = "corrected", num_structures: int = 1) -> dict[str, Any]:
+        """Registry arguments that build the published model; see ``gdkvm.released.published_build``."""
+        from gdkvm.released import published_build
+
+        return published_build(variant, num_structures)
+
     # -- frames alone -------------------------------------------------------------------------------------
 
     def encode(self, frames: Tensor) -> FrameFeatures:
@@ -209,7 +223,7 @@ class GDKVM(VideoSegmenter):
         """Segment one frame of which the features are known."""
         objects = self.num_structures
         masks, others = memory.masks, other_objects(memory.masks)
-        height, width = features.pixel.shape[-2:]
+        height = features.pixel.shape[-2]
         small_masks = stride16_masks(masks, height)
         small_others = other_objects(small_masks)
 

@@ -129,7 +129,7 @@ def load_published(model: GDKVM, state: Mapping[str, Tensor]) -> None:
     model.load_state_dict({ours: state[published] for published, ours in mapping.items()}, strict=True)
 
 
-def published_build(variant: Variant = "corrected", num_structures: int = 1) -> dict[str, Any]:
+def published_build(variant: str = "corrected", num_structures: int = 1) -> dict[str, Any]:
     """Constructor arguments of the published model, for a config or a checkpoint."""
     check_choice("variant", variant, Variant)
     return {
@@ -152,7 +152,7 @@ def read_published(path: str | Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"the checkpoint {path} cannot be read as tensors and plain types: {reason}") from error
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -162,7 +162,7 @@ def read_published(path: str | Path) -> dict[str, Tensor]:
     return {name.removeprefix("module."): value for name, value in content.items()}
 
 
-def import_published(path: str | Path, *, variant: Variant = "corrected", num_structures: int = 1) -> GDKVM:
+def import_published(path: str | Path, *, variant: str = "corrected", num_structures: int = 1) -> GDKVM:
     """Build the published model and load the checkpoint at ``path`` into it.
 
     Args:

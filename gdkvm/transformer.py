@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from gdkvm.blocks import ChannelAttentionBlock, sine_position_code
 from harness.modeling.aggregation import soft_aggregate
 
+TIE = 4e-7
+"""Difference of logits (a few units in the last place) below which two classes count as equal."""
+
 
 class Attention(nn.Module):
     """Multi-head attention with joint projection weights."""
@@ -105,7 +108,7 @@ class QueryTransformer(nn.Module):
         stages = []
         for block, head in zip(self.blocks, self.mask_heads, strict=False):
             stages.append(self._stage(head, pixels, batch, objects))
-            query, pixels = block(query, pixels, query_code, pixel_code, self._allowed(stages[-1]))
+            query, pixels = block(query, pixels, query_code, pixel_code, self._allowed(self._foreground(stages[-1])))
         if auxiliary:
             stages.append(self._stage(self.mask_heads[-1], pixels, batch, objects))
         return pixels, stages if auxiliary else []
@@ -115,10 +118,18 @@ class QueryTransformer(nn.Module):
         logits = head(F.relu(pixels)).view(batch, objects, *pixels.shape[-2:])
         return soft_aggregate(torch.sigmoid(logits.float()))
 
-    def _allowed(self, class_logits: Tensor) -> Tensor:
-        """Which pixels each query may read: bool [B * N, queries, h * w]."""
+    def _foreground(self, class_logits: Tensor) -> Tensor:
+        """Which pixels belong to each object: bool [B * N, h * w], from class logits [B, N + 1, h, w].
+
+        An object owns a pixel if no class has a higher logit. Without a first mask all objects start out equal, so
+        ties are common; the tolerance ``TIE`` keeps rounding from deciding them.
+        """
         highest = class_logits.amax(1, keepdim=True)
-        foreground = (class_logits[:, 1:] >= highest).flatten(0, 1).flatten(1).unsqueeze(1)
+        return (class_logits[:, 1:] >= highest - TIE).flatten(0, 1).flatten(1)
+
+    def _allowed(self, foreground: Tensor) -> Tensor:
+        """Which pixels each query may read: bool [B * N, queries, h * w], never an empty row."""
+        inside = foreground.unsqueeze(1)
         half = self.queries // 2
-        allowed = torch.cat([foreground.expand(-1, half, -1), (~foreground).expand(-1, self.queries - half, -1)], 1)
+        allowed = torch.cat([inside.expand(-1, half, -1), (~inside).expand(-1, self.queries - half, -1)], 1)
         return allowed | ~allowed.any(-1, keepdim=True)

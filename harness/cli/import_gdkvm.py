@@ -1,0 +1,43 @@
+"""``echobench import-gdkvm``: turn a checkpoint of the published GDKVM code into one of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import torch
+
+from harness.errors import DataError
+from harness.files import atomic_file
+from harness.registry import MODELS, load_plugins
+
+
+@click.command("import-gdkvm")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--variant",
+    type=click.Choice(["corrected", "released"]),
+    default="corrected",
+    show_default=True,
+    help="Arithmetic of the decay: with the exponential (contiguous heads), or as first released (tiled).",
+)
+@click.option("--structures", type=click.IntRange(min=1), default=1, show_default=True, help="Number of structures.")
+def command(checkpoint: Path, out: Path, variant: str, structures: int) -> None:
+    """Import CHECKPOINT of the published GDKVM code and write it to OUT.
+
+    All 533 published names must be there and no other. OUT holds `model` (the state dict) and `build` (the
+    arguments that build the model from the registry) and loads with weights_only=True.
+    """
+    load_plugins()
+    model_class = MODELS.get("GDKVM")
+    if model_class is None:
+        raise DataError("The model GDKVM is not installed; reinstall this package.")
+    try:
+        model = model_class.from_published(checkpoint, variant=variant, num_structures=structures)
+    except ValueError as error:
+        raise DataError(f"Cannot import {checkpoint}: {error}.") from error
+    with atomic_file(out) as stream:
+        torch.save({"model": model.state_dict(), "build": model.published_build(variant, structures)}, stream)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    click.echo(f"Imported {count:,} parameters ({variant} arithmetic) into {out}.")
