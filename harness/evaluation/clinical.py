@@ -144,5 +144,8 @@ def _disc_areas(
     shift = np.add.outer(offset * spacing[0] * axis[0], offset * spacing[1] * axis[1]).ravel()
     along = np.add.outer(points @ axis, shift).ravel()
     low, high = float(along.min()), float(along.max())
-    counts, _ = np.histogram(along, bins=discs, range=(low, high))
+    if high <= low:
+        return (low, high), np.zeros(discs)
+    disc = np.minimum(((along - low) * (discs / (high - low))).astype(np.intp), discs - 1)
+    counts = np.bincount(disc, minlength=discs)
     return (low, high), counts * (spacing[0] * spacing[1] / _SUBPIXELS**2)

@@ -76,11 +76,18 @@ def label_maps(logits: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
 
     Frames are resized one by one, so that memory does not grow with the clip.
     """
-    maps = [
-        F.interpolate(frame[None].float(), size, mode="bilinear", align_corners=False).argmax(1)[0].to(torch.uint8)
-        for frame in logits
-    ]
-    return torch.stack(maps).cpu().numpy()
+    resized = (F.interpolate(frame[None].float(), size, mode="bilinear", align_corners=False)[0] for frame in logits)
+    return torch.stack([_first_largest(frame) for frame in resized]).cpu().numpy()
+
+
+def _first_largest(logits: Tensor) -> Tensor:
+    """uint8 [H, W]: arg-max over the first dimension of [K+1, H, W], ties to the smaller id; quicker than argmax."""
+    best, labels = logits[0], torch.zeros(logits.shape[1:], dtype=torch.uint8, device=logits.device)
+    for class_id in range(1, len(logits)):
+        larger = logits[class_id] > best
+        labels.masked_fill_(larger, class_id)
+        best = torch.maximum(best, logits[class_id])
+    return labels
 
 
 def _kept(
