@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import config
-from harness.errors import unknown
+from harness.errors import ConfigError, unknown
 from harness.registry import MODELS, load_plugins
 
 
@@ -45,6 +45,8 @@ def choose_model(name: str, size: str) -> ModelChoice:
     sizes = cfg.get("sizes", {})
     if size not in sizes:
         raise unknown("size", size, sizes, f"the config of model '{name}'")
+    if not template and "{template}" in str(sizes[size]):
+        raise ConfigError(f"'{name}' is a family of models; name one of them as {name}:TEMPLATE.")
     build = _fill(copy.deepcopy(dict(sizes[size])), template)
     if MODELS.get(build["type"]) is None:
         raise unknown("model type", build["type"], MODELS.module_dict, f"the config of model '{name}'")

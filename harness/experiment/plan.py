@@ -13,8 +13,9 @@ from harness.clip import STRUCTURE_SETS
 from harness.data import PreparedCache
 from harness.errors import ConfigError, unknown
 from harness.experiment.models import ModelChoice, choose_model
-from harness.experiment.source import dataset_config, open_dataset, prepare_cache
+from harness.experiment.source import dataset_config, open_data
 from harness.runs import RunSpec
+from harness.training import Recipe
 
 FIRST_FRAME = ("auto", "gt")
 
@@ -76,10 +77,11 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     if "generate" in data_cfg:
         tree["generate"] = data_cfg["generate"]
     config.override(tree, config.parse_overrides(options.overrides))
-    dataset = open_dataset(suite["dataset"], data_cfg, options.data_root, progress)
-    cache = prepare_cache(dataset, recipe["image_size"], options.data_root, progress)
-    specs = [_spec(choice, suite, data_cfg, recipe, cache, seed) for choice in choices for seed in suite["seeds"]]
-    name = options.name or _suite_name(suite, data_cfg)
+    Recipe.from_dict(recipe)
+    cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
+    _check_structures(suite["structures"], cache)
+    specs = [_spec(choice, suite, recipe, cache, seed) for choice in choices for seed in suite["seeds"]]
+    name = options.name or _suite_name(suite, cache.manifest["options"])
     return SuitePlan(name=name, reference=suite["reference"], cache=cache, specs=specs, profile=tree["profile"])
 
 
@@ -93,6 +95,15 @@ def _check_protocol(suite: dict[str, Any]) -> None:
     repeated = sorted({name for name in suite["models"] if suite["models"].count(name) > 1})
     if repeated:
         raise ConfigError(f"The model {repeated[0]} is named twice in --models; name each model once.")
+
+
+def _check_structures(structures: str, cache: PreparedCache) -> None:
+    missing = [name for name in STRUCTURE_SETS[structures] if name not in cache.structures]
+    if missing:
+        raise ConfigError(
+            f"The dataset '{cache.name}' has no masks of {', '.join(missing)}; use --structures lv "
+            f"(it has: {', '.join(cache.structures)})."
+        )
 
 
 def _data_options(options: SuiteOptions, suite: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +122,6 @@ def _recipe(name: str | None, data_cfg: dict[str, Any], size: str) -> dict[str, 
 def _spec(
     choice: ModelChoice,
     suite: dict[str, Any],
-    data_cfg: dict[str, Any],
     recipe: dict[str, Any],
     cache: PreparedCache,
     seed: int,
@@ -120,8 +130,8 @@ def _spec(
     model["build"]["num_structures"] = len(STRUCTURE_SETS[suite["structures"]])
     data = {
         "dataset": suite["dataset"],
-        "views": list(data_cfg["dataset"]["views"]),
-        "clip": data_cfg["dataset"]["clip"],
+        "views": cache.manifest["options"]["views"],
+        "clip": cache.manifest["options"]["clip"],
         "image_size": recipe["image_size"],
         "fingerprint": cache.fingerprint,
         "mark": cache.mark,
@@ -130,10 +140,10 @@ def _spec(
     return RunSpec(model=model, data=data, recipe=recipe, seed=seed, protocol=protocol)
 
 
-def _suite_name(suite: dict[str, Any], data_cfg: dict[str, Any]) -> str:
+def _suite_name(suite: dict[str, Any], data: dict[str, Any]) -> str:
     """``<dataset>-<views>-<clip>-<size>`` plus what deviates from the headline protocol."""
-    views = "+".join(data_cfg["dataset"]["views"]).lower()
-    parts = [suite["dataset"], views, data_cfg["dataset"]["clip"], suite["size"]]
+    views = "+".join(data["views"]).lower()
+    parts = [suite["dataset"], *([views] if views else []), data["clip"], suite["size"]]
     parts += [suite["structures"]] if suite["structures"] != "lv" else []
     parts += [suite["first_frame"]] if suite["first_frame"] != "auto" else []
     return "-".join(parts)

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness import config
 from harness.data import EchoDataset, PreparedCache, prepare
+from harness.data.prepared import MANIFEST
 from harness.errors import ConfigError, unknown
 from harness.files import canonical_hash
 from harness.registry import DATASETS
@@ -61,6 +62,25 @@ def _generate(arguments: dict[str, Any], data_root: Path, progress: bool) -> Pat
     return result
 
 
-def prepare_cache(dataset: EchoDataset, image_size: int, data_root: Path, progress: bool = True) -> PreparedCache:
-    """The prepared cache of a dataset at one model size, below ``data_root/cache``."""
-    return prepare(dataset, image_size=image_size, cache_root=data_root / "cache", progress=progress)
+def open_data(name: str, cfg: dict[str, Any], image_size: int, data_root: Path, progress: bool = True) -> PreparedCache:
+    """The prepared clips of a dataset at one model size, from its own files or from a prepared folder.
+
+    A ``root`` that was made by ``echobench data prepare`` (or unpacked) is used as it is: a machine that trains
+    needs no original files.
+
+    Raises:
+        ConfigError, DataError: see ``open_dataset``; a prepared root of another dataset or size.
+    """
+    root = cfg["dataset"].get("root")
+    if root is None or not (Path(root) / MANIFEST).is_file():
+        dataset = open_dataset(name, cfg, data_root, progress)
+        return prepare(dataset, image_size=image_size, cache_root=data_root / "cache", progress=progress)
+    cache = PreparedCache.open(root)
+    if cache.name != name:
+        raise ConfigError(f"The prepared folder {root} holds the dataset '{cache.name}', not '{name}'.")
+    if cache.image_size != image_size:
+        raise ConfigError(
+            f"The prepared folder {root} holds frames of {cache.image_size} px but the recipe asks for {image_size} px; "
+            "prepare it again or choose another recipe."
+        )
+    return cache
