@@ -16,6 +16,7 @@ from harness.data.echonet_export import export_phantom
 from harness.data.prepared import MANIFEST
 from harness.data.recognise import recognise
 from harness.errors import ConfigError, DataError
+from harness.experiment.source import dataset_config, open_data
 from harness.registry import DATASETS
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "dim"}
@@ -33,11 +34,7 @@ def prepare(image_size: int, data_dir: str, dataset: str | None, **choices: Any)
     """Resize a dataset once and keep it memory-mapped below DATA_DIR/cache; what is there already is reused."""
     if dataset is None:
         raise ConfigError(f"Name the dataset with --dataset: {', '.join(config.list_configs('datasets'))}.")
-    from harness.experiment.source import dataset_config, open_dataset, prepare_cache
-
-    source = open_dataset(dataset, dataset_config(dataset, choices), Path(data_dir))
-    cache = prepare_cache(source, image_size, Path(data_dir))
-    _describe(cache)
+    _describe(open_data(dataset, dataset_config(dataset, choices), image_size, Path(data_dir)))
 
 
 @command.command()

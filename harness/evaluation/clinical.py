@@ -148,4 +148,5 @@ def _disc_areas(
         return (low, high), np.zeros(discs)
     disc = np.minimum(((along - low) * (discs / (high - low))).astype(np.intp), discs - 1)
     counts = np.bincount(disc, minlength=discs)
-    return (low, high), counts * (spacing[0] * spacing[1] / _SUBPIXELS**2)
+    areas = counts.astype(np.float64) * (spacing[0] * spacing[1] / _SUBPIXELS**2)
+    return (low, high), areas

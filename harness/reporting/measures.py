@@ -74,8 +74,11 @@ def arm_values(
     """Displayed values per patient (index) and seed (column); empty when the arm has no rows."""
     if not arm.tables:
         return pd.DataFrame(dtype=float)
-    values = seed_by_patient(arm.tables, measure.metric, structure=structure, view=view, phase=phase)
-    return values * measure.scale
+    key = (measure, structure, view, phase)
+    if key not in arm.cache:
+        values = seed_by_patient(arm.tables, measure.metric, structure=structure, view=view, phase=phase)
+        arm.cache[key] = values * measure.scale
+    return arm.cache[key]
 
 
 def summary_cell(summary: SeedSummary, *, dagger: bool = False) -> Cell:
@@ -117,16 +120,21 @@ def ef_method(results: SuiteResults) -> str | None:
 
 def ef_errors(arm: Arm, method: str, against: str) -> pd.DataFrame:
     """Absolute EF error in EF points per patient (index) and seed (column)."""
-    columns = []
-    for table in arm.tables:
-        pairs = ef_pairs(table, method, against)
-        columns.append((pairs["predicted"] - pairs["truth"]).abs())
+    columns = [(pairs["predicted"] - pairs["truth"]).abs() for pairs in arm_ef_pairs(arm, method, against)]
     return pd.concat(columns, axis=1, keys=range(len(columns))) if columns else pd.DataFrame(dtype=float)
+
+
+def arm_ef_pairs(arm: Arm, method: str, against: str) -> list[pd.DataFrame]:
+    """Predicted and true EF per patient, one table per seed."""
+    for index, table in enumerate(arm.tables):
+        if (method, against, index) not in arm.cache:
+            arm.cache[method, against, index] = ef_pairs(table, method, against)
+    return [arm.cache[method, against, index] for index in range(len(arm.tables))]
 
 
 def ef_correlation(arm: Arm, method: str, against: str) -> SeedSummary | None:
     """Pearson r of predicted and true EF, averaged over seeds, over the patients that every seed has; None without any."""
-    pairs = [ef_pairs(table, method, against) for table in arm.tables]
+    pairs = arm_ef_pairs(arm, method, against)
     if not pairs:
         return None
     shared = sorted(set.intersection(*(set(table.index) for table in pairs)))

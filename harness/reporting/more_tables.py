@@ -10,6 +10,7 @@ import pandas as pd
 from harness.reporting.main_table import cost_cells, method_name
 from harness.reporting.measures import (
     ALPHA,
+    arm_ef_pairs,
     arm_values,
     comparisons,
     ef_method,
@@ -22,7 +23,6 @@ from harness.reporting.results import STRUCTURE_NAMES, SuiteResults
 from harness.reporting.table import Cell, Column, Row, Table
 from harness.statistics.agreement import Agreement, agreement
 from harness.statistics.bootstrap import Interval
-from harness.statistics.patients import ef_pairs
 
 _EF_COLUMNS = (
     Column(key="mae", header="MAE", unit="points", direction="down"),
@@ -87,7 +87,7 @@ def ef_tables(results: SuiteResults, method: str, against: str) -> dict[str, pd.
     """Predicted and true EF per patient and arm, averaged over seeds; arms without any pair are left out."""
     found = {}
     for arm in results.arms:
-        tables = [ef_pairs(table, method, against) for table in arm.tables]
+        tables = arm_ef_pairs(arm, method, against)
         pairs = pd.concat(tables).groupby(level="patient").mean() if tables else pd.DataFrame()
         if len(pairs):
             found[arm.label] = pairs
@@ -216,7 +216,7 @@ def published_table(path: Path, source: str, frame: pd.DataFrame) -> Table:
     ]
     return Table(
         name=f"published_{path.stem}",
-        title="Published figures, not measured here",
+        title=f"Published figures, not measured here: {path.stem.replace('_', ' ')}",
         caption=f"As printed. Source: {source}.",
         columns=columns,
         rows=tuple(rows),

@@ -86,6 +86,8 @@ def condition(row: pd.Series) -> str:
 def _condition_text(name: str, value: object) -> str:
     if str(value).lower() in ("true", "false"):
         return name.replace("_", " ") if str(value).lower() == "true" else ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return str(value) if name in ("device", "device_name", "precision") else f"{name.replace('_', ' ')} {value}"
 
 

@@ -20,7 +20,7 @@ def critical_difference_diagram(result: Nemenyi, *, metric: str = "Dice", mark: 
         axes.set_xlim(0.2, models + 0.8)
         bars = 0.3 * len(result.cliques)
         depth = bars + 0.45 * ((models + 1) // 2) + 0.3
-        axes.set_ylim(-depth - 0.2, 1.7)
+        axes.set_ylim(-depth - 0.2, 1.9)
         _rank_axis(axes, models)
         _difference_bar(axes, result)
         for level, clique in enumerate(result.cliques):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,15 @@ class Arm:
 
     label: str
     runs: tuple[ModelResults, ...]
+    cache: dict[Any, pd.DataFrame] = field(default_factory=dict, compare=False, repr=False)
+    """Tables computed from these runs, by what they hold; they are shared and never changed in place."""
 
     @property
     def finished(self) -> tuple[ModelResults, ...]:
         """The seeds that have rows."""
         return tuple(run for run in self.runs if run.finished)
 
-    @property
+    @cached_property
     def tables(self) -> list[pd.DataFrame]:
         """Rows of every finished seed, test split only."""
         return [run.rows[run.rows["split"] == "test"] for run in self.finished]
@@ -137,7 +140,7 @@ class SuiteResults:
             command=command,
         )
 
-    @property
+    @cached_property
     def arms(self) -> list[Arm]:
         """The runs grouped by label, in the order of first appearance."""
         labels = dict.fromkeys(run.label for run in self.models)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -38,7 +40,7 @@ def test_distortion_grows_with_severity(name, clip):
         differences = [(build(name)(clip, severity, f"case{k}") - clip).abs().mean() for k in range(6)]
         errors.append(float(torch.stack(differences).mean()))
     assert errors[0] > 0
-    assert all(a <= b for a, b in zip(errors, errors[1:], strict=False)), errors
+    assert all(a <= b for a, b in itertools.pairwise(errors)), errors
     assert errors[-1] > errors[0]
 
 
@@ -78,7 +80,9 @@ def test_global_random_numbers_are_not_consumed(name, clip):
     assert torch.equal(torch.rand(4), expected)
 
 
-@pytest.mark.parametrize("name", ["speckle", "electronic_noise", "acoustic_shadow", "haze", "frozen_frames", "lateral_dropout"])
+@pytest.mark.parametrize(
+    "name", ["speckle", "electronic_noise", "acoustic_shadow", "haze", "frozen_frames", "lateral_dropout"]
+)
 def test_random_patterns_differ_between_cases(name, fan_clip):
     clip = fan_clip(frames=12)
     assert clip_hash(build(name)(clip, 5, "a")) != clip_hash(build(name)(clip, 5, "b"))
@@ -101,7 +105,7 @@ def test_temporal_coherence_is_what_the_class_says(name, fan_clip):
     if perturbation.coherence in ("static", "frames"):
         assert torch.allclose(change, change[:1].expand_as(change), atol=1e-5)
         return
-    correlation = torch.stack([torch.corrcoef(torch.stack([a, b]))[0, 1] for a, b in zip(change, change[1:], strict=False)]).mean()
+    correlation = torch.stack([torch.corrcoef(torch.stack([a, b]))[0, 1] for a, b in itertools.pairwise(change)]).mean()
     if perturbation.coherence == "drifting":
         assert 0.3 < float(correlation) < 0.999
     else:

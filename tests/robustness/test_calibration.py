@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -38,7 +40,7 @@ def test_every_perturbation_has_a_calibrated_ladder_for_both_references():
         assert set(ladders) == set(list_perturbations())
         for steps in ladders.values():
             assert len(steps) == 5
-            assert all(a <= b for a, b in zip(steps, steps[1:], strict=False))
+            assert all(a <= b for a, b in itertools.pairwise(steps))
 
 
 def test_an_uncalibrated_dataset_uses_the_ladders_of_real_camus():
@@ -52,7 +54,13 @@ def test_similarity_agrees_with_scikit_image():
     inner = torch.zeros(64, 64, dtype=torch.bool)
     inner[8:-8, 8:-8] = True
     expected = metrics.structural_similarity(
-        a[0].numpy(), b[0].numpy(), data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
+        a[0].numpy(),
+        b[0].numpy(),
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
     )[1][8:-8, 8:-8].mean()
     assert abs(sector_ssim(a, b, inner) - expected) < 2e-3
     psnr = metrics.peak_signal_noise_ratio(a[0, 8:-8, 8:-8].numpy(), b[0, 8:-8, 8:-8].numpy(), data_range=1.0)
