@@ -42,6 +42,15 @@ class FrameFeatures:
         return FrameFeatures(**picked)
 
 
+def in_layout_of(trunk: nn.Module, images: Tensor) -> Tensor:
+    """Images in channels-last layout if the trunk's weights are; a 3x3 kernel tells (1x1 or one channel cannot)."""
+    if isinstance(trunk, ResNetTrunk) and trunk.layer3[-1].conv2.weight.is_contiguous(
+        memory_format=torch.channels_last
+    ):
+        return images.contiguous(memory_format=torch.channels_last)
+    return images
+
+
 class KeyProjector(nn.Module):
     """Stride-16 features → key before fusion: 1x1 to ``hidden``, then 3x3 to ``key_width``, nothing between."""
 
@@ -85,6 +94,4 @@ class ValueEncoder(nn.Module):
         images = image.unsqueeze(1).expand(-1, objects, -1, -1, -1)
         stacked = torch.cat([images, masks.unsqueeze(2).to(image.dtype), others.unsqueeze(2).to(image.dtype)], 2)
         stacked = stacked.flatten(0, 1)
-        if self.trunk.conv1.weight.is_contiguous(memory_format=torch.channels_last):
-            stacked = stacked.contiguous(memory_format=torch.channels_last)
-        return self.fuser(transformed_pixel, self.trunk(stacked)[2], objects)
+        return self.fuser(transformed_pixel, self.trunk(in_layout_of(self.trunk, stacked))[2], objects)

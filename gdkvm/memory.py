@@ -53,8 +53,8 @@ def associate(key: Tensor, value: Tensor) -> Tensor:
 
 
 def read(state: Tensor, key: Tensor) -> Tensor:
-    """Readout Kᵀ S as a map: [B, N, Cv, P]."""
-    return state.transpose(-1, -2) @ key.unsqueeze(1)
+    """Readout Kᵀ S as a map: [B, N, Cv, P], with the channels side by side in memory."""
+    return (key.unsqueeze(1).transpose(-1, -2) @ state).transpose(-1, -2)
 
 
 def spread(gate: Tensor, channels: int, layout: GateLayout) -> Tensor:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gdkvm.decoder import MaskDecoder
-from gdkvm.encoder import FrameFeatures, KeyProjector, ValueEncoder
+from gdkvm.encoder import FrameFeatures, KeyProjector, ValueEncoder, in_layout_of
 from gdkvm.fusion import KeyPixelFusion, ReadoutFusion
 from gdkvm.memory import KeyScale, check_choice, memory_key
 from gdkvm.objects import ObjectSummariser, stride16_masks
@@ -173,13 +173,17 @@ class GDKVM(VideoSegmenter):
 
         return published_build(variant, num_structures)
 
+    def compile_for_inference(self, precision: Literal["fp32", "bf16"] = "fp32") -> VideoSegmenter:
+        """Packed copy for inference that computes the same function faster; see ``gdkvm.inference``."""
+        from gdkvm.inference import InferenceGDKVM
+
+        return InferenceGDKVM(self, precision).eval()
+
     # -- frames alone -------------------------------------------------------------------------------------
 
     def encode(self, frames: Tensor) -> FrameFeatures:
         """All that does not depend on the recurrence, for frames [N, C, H, W] in [0, 1] of any clips and times."""
-        image = (frames - 0.5) / 0.5
-        if self.image_encoder.conv1.weight.is_contiguous(memory_format=torch.channels_last):
-            image = image.contiguous(memory_format=torch.channels_last)
+        image = in_layout_of(self.image_encoder, (frames - 0.5) / 0.5)
         f4, f8, f16 = self.image_encoder(image)
         pixel = self.pixel_projector(f16)
         return FrameFeatures(

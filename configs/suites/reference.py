@@ -3,5 +3,6 @@ _base_ = ["./small.py"]
 suite = dict(
     dataset="camus",
     size="paper",
+    recipe=dict(device="cuda"),  # days on a CPU: refused where there is no CUDA device
     profile=dict(clip_length=10, warmup=10, repeats=50),
 )

@@ -16,6 +16,7 @@ from harness.experiment.models import ModelChoice, choose_model
 from harness.experiment.source import dataset_config, open_data
 from harness.runs import RunSpec
 from harness.training import Recipe
+from harness.training.precision import resolve_device
 
 FIRST_FRAME = ("auto", "gt")
 
@@ -67,7 +68,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     _check_protocol(suite)
     choices = [choose_model(name, suite["size"]) for name in suite["models"]]
     data_cfg = dataset_config(suite["dataset"], _data_options(options, suite))
-    recipe = _recipe(options.recipe, data_cfg, suite["size"])
+    recipe = _recipe(options.recipe, data_cfg, suite["size"]) | suite.get("recipe", {})
     tree = {
         "recipe": recipe,
         "dataset": data_cfg["dataset"],
@@ -77,7 +78,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     if "generate" in data_cfg:
         tree["generate"] = data_cfg["generate"]
     config.override(tree, config.parse_overrides(options.overrides))
-    Recipe.from_dict(recipe)
+    resolve_device(Recipe.from_dict(recipe).device)
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
     _check_structures(suite["structures"], cache)
     specs = [_spec(choice, suite, recipe, cache, seed) for choice in choices for seed in suite["seeds"]]

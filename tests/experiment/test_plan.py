@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from harness.data import PreparedCache
 from harness.errors import ConfigError, DataError
@@ -87,3 +88,10 @@ def test_a_prepared_folder_of_another_size_or_dataset_is_refused(tiny):
     overrides = tuple(item for item in tiny().overrides if not item.startswith("generate"))
     with pytest.raises(ConfigError, match="holds the dataset 'phantom', not 'camus'"):
         plan_suite(tiny(root=root, dataset="camus", overrides=overrides), progress=False)
+
+
+def test_the_reference_suite_is_refused_without_a_cuda_device(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="(?i)cuda"):
+        plan_suite(SuiteOptions(suite="reference", dataset="phantom", data_root=tmp_path), progress=False)
+    assert list(tmp_path.iterdir()) == []
