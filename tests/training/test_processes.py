@@ -40,7 +40,7 @@ def test_two_processes_train_to_the_end_and_one_process_can_resume_them(cache: P
         for rank in range(2)
     ]
     try:
-        assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+        assert [worker.wait(timeout=600) for worker in workers] == [0, 0]
     finally:
         for worker in workers:
             worker.kill()
