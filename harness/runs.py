@@ -145,8 +145,8 @@ class RunStore:
     def __init__(self, root: Path | str = "results/runs") -> None:
         self.root = Path(root)
 
-    def open(self, spec: RunSpec) -> Run:
-        """The run of this spec: the one on disk, else a new one (created with status ``new``)."""
+    def open(self, spec: RunSpec, create: bool = True) -> Run:
+        """The run of this spec: the one on disk, else a new one with status ``new`` (written where ``create``)."""
         path = self.root / spec.folder
         if (path / "run.json").is_file():
             return Run(path, read_json(path / "run.json"))
@@ -158,7 +158,8 @@ class RunStore:
             "created": _now(),
         }
         run = Run(path, record)
-        run.save()
+        if create:
+            run.save()
         return run
 
     def get(self, name: str) -> Run:

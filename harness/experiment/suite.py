@@ -45,7 +45,7 @@ def run_suite(
     """
     console = console or Console(stderr=True, highlight=False)
     store = RunStore(results_root)
-    runs = [store.open(spec) for spec in plan.specs]
+    runs = [store.open(spec, create=not dry_run) for spec in plan.specs]
     outcome = SuiteOutcome(runs=runs)
     for number, run in enumerate(runs, 1):
         title = f"[{number}/{len(runs)}] {run.spec.model['label']}, seed {run.spec.seed}"

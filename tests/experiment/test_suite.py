@@ -82,6 +82,7 @@ def test_ctrl_c_marks_the_run_as_interrupted_and_stops_the_suite(tiny, tmp_path,
 def test_a_dry_run_trains_nothing(tiny, tmp_path):
     outcome = run_suite(plan_suite(tiny(), progress=False), tmp_path, dry_run=True)
     assert [run.status for run in outcome.runs] == ["new"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_semi_supervised_protocol_scores_no_first_frame(tiny, tmp_path):
