@@ -81,6 +81,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     resolve_device(Recipe.from_dict(recipe).device)
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
     _check_structures(suite["structures"], cache)
+    recipe = _fitted(recipe, cache)
     specs = [_spec(choice, suite, recipe, cache, seed) for choice in choices for seed in suite["seeds"]]
     name = options.name or _suite_name(suite, cache.manifest["options"])
     return SuitePlan(name=name, reference=suite["reference"], cache=cache, specs=specs, profile=tree["profile"])
@@ -96,6 +97,13 @@ def _check_protocol(suite: dict[str, Any]) -> None:
     repeated = sorted({name for name in suite["models"] if suite["models"].count(name) > 1})
     if repeated:
         raise ConfigError(f"The model {repeated[0]} is named twice in --models; name each model once.")
+
+
+def _fitted(recipe: dict[str, Any], cache: PreparedCache) -> dict[str, Any]:
+    """The recipe with clips no longer than the longest clip there is: two stills are not stretched to ten frames."""
+    longest = max(record.count for record in cache.records)
+    lengths = {key: recipe[key] for key in ("clip_length", "test_clip_length") if recipe.get(key)}
+    return {**recipe, **{key: min(value, longest) for key, value in lengths.items()}}
 
 
 def _check_structures(structures: str, cache: PreparedCache) -> None:

@@ -17,7 +17,7 @@ class AuxiliaryLogits:
 
     Attributes:
         name: what the head is, for the log.
-        logits: [B, T, K+1, h, w] at any resolution (the loss compares at the mask's resolution).
+        logits: [B, T, K+1, h, w] at any resolution (the reference is reduced to it).
         weight: factor of this head in the loss.
     """
 

@@ -95,3 +95,9 @@ def test_the_reference_suite_is_refused_without_a_cuda_device(tmp_path, monkeypa
     with pytest.raises(ConfigError, match=r"(?i)cuda"):
         plan_suite(SuiteOptions(suite="reference", dataset="phantom", data_root=tmp_path), progress=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_clips_are_never_longer_than_what_the_dataset_has(tiny):
+    plan = plan_suite(tiny("recipe.clip_length=10", "recipe.test_clip_length=10", clip="ed_es"), progress=False)
+    assert plan.specs[0].recipe["clip_length"] == 2
+    assert plan.specs[0].recipe["test_clip_length"] == 2
