@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from gdkvm.blocks import FeatureFuser
 from gdkvm.sensory import DeepUpdate
-from harness.modeling.resnet import ResNetTrunk
+from harness.modeling.resnet import BasicBlock, Bottleneck, ResNetTrunk
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,10 +44,10 @@ class FrameFeatures:
 
 def in_layout_of(trunk: nn.Module, images: Tensor) -> Tensor:
     """Images in channels-last layout if the trunk's weights are; a 3x3 kernel tells (1x1 or one channel cannot)."""
-    if isinstance(trunk, ResNetTrunk) and trunk.layer3[-1].conv2.weight.is_contiguous(
-        memory_format=torch.channels_last
-    ):
-        return images.contiguous(memory_format=torch.channels_last)
+    if isinstance(trunk, ResNetTrunk):
+        kernel = cast(BasicBlock | Bottleneck, trunk.layer3[-1]).conv2.weight
+        if kernel.is_contiguous(memory_format=torch.channels_last):
+            return images.contiguous(memory_format=torch.channels_last)
     return images
 
 

@@ -1,0 +1,101 @@
+"""GDKVM for inference only: the same function, faster (what ``GDKVM.compile_for_inference`` returns)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gdkvm.memory import check_choice
+from gdkvm.model import GDKVM, Memory
+from gdkvm.packed import PackedConv, pack
+from harness.modeling.contract import TrainingOutput, VideoSegmenter
+
+Precision = Literal["fp32", "bf16"]
+ENCODE_CHUNK = 2
+"""Frames encoded in one call: more fall out of the processor's caches."""
+
+
+class InferenceGDKVM(VideoSegmenter):
+    """A packed copy of a ``GDKVM`` that cannot be trained.
+
+    Batch norms are folded, weights are packed once, activations and residual sums are fused, auxiliary heads are
+    gone, and no feature of a past frame is kept. In ``bf16`` the convolutions and the query transformer run in
+    bfloat16; keys, gates, state, sensory memory, summaries, mask head and aggregation stay float32.
+
+    Args:
+        model: the model to copy; it is not changed.
+        precision: ``fp32`` or ``bf16``.
+        chunk: frames encoded in one call.
+    """
+
+    def __init__(self, model: GDKVM, precision: Precision = "fp32", chunk: int = ENCODE_CHUNK) -> None:
+        super().__init__(num_structures=model.num_structures, in_channels=model.in_channels)
+        check_choice("precision", precision, Precision)
+        self.precision = precision
+        self.chunk = chunk
+        self.model = _packed_copy(model, torch.float32 if precision == "fp32" else torch.bfloat16)
+
+    def compile_for_inference(self, precision: Precision | None = None) -> InferenceGDKVM:
+        """Return ``self``: it is compiled already.
+
+        Raises:
+            ValueError: another precision is asked for; compile the original model again.
+        """
+        if precision not in (None, self.precision):
+            raise ValueError(f"precision must be {self.precision} for this compiled model, got {precision}")
+        return self
+
+    def train(self, mode: bool = True) -> InferenceGDKVM:
+        """Keep the model in eval mode.
+
+        Raises:
+            ValueError: ``mode`` is True.
+        """
+        if mode:
+            raise ValueError("a model compiled for inference cannot be trained; train the original one")
+        return super().train(False)
+
+    def _autocast(self, device: torch.device) -> torch.autocast:
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    @torch.no_grad()
+    def _begin(self, frame: Tensor, first_mask: Tensor | None) -> Memory:
+        return self.model._begin(frame, first_mask)
+
+    @torch.no_grad()
+    def _step(self, frame: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+        with self._autocast(frame.device):
+            return self.model._step(frame, memory)
+
+    @torch.no_grad()
+    def _clip(self, frames: Tensor, first_mask: Tensor | None) -> Tensor:
+        batch, length = frames.shape[:2]
+        memory = self._begin(frames[:, 0], first_mask)
+        logits = frames.new_empty(batch, length, self.num_structures + 1, *frames.shape[-2:], dtype=torch.float32)
+        with self._autocast(frames.device):
+            for start in range(0, length, self.chunk):
+                part = frames[:, start : start + self.chunk]
+                features = self.model.encode(part.flatten(0, 1))
+                for t in range(part.shape[1]):
+                    output, memory = self.model._next(features.frame(t, part.shape[1]), memory, auxiliary=False)
+                    logits[:, start + t] = output.logits
+        return logits
+
+    def _train_clip(self, frames: Tensor, first_mask: Tensor | None) -> TrainingOutput:
+        raise ValueError("a model compiled for inference cannot be trained; train the original one")
+
+
+def _packed_copy(model: GDKVM, dtype: torch.dtype) -> GDKVM:
+    """Copy without auxiliary heads, packed; everything but the float32 parts is in ``dtype``."""
+    packed = copy.deepcopy(model).eval().requires_grad_(False)
+    del packed.sensory_head
+    packed.transformer.mask_heads = packed.transformer.mask_heads[:-1]
+    head = packed.decoder.head
+    del packed.decoder.head
+    pack(packed, dtype)
+    packed.transformer.to(dtype)
+    packed.decoder.add_module("head", PackedConv(head, None, "none", torch.float32))
+    return packed
