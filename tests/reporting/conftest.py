@@ -95,3 +95,9 @@ def make_suite() -> Callable[..., SuiteResults]:
 def suite(make_suite: Callable[..., SuiteResults]) -> SuiteResults:
     """Five models, twenty patients, one seed."""
     return make_suite()
+
+
+@pytest.fixture(scope="session")
+def pair() -> SuiteResults:
+    """Two models, twelve patients: enough for a whole report, quickly written."""
+    return build_suite(patients=12, models=("GDKVM", "U-Net"))

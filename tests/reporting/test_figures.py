@@ -74,8 +74,8 @@ def test_figures_are_readable_png_and_pdf_files(tmp_path: Path) -> None:
         assert np.asarray(image.convert("L")).std() > 5
 
 
-def test_the_report_holds_one_overlay_figure_per_model(suite: SuiteResults, tmp_path: Path) -> None:
-    written = write_report(suite, tmp_path, [picture(), picture("best"), picture(label="U-Net")])
+def test_the_report_holds_one_overlay_figure_per_model(pair: SuiteResults, tmp_path: Path) -> None:
+    written = write_report(pair, tmp_path, [picture(), picture("best"), picture(label="U-Net")])
     names = {path.name for path in written}
     assert {"overlays_gdkvm.png", "overlays_u-net.pdf"} <= names
 

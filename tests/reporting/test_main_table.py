@@ -15,7 +15,7 @@ from statsmodels.stats.multitest import multipletests
 from harness.errors import ConfigError
 from harness.reporting.main_table import main_table
 from harness.reporting.profile import headline, median_summary
-from harness.reporting.report import write_report
+from harness.reporting.report import write_report, write_table
 from harness.reporting.results import ModelResults, SuiteResults
 from harness.reporting.table import Row, Table
 from harness.runs import RunSpec, RunStore
@@ -92,8 +92,8 @@ def test_the_caption_names_what_a_reader_must_know(suite: SuiteResults) -> None:
 
 
 def test_the_mark_of_a_partial_dataset_reaches_table_and_files(make_suite: Maker, tmp_path: Path) -> None:
-    suite = make_suite(patients=12, mark="partial: 4CH only")
-    write_report(suite, tmp_path)
+    table = main_table(make_suite(patients=12, mark="partial: 4CH only", models=("GDKVM",)))
+    write_table(table, tmp_path)
     assert "partial: 4CH only" in (tmp_path / "table.md").read_text()
     assert "partial: 4CH only" in (tmp_path / "table.tex").read_text()
 
@@ -126,9 +126,9 @@ def test_a_suite_without_the_reference_has_no_tests(make_suite: Maker) -> None:
     assert not any(row.cell("dice").dagger for row in table.rows)
 
 
-def test_the_report_is_written_and_written_again_with_the_same_bytes(suite: SuiteResults, tmp_path: Path) -> None:
-    first = {path: path.read_bytes() for path in write_report(suite, tmp_path)}
-    second = {path: path.read_bytes() for path in write_report(suite, tmp_path)}
+def test_the_report_is_written_and_written_again_with_the_same_bytes(pair: SuiteResults, tmp_path: Path) -> None:
+    first = {path: path.read_bytes() for path in write_report(pair, tmp_path)}
+    second = {path: path.read_bytes() for path in write_report(pair, tmp_path)}
     assert first == second
     names = {path.relative_to(tmp_path).as_posix() for path in first}
     assert {

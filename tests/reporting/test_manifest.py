@@ -27,10 +27,10 @@ def picture() -> CasePicture:
 
 
 @pytest.fixture
-def stored(suite: SuiteResults, tmp_path: Path) -> SuiteResults:
+def stored(pair: SuiteResults, tmp_path: Path) -> SuiteResults:
     store = RunStore(tmp_path / "runs")
     runs = []
-    for model in suite.models[:2]:
+    for model in pair.models:
         spec = RunSpec(
             model={"name": model.model, "size": "small", "label": model.label},
             data={"dataset": "phantom", "mark": None},
