@@ -1,0 +1,44 @@
+"""The area curve as a figure."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.files import write_bytes
+from harness.segment.overlay import COLOURS
+from harness.segment.readout import Phases
+
+_NAMES = {"lv": "LV cavity", "myo": "LV myocardium", "la": "left atrium"}
+_UNITS = {"cm2": "cm²", "px2": "pixels"}
+
+
+def plot_areas(table: pd.DataFrame, phases: Phases | None, path: Path) -> None:
+    """Write the columns of an ``area_table`` over time (frames, where the frame rate is unknown) as PNG.
+
+    The frames taken as ED and ES are marked on the LV curve.
+    """
+    timed = bool(table["time_s"].notna().all())
+    x = table["time_s" if timed else "frame"]
+    with mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(5.0, 2.6), layout="constrained")
+        axes = figure.subplots()
+        for column in table.columns[2:]:
+            name, _, unit = column.rpartition("_")
+            colour = tuple(value / 255 for value in COLOURS[name])
+            axes.plot(x, table[column], color=colour, label=_NAMES[name], linewidth=1.3)
+            axes.set_ylabel(f"area ({_UNITS[unit]})")
+            if name == "lv" and phases is not None:
+                for frame, mark, word in ((phases.ed, "v", "ED"), (phases.es, "^", "ES")):
+                    axes.plot(x[frame], table[column][frame], mark, color="black", markersize=4)
+                    axes.annotate(f" {word}", (x[frame], table[column][frame]), va="center")
+        axes.set_xlabel("time (s)" if timed else "frame")
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False)
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=160, metadata={"Software": None})
+    write_bytes(path, stream.getvalue())

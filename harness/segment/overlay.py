@@ -1,0 +1,94 @@
+"""Contours drawn over the frames, written as a video frame by frame or as a short GIF."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from harness.clip import LABELS
+from harness.errors import DataError
+from harness.segment.source import Frame
+
+Kind = Literal["avi", "mp4", "gif", "none"]
+COLOURS = {"lv": (230, 159, 0), "myo": (86, 180, 233), "la": (0, 158, 115)}
+"""RGB of each structure (Okabe and Ito's palette)."""
+GIF_FRAMES, GIF_WIDTH = 200, 320
+"""Longest and widest GIF: Pillow keeps a GIF's frames in memory until it is written."""
+FALLBACK_HZ = 25.0
+"""Playing speed of a clip whose frame rate is unknown."""
+
+_FOURCC = {"avi": "MJPG", "mp4": "mp4v"}
+_FILL = 0.15
+
+
+Write = Callable[[NDArray[np.uint8]], object]
+"""Takes RGB pictures [H, W, 3] in order."""
+
+
+def draw_overlay(frame: Frame, labels: Frame) -> NDArray[np.uint8]:
+    """RGB [H, W, 3] of a grey frame with each structure lightly filled and outlined; background stays grey."""
+    image = np.repeat(frame[..., None], 3, axis=2)
+    thickness = max(1, round(min(frame.shape) / 300))
+    for name, label in LABELS.items():
+        mask = (labels == label).astype(np.uint8)
+        if not mask.any():
+            continue
+        inside = mask.astype(bool)
+        image[inside] = ((1 - _FILL) * image[inside] + _FILL * np.array(COLOURS[name])).astype(np.uint8)
+        contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(image, contours, -1, COLOURS[name], thickness, cv2.LINE_AA)
+    return image
+
+
+@contextmanager
+def overlay_writer(path: Path, kind: Kind, size: tuple[int, ...], frame_rate_hz: float | None) -> Iterator[Write]:
+    """Open a writer of ``kind`` for pictures of ``size`` (H, W); the file is complete when the context ends.
+
+    Raises:
+        DataError: OpenCV cannot write this kind here.
+    """
+    rate = frame_rate_hz or FALLBACK_HZ
+    if kind == "none":
+        yield lambda image: None
+    elif kind == "gif":
+        pictures: list[Image.Image] = []
+        yield lambda image: _keep_small(pictures, image)
+        _save_gif(path, pictures, rate)
+    else:
+        with _video(path, kind, size, rate) as write:
+            yield write
+
+
+@contextmanager
+def _video(path: Path, kind: str, size: tuple[int, ...], rate: float) -> Iterator[Write]:
+    """A video by OpenCV; mp4 loses an odd last row or column, because its codec has none."""
+    height, width = (side - side % 2 if kind == "mp4" else side for side in size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*_FOURCC[kind]), rate, (width, height))
+    try:
+        if not writer.isOpened():
+            raise DataError(f"This OpenCV cannot write a {kind} video; choose another kind of overlay.")
+        yield lambda image: writer.write(cv2.cvtColor(image[:height, :width], cv2.COLOR_RGB2BGR))
+    finally:
+        writer.release()
+
+
+def _keep_small(pictures: list[Image.Image], image: NDArray[np.uint8]) -> None:
+    """Keep one of the first ``GIF_FRAMES`` pictures, made small; the rest of a clip is left out."""
+    if len(pictures) >= GIF_FRAMES:
+        return
+    picture = Image.fromarray(image)
+    picture.thumbnail((GIF_WIDTH, 4 * GIF_WIDTH))
+    pictures.append(picture.quantize(128))
+
+
+def _save_gif(path: Path, pictures: list[Image.Image], rate: float) -> None:
+    if pictures:
+        duration = max(20, round(1000 / rate))
+        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=duration, loop=0)

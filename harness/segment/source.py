@@ -1,0 +1,155 @@
+"""Clips of the user's own, read frame by frame: video files, NIfTI, DICOM loops, folders of pictures."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import ConfigError, DataError
+
+Frame = NDArray[np.uint8]
+VIDEO_KINDS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv")
+PICTURE_KINDS = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Region:
+    """A rectangle of the picture in pixels: left edge, upper edge, width, height."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Raise ``DataError`` where the rectangle is empty or reaches outside a frame of ``size`` (H, W)."""
+        right, bottom = self.x + self.width, self.y + self.height
+        if min(self.x, self.y) < 0 or min(self.width, self.height) < 1 or right > size[1] or bottom > size[0]:
+            raise DataError(
+                f"The rectangle x={self.x}, y={self.y}, width={self.width}, height={self.height} does not lie inside "
+                f"the frames of {size[1]} x {size[0]} pixels (width x height); choose one that does."
+            )
+
+    def cut(self, frame: Frame) -> Frame:
+        """The part of a frame [H, W] inside the rectangle."""
+        return frame[self.y : self.y + self.height, self.x : self.x + self.width]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrameSource:
+    """A clip that is opened, not loaded.
+
+    Attributes:
+        path: where it lies.
+        frames: starts a new pass over the frames, each uint8 [H, W] grey levels; one frame is in memory at a time.
+        count: number of frames, None where the file does not say.
+        spacing_mm: (row, column) pixel size, None where unknown.
+        frame_rate_hz: None where unknown.
+        region: the part of the frame that holds the ultrasound image, where the file says so.
+    """
+
+    path: Path
+    frames: Callable[[], Iterator[Frame]]
+    count: int | None = None
+    spacing_mm: tuple[float, float] | None = None
+    frame_rate_hz: float | None = None
+    region: Region | None = None
+
+
+def open_source(path: Path | str) -> FrameSource:
+    """Recognise a clip by its name (a DICOM file also by its content) and read its header.
+
+    Raises:
+        DataError: missing, of an unknown kind, or unreadable.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"The clip {path} does not exist; check the path.")
+    if path.is_dir():
+        return _open_pictures(path)
+    name = path.name.lower()
+    if name.endswith((".nii", ".nii.gz")):
+        from harness.segment.nifti import open_nifti
+
+        return open_nifti(path)
+    if name.endswith((".dcm", ".dicom")) or _looks_like_dicom(path):
+        from harness.segment.dicom import open_dicom
+
+        return open_dicom(path)
+    if path.suffix.lower() in VIDEO_KINDS:
+        from harness.segment.video import open_video
+
+        return open_video(path)
+    raise DataError(
+        f"The clip {path} is of no kind that can be read: a video ({', '.join(VIDEO_KINDS)}), NIfTI (.nii, .nii.gz), "
+        "DICOM (.dcm) or a folder of PNG or JPEG pictures."
+    )
+
+
+def with_stated(
+    source: FrameSource,
+    *,
+    region: Region | None = None,
+    whole_frame: bool = False,
+    spacing_mm: tuple[float, float] | None = None,
+    frame_rate_hz: float | None = None,
+    max_frames: int | None = None,
+) -> FrameSource:
+    """The source with what the user states instead of the file; ``whole_frame`` drops the file's own region.
+
+    Raises:
+        ConfigError: a pixel size or frame rate that is not positive, fewer than one frame.
+    """
+    numbers = [*(spacing_mm or ()), *([] if frame_rate_hz is None else [frame_rate_hz])]
+    if any(not (math.isfinite(number) and number > 0) for number in numbers):
+        raise ConfigError("Pixel size (mm) and frame rate (1/s) must be positive numbers.")
+    if max_frames is not None and max_frames < 1:
+        raise ConfigError(f"The number of frames must be at least 1, got {max_frames}.")
+    frames = source.frames
+    return replace(
+        source,
+        frames=frames if max_frames is None else lambda: islice(frames(), max_frames),
+        region=region or (None if whole_frame else source.region),
+        spacing_mm=spacing_mm or source.spacing_mm,
+        frame_rate_hz=frame_rate_hz or source.frame_rate_hz,
+    )
+
+
+def _looks_like_dicom(path: Path) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+def _open_pictures(folder: Path) -> FrameSource:
+    """The pictures of a folder in the order of their names, numbers by value (``f2`` before ``f10``)."""
+    paths = sorted((path for path in folder.iterdir() if path.suffix.lower() in PICTURE_KINDS), key=_natural)
+    if not paths:
+        raise DataError(f"The folder {folder} holds no PNG or JPEG picture; give the folder that holds the frames.")
+    return FrameSource(path=folder, frames=lambda: _pictures(paths), count=len(paths))
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name) if part]
+
+
+def _pictures(paths: list[Path]) -> Iterator[Frame]:
+    first: tuple[int, ...] | None = None
+    for path in paths:
+        frame = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if frame is None:
+            raise DataError(f"The picture {path} cannot be read; restore it from its source.")
+        first = first or frame.shape
+        if frame.shape != first:
+            raise DataError(
+                f"The picture {path} has {frame.shape[1]} x {frame.shape[0]} pixels, the first one {first[1]} x "
+                f"{first[0]}; all frames of a clip have one size."
+            )
+        yield np.asarray(frame, dtype=np.uint8)

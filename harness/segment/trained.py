@@ -1,0 +1,94 @@
+"""Finding a finished run, by name in the results store or by its folder, and loading its model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from harness.data.sampling import structure_names
+from harness.errors import ConfigError, unknown
+from harness.experiment.execute import load_trained
+from harness.files import read_json
+from harness.runs import Run, RunStore
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trained:
+    """A model with its weights and what it needs to know of its training.
+
+    Attributes:
+        name: of the run.
+        model: in eval mode, on the CPU.
+        image_size: side of the square frames the model was trained on.
+        structures: names of classes 1..K.
+        dataset, mark: what it was trained on.
+    """
+
+    name: str
+    model: nn.Module
+    image_size: int
+    structures: tuple[str, ...]
+    dataset: str
+    mark: str | None
+
+
+def find_trained(name: str | None, results_dir: Path | str, checkpoint: Path | str | None = None) -> Trained:
+    """The model of the run ``name`` in ``results_dir``, or of the run whose folder or checkpoint file is given.
+
+    ``name`` may be any part of a run's name that only one finished run has.
+
+    Raises:
+        ConfigError: none or both are given, the run is unknown, ambiguous, unfinished or needs a reference mask.
+        BenchError: its weights are missing or damaged.
+    """
+    if (name is None) == (checkpoint is None):
+        raise ConfigError("Give either the name of a run (--run) or the folder of a run (--checkpoint).")
+    if checkpoint is not None:
+        return _load(*_run_at(Path(checkpoint)))
+    run = _named(str(name), RunStore(results_dir))
+    return _load(run, run.path / "checkpoints" / "best.pth")
+
+
+def _run_at(path: Path) -> tuple[Run, Path]:
+    """Run and weights of a run's folder, of its ``checkpoints`` folder or of a file in that folder."""
+    folders = [path, *path.parents[:2]]
+    folder = next((folder for folder in folders if (folder / "run.json").is_file()), None)
+    if folder is None:
+        raise ConfigError(f"{path} is not a run: no run.json lies there; give the folder of a finished run.")
+    weights = path if path.is_file() and path.suffix == ".pth" else folder / "checkpoints" / "best.pth"
+    return Run(folder, read_json(folder / "run.json")), weights
+
+
+def _named(name: str, store: RunStore) -> Run:
+    runs = {run.name: run for run in store.all()}
+    if name in runs:
+        return runs[name]
+    finished = [run for run in runs.values() if name in run.name and run.status == "finished"]
+    if len(finished) == 1:
+        return finished[0]
+    if finished:
+        listing = ", ".join(run.name for run in finished)
+        raise ConfigError(f"Several finished runs in {store.root} match '{name}': {listing}; name one of them.")
+    raise unknown("run", name, runs, where=str(store.root))
+
+
+def _load(run: Run, weights: Path) -> Trained:
+    spec = run.spec
+    if run.status != "finished":
+        raise ConfigError(f"The run {run.name} is not finished (status: {run.status}); finish it or choose another.")
+    first_frame = spec.protocol["first_frame"]
+    if first_frame != "auto":
+        raise ConfigError(
+            f"The run {run.name} was trained with a mask of the first frame (protocol {first_frame}), which a clip of "
+            "one's own does not have; choose a run with the protocol auto."
+        )
+    return Trained(
+        name=run.name,
+        model=load_trained(spec, weights),
+        image_size=int(spec.recipe["image_size"]),
+        structures=structure_names(spec.protocol["structures"]),
+        dataset=str(spec.data["dataset"]),
+        mark=spec.data.get("mark"),
+    )

@@ -1,0 +1,55 @@
+"""Video files as streams of grey frames, and videos written frame by frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from harness.errors import DataError
+from harness.segment.source import Frame, FrameSource
+
+
+def open_video(path: Path) -> FrameSource:
+    """A video file: motion-JPEG AVI by the decoder of ``harness.data.video``, anything else by FFmpeg.
+
+    Colour becomes grey by the BT.601 luma, as everywhere in the harness. Video files state no pixel size.
+
+    Raises:
+        DataError: no decoder can open it.
+    """
+    capture = _capture(path)
+    count, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return FrameSource(
+        path=path,
+        frames=lambda: _frames(path),
+        count=int(count) if math.isfinite(count) and count >= 1 else None,
+        frame_rate_hz=float(rate) if math.isfinite(rate) and rate > 0 else None,
+    )
+
+
+def _capture(path: Path) -> cv2.VideoCapture:
+    for backend in (cv2.CAP_OPENCV_MJPEG, cv2.CAP_FFMPEG, cv2.CAP_ANY):
+        capture = cv2.VideoCapture(str(path), backend)
+        if capture.isOpened():
+            return capture
+    raise DataError(f"The video {path} is damaged or of a kind that OpenCV cannot decode; restore or convert it.")
+
+
+def _frames(path: Path) -> Iterator[Frame]:
+    capture = _capture(path)
+    try:
+        while True:
+            there, image = capture.read()
+            if not there:
+                return
+            grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
+            yield np.asarray(grey, dtype=np.uint8)
+    except cv2.error as error:
+        raise DataError(f"The video {path} is damaged ({error.err}); restore the file from its source.") from error
+    finally:
+        capture.release()
