@@ -16,6 +16,7 @@ A run is finished exactly when ``run.json`` says so; that file is replaced atomi
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
 import platform
 import subprocess
@@ -100,7 +101,7 @@ class Run:
             status="running",
             process=_process(),
             started=_now(),
-            code=code_version(),
+            code=dict(code_version()),
             environment=environment(),
             reason=None,
         )
@@ -190,8 +191,12 @@ def read_rows(path: Path) -> pd.DataFrame:
     return table
 
 
+@functools.cache
 def code_version() -> dict[str, Any]:
-    """Package version, git commit and whether the tree had uncommitted changes (None outside a checkout)."""
+    """Package version, git commit and whether the tree had uncommitted changes (None outside a checkout).
+
+    Looked up once per process: a commit made while a suite runs is not the code that runs.
+    """
     here = Path(__file__).resolve().parent
     commit = _git(here, "rev-parse", "HEAD")
     dirty = None if commit is None else bool(_git(here, "status", "--porcelain", "--untracked-files=no"))

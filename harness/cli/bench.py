@@ -32,9 +32,13 @@ def command(data_dir: str, results_dir: str, reports_dir: str, dry_run: bool, **
     outcome = run_suite(plan, Path(results_dir), keep=keep_pictures, dry_run=dry_run)
     if dry_run:
         return 0
-    results = SuiteResults.from_runs(
-        outcome.runs, name=plan.name, reference=plan.reference, command=f"echobench {shlex.join(sys.argv[1:])}"
-    )
+    command_line = _portable(sys.argv[1:], chosen["root"])
+    results = SuiteResults.from_runs(outcome.runs, name=plan.name, reference=plan.reference, command=command_line)
     paths = write_report(results, Path(reports_dir) / plan.name)
     print_report(results, paths)
     return 1 if outcome.failed else 0
+
+
+def _portable(arguments: list[str], root: str | None) -> str:
+    """The command as typed, with the dataset's folder replaced by ``ROOT``: it differs between machines."""
+    return f"echobench {shlex.join('ROOT' if root and word == root else word for word in arguments)}"

@@ -100,3 +100,13 @@ def test_models_lists_every_config():
     output = CliRunner().invoke(cli, ["models"]).output
     for name in ("gdkvm", "unet", "transunet", "stm", "xmem"):
         assert name in output
+
+
+def test_the_command_in_a_report_names_no_folder_of_one_machine():
+    from harness.cli.bench import _portable
+
+    arguments = ["bench", "--dataset", "camus", "--root", "/mnt/my data/camus", "--set", "recipe.iterations=5"]
+    assert (
+        _portable(arguments, "/mnt/my data/camus")
+        == "echobench bench --dataset camus --root ROOT --set recipe.iterations=5"
+    )
