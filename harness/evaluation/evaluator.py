@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from harness.data.prepared import PreparedClip, PreparedSplit
 from harness.evaluation.casework import Row
 from harness.evaluation.metrics import DEFAULT_METRICS, metric_functions
-from harness.evaluation.prediction import FirstFrame, Predict, Resolution, predict_clip
+from harness.evaluation.prediction import FirstFrame, Predict, Resolution, Transform, predict_clip
 from harness.evaluation.volumes import Patient, patient_rows
 from harness.evaluation.workers import Measuring, default_workers
 from harness.runs import ROW_COLUMNS
@@ -31,6 +31,7 @@ def evaluate(
     metrics: tuple[str, ...] = DEFAULT_METRICS,
     all_frames: bool = False,
     resolution: Resolution = "native",
+    transform: Transform | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Predict every clip of a split and measure it.
@@ -50,6 +51,7 @@ def evaluate(
         all_frames: also score the frames whose masks the owners interpolated (phase ``"interp"``) and add the
             temporal metrics.
         resolution: ``native``, or ``model`` with the spacing rescaled per axis.
+        transform: changes the frames [T, 1, S, S] of a clip before the model sees them; masks stay as they are.
         progress: show a bar on stderr.
 
     Returns:
@@ -75,6 +77,7 @@ def evaluate(
                 first_frame=first_frame,
                 resolution=resolution,
                 all_frames=all_frames,
+                transform=transform,
                 key=_key(clip, run_columns),
                 functions=functions,
             )

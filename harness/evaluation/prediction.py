@@ -19,6 +19,9 @@ from harness.evaluation.casework import CaseWork
 Predict = Callable[[Tensor, Tensor | None], Tensor]
 """frames float [T, 1, S, S] in [0, 1] and the class ids [S, S] of frame 0 or None → logits [T, K+1, S, S]."""
 
+Transform = Callable[[Tensor, PreparedClip], Tensor]
+"""frames float [T, 1, S, S] in [0, 1] and the clip they come from → frames of the same shape, as the model shall see them."""
+
 FirstFrame = Literal["auto", "gt", "auto_unet"]
 Resolution = Literal["native", "model"]
 
@@ -32,9 +35,12 @@ def predict_clip(
     first_frame: FirstFrame,
     resolution: Resolution = "native",
     all_frames: bool = False,
+    transform: Transform | None = None,
     **measuring: Any,
 ) -> CaseWork:
     """Predict one clip and keep what is measured: the labelled frames, ED and ES, or all frames.
+
+    ``transform`` changes the frames that the model sees, never the masks that it is measured with.
 
     Raises:
         DataError: a labelled frame is lost when the clip is resampled to ``clip_length``.
@@ -45,6 +51,8 @@ def predict_clip(
     _check_labelled(clip, chosen)
     table = class_table(structures)
     frames = torch.from_numpy(np.ascontiguousarray(clip.frames[chosen])).unsqueeze(1).to(torch.float32).div_(255)
+    if transform is not None:
+        frames = transform(frames, clip)
     first = torch.from_numpy(table[clip.masks[chosen[0]]].astype(np.int64)) if first_frame == "gt" else None
     logits = predict(frames, first)
     _check_logits(logits, frames, classes=1 + len(structure_names(structures)), name=clip.case.name)

@@ -16,6 +16,8 @@ from harness.robustness.similarity import sector_psnr_db, sector_ssim
 
 TARGETS = (0.95, 0.9, 0.8, 0.7, 0.6)
 """Mean SSIM inside the sector at severities 1..5."""
+TOLERANCE = 5e-4
+"""Bisection stops when the mean SSIM is this near to its target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,10 @@ def _bisect(perturbation: Perturbation, target: float, low: float, clips: Sequen
     high = perturbation.limits[1]
     for _ in range(14):
         middle = (low * high) ** 0.5
-        if mean_similarity(perturbation, middle, clips) > target:
+        found = mean_similarity(perturbation, middle, clips)
+        if abs(found - target) < TOLERANCE:
+            return middle
+        if found > target:
             low = middle
         else:
             high = middle

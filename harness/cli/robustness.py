@@ -1,0 +1,182 @@
+"""echobench robustness: calibrate perturbations, sweep finished runs over them, report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from harness import config
+from harness.cli._options import CommaList, data_options
+from harness.data import PreparedCache
+from harness.errors import ConfigError, unknown
+from harness.evaluation.metrics import metric_functions
+from harness.experiment.source import dataset_config, open_data
+from harness.registry import list_perturbations
+from harness.reporting.manifest import read_suite
+from harness.robustness.calibration import calibrate, reference_clips
+from harness.robustness.clips import model_frames, pixel_aspect, prepared_of, spread_clips
+from harness.robustness.ladders import write_ladders
+from harness.robustness.perturbations.base import LADDERS, SEVERITIES
+from harness.robustness.sweep import SweepOptions, sweep_run
+from harness.runs import Run, RunStore
+
+
+@click.group()
+def command() -> None:
+    """How models behave when the image gets worse: ultrasound's own perturbations at five calibrated severities."""
+
+
+@command.command("calibrate")
+@data_options
+@click.option("--image-size", default=128, show_default=True, help="Side of the frames in pixels.")
+@click.option("--clips", default=12, show_default=True, help="Validation clips, evenly spread over the patients.")
+@click.option("--clip-length", default=4, show_default=True, help="Frames of each clip (fewer where it has fewer).")
+@click.option("--perturbations", type=CommaList(), help="Only these (default: all).")
+@click.option("--table", type=click.Path(path_type=Path), default=LADDERS, help="Table to update.")
+def calibrate_command(
+    dataset: str | None,
+    data_dir: str,
+    image_size: int,
+    clips: int,
+    clip_length: int,
+    perturbations: tuple[str, ...] | None,
+    table: Path,
+    **choices: Any,
+) -> None:
+    """Set the five severities of each perturbation so that all have the same mean SSIM on validation clips.
+
+    Example: echobench robustness calibrate --dataset phantom
+    """
+    names = chosen_perturbations(perturbations)
+    cache = _data(dataset, choices, image_size, data_dir)
+    found = spread_clips(cache.split("val"), clips)
+    reference = reference_clips(
+        (c.case.name, model_frames(c, min(clip_length, len(c))), pixel_aspect(c)) for c in found
+    )
+    with progress_bar() as bar:
+        task = bar.add_task("calibrate", total=len(names))
+        rows = calibrate(cache.name, reference, names, tick=lambda: bar.advance(task))
+    path = write_ladders(rows, command_line(), table)
+    missed = sorted(rows.loc[~rows["reached"], "perturbation"].unique())
+    click.echo(f"{len(rows)} rows of '{cache.name}' from {len(reference)} clips: {path}")
+    if missed:
+        click.echo(f"Spread over the similarity they reach, which is not that of the others: {', '.join(missed)}.")
+
+
+@command.command("run")
+@click.option("--suite-name", help="All finished runs of this report (its suite.json).")
+@click.option("--runs", type=CommaList(), help="Names of finished runs, as `echobench runs` lists them.")
+@click.option("--perturbations", type=CommaList(), help="Only these (default: all).")
+@click.option("--severities", type=CommaList(int), default="1,2,3,4,5", show_default=True, help="Only these.")
+@click.option(
+    "--metrics",
+    type=CommaList(),
+    default="overlap",
+    show_default=True,
+    help="overlap (Dice, IoU), surface (HD95, ASD; slower). EF and flicker come with any.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Only the first so many test patients.")
+@click.option("--prepared", type=click.Path(path_type=Path), help="Prepared folder (default: found in DATA_DIR/cache).")
+@click.option("--data-dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
+@click.option("--results-dir", type=click.Path(path_type=Path), default=Path("results/runs"), show_default=True)
+@click.option("--reports-dir", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+def run_command(
+    suite_name: str | None,
+    runs: tuple[str, ...] | None,
+    perturbations: tuple[str, ...] | None,
+    severities: tuple[int, ...],
+    metrics: tuple[str, ...],
+    limit: int | None,
+    prepared: Path | None,
+    data_dir: Path,
+    results_dir: Path,
+    reports_dir: Path,
+) -> None:
+    """Predict the test clips of finished runs under every perturbation and severity; what is there is not repeated.
+
+    Example: echobench robustness run --suite-name phantom-small
+    """
+    names = tuple(chosen_perturbations(perturbations))
+    metric_functions(metrics)
+    options = SweepOptions(perturbations=names, severities=_severities(severities), metrics=metrics, limit=limit)
+    chosen = chosen_runs(suite_name, runs, results_dir, reports_dir)
+    with progress_bar() as bar:
+        for run in chosen:
+            label = f"{run.spec.model['label']}, seed {run.spec.seed}"
+            task = bar.add_task(label, total=1 + len(names) * len(options.severities))
+
+            def tick(name: str, task: TaskID = task, label: str = label) -> None:
+                bar.update(task, advance=1, description=f"{label}: {name}")
+
+            count = sweep_run(run, prepared_of(run.spec, data_dir, prepared), options, tick)
+            bar.console.print(f"{label}: {count} conditions computed, the rest was there ({run.name})", highlight=False)
+            bar.remove_task(task)
+
+
+def chosen_runs(
+    suite_name: str | None, names: tuple[str, ...] | None, results_dir: Path, reports_dir: Path
+) -> list[Run]:
+    """The finished runs of a report, then those named one by one, each once.
+
+    Raises:
+        BenchError: no such report or run. ConfigError: nothing was asked for, or a named run is not finished.
+    """
+    store = RunStore(results_dir)
+    suite = read_suite(suite_name, reports_dir, results_dir).models if suite_name else ()
+    runs = [store.get(str(model.record["name"])) for model in suite if model.finished]
+    for run in map(store.get, names or ()):
+        if run.status != "finished":
+            raise ConfigError(f"The run {run.name} is {run.status}; only finished runs can be swept.")
+        runs.append(run)
+    if not runs:
+        raise ConfigError("There is no finished run to sweep; name some with --suite-name or --runs.")
+    return list({run.name: run for run in runs}.values())
+
+
+def _severities(values: tuple[int, ...]) -> tuple[int, ...]:
+    wrong = [value for value in values if value not in SEVERITIES]
+    if wrong or not values:
+        raise ConfigError(f"Severities are 1 to 5, got {wrong[0] if wrong else 'none'}.")
+    return tuple(sorted(set(values)))
+
+
+def chosen_perturbations(names: tuple[str, ...] | None) -> list[str]:
+    """The perturbations of these names, all for None.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    known = list_perturbations()
+    for name in names or ():
+        if name not in known:
+            raise unknown("perturbation", name, known)
+    return list(names or known)
+
+
+def progress_bar() -> Progress:
+    """A bar with a description, on stderr."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def command_line() -> str:
+    """The command as it was typed."""
+    return f"echobench {shlex.join(sys.argv[1:])}"
+
+
+def _data(dataset: str | None, choices: dict[str, Any], image_size: int, data_dir: str) -> PreparedCache:
+    if dataset is None:
+        raise ConfigError(f"Name the dataset with --dataset: {', '.join(config.list_configs('datasets'))}.")
+    return open_data(dataset, dataset_config(dataset, choices), image_size, Path(data_dir))

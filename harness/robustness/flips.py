@@ -1,0 +1,24 @@
+"""Flicker of predicted label maps: pixels that change their class in one frame and change back in the next."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def flip_rate(labels: Tensor) -> float:
+    """Share of foreground pixels that flicker: labels [T, H, W] → 0 to 1.
+
+    A flip is a pixel whose class in frame t differs from that in t - 1 and is the same again in t + 1. The heart moves
+    one way within a half sequence, so that its own motion makes (almost) none. Counted over all inner frames, divided by
+    the pixels that are foreground in any of the three frames. NaN for fewer than three frames or no foreground.
+    """
+    if labels.shape[0] < 3:
+        return math.nan
+    before, now, after = labels[:-2], labels[1:-1], labels[2:]
+    flipped = (now != before) & (after == before)
+    foreground = torch.stack([before, now, after]).ne(0).any(0)
+    count = int(foreground.sum())
+    return float(flipped.sum()) / count if count else math.nan
