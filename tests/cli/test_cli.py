@@ -11,7 +11,20 @@ import harness.cli
 from harness.cli import cli, main
 from harness.errors import BenchError
 
-VERBS = {"audit", "bench", "compare", "data", "export", "models", "phantom", "profile", "report", "runs"}
+VERBS = {
+    "audit",
+    "bench",
+    "compare",
+    "data",
+    "export",
+    "import-gdkvm",
+    "segment",
+    "models",
+    "phantom",
+    "profile",
+    "report",
+    "runs",
+}
 
 
 def run_main(*arguments: str) -> int:
