@@ -20,7 +20,12 @@ from harness.errors import ConfigError
 
 MODELS = Registry("model", parent=_MM_MODELS, scope="harness")
 DATASETS = Registry("dataset", parent=_MM_DATASETS, scope="harness", locations=["harness.data"])
-TRANSFORMS = Registry("transform", parent=_MM_TRANSFORMS, scope="harness", locations=["harness.data.transforms"])
+TRANSFORMS = Registry(
+    "transform",
+    parent=_MM_TRANSFORMS,
+    scope="harness",
+    locations=["harness.data.transforms", "harness.robustness.augmentation"],
+)
 METRICS = Registry("metric", parent=_MM_METRICS, scope="harness", locations=["harness.evaluation.metrics"])
 PERTURBATIONS = Registry("perturbation", scope="harness", locations=["harness.robustness.perturbations"])
 
