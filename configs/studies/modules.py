@@ -1,0 +1,15 @@
+# echobench ablate modules                                           (make ablate STUDY=modules)
+# LKVA, GDR and KPFF on and off, three seeds: 5 variants (a model without memory has neither GDR nor KPFF), 15 runs.
+# gdr=off is the plain sum S + V K^T; lkva=off segments frame by frame with the same encoders and decoder.
+study = dict(
+    kind="grid",
+    model="gdkvm",
+    seeds=[0, 1, 2],
+    recipes=dict(phantom="phantom_ablation"),  # other datasets: their own recipe for the size
+    factors=dict(
+        lkva=dict(label="LKVA", levels=dict(on={}, off={"models.gdkvm.lkva": False})),
+        gdr=dict(label="GDR", levels=dict(on={}, off={"models.gdkvm.gdr": False})),
+        kpff=dict(label="KPFF", levels=dict(on={}, off={"models.gdkvm.kpff": False})),
+    ),
+    moot=[dict(when=dict(lkva="off"), factors=["gdr", "kpff"])],
+)

@@ -1,0 +1,42 @@
+"""Everything a study leaves behind, written to one folder and shown on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.ablation.figures import all_figures
+from harness.ablation.results import StudyResults
+from harness.ablation.tables import all_tables
+from harness.files import write_json, write_text
+from harness.reporting.render_terminal import print_table
+from harness.reporting.report import write_table
+from harness.reporting.style import save
+
+
+def write_study(results: StudyResults, out_dir: Path) -> list[Path]:
+    """Write all tables (``*.{md,csv,tex}``), ``figures/*.{pdf,png}``, ``trials.csv`` and ``study.json``; returns the paths."""
+    written = [path for table in all_tables(results) for path in write_table(table, out_dir)]
+    for name, figure in all_figures(results):
+        written += save(figure, out_dir / "figures", name)
+    write_text(out_dir / "all_trials.csv", results.trials().to_csv(index=False))
+    write_json(
+        out_dir / "study.json",
+        {
+            "study": results.definition.name,
+            "command": results.command,
+            "dataset": results.suite.dataset,
+            "mark": results.suite.mark,
+            "runs": [run.record.get("name") for run in results.suite.models],
+        },
+    )
+    return [*written, out_dir / "all_trials.csv", out_dir / "study.json"]
+
+
+def print_study(results: StudyResults, console: Console | None = None) -> None:
+    """Show the main table, the effects on Dice and the importances."""
+    console = console or Console()
+    for table in all_tables(results):
+        if table.name in ("ablation", "trials", "effects_dice", "importance"):
+            print_table(table, console)

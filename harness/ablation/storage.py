@@ -1,0 +1,152 @@
+"""Where a study is kept: SQLite, a journal file or PostgreSQL, and the lock under which its queue is touched."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import optuna
+import sqlalchemy
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages.journal import JournalFileBackend
+
+from harness.errors import BenchError, ConfigError
+from harness.files import canonical_hash
+
+MAX_RETRY = 3
+"""How often a trial whose worker died is queued again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoragePlace:
+    """A storage by URL, and how soon a silent worker counts as dead.
+
+    Attributes:
+        url: ``sqlite:///PATH``, ``journal:PATH`` or ``postgresql://USER@HOST/DATABASE``.
+        heartbeat_s: seconds between two signs of life of a running trial.
+        grace_s: a trial without a sign of life for so long is taken up by another worker. (On the host of the dead
+            worker it is taken up at once, whatever the storage.)
+    """
+
+    url: str
+    heartbeat_s: int = 30
+    grace_s: int = 120
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a local storage; None for a server."""
+        for prefix in ("sqlite:///", "journal:"):
+            if self.url.startswith(prefix):
+                return Path(self.url.removeprefix(prefix))
+        return None
+
+
+def place(url: str | None, default: Path) -> StoragePlace:
+    """Resolve ``--storage``: a URL, the path of a ``.db`` or ``.journal`` file, or None for SQLite at ``default``.
+
+    Raises:
+        ConfigError: a kind of storage for which exclusive claims are not assured.
+    """
+    if url is None:
+        return StoragePlace(url=f"sqlite:///{default}")
+    if url.startswith(("sqlite:///", "journal:", "postgresql://", "postgresql+")):
+        return StoragePlace(url=url)
+    if "://" not in url and url.endswith((".db", ".sqlite")):
+        return StoragePlace(url=f"sqlite:///{url}")
+    if "://" not in url and url.endswith(".journal"):
+        return StoragePlace(url=f"journal:{url}")
+    raise ConfigError(
+        f"The storage '{url}' is not known; give a path ending in .db or .journal, sqlite:///PATH, journal:PATH or "
+        "postgresql://USER@HOST/DATABASE."
+    )
+
+
+def open_storage(where: StoragePlace) -> BaseStorage:
+    """Connect; folder, file and tables are made where they are missing.
+
+    Raises:
+        BenchError: the server does not answer or its driver is not installed.
+    """
+    if where.file is not None:
+        where.file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with warnings.catch_warnings(), _creation_lock(where):
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            if where.url.startswith("journal:"):
+                return JournalStorage(JournalFileBackend(str(where.file)))
+            return RDBStorage(
+                where.url,
+                heartbeat_interval=where.heartbeat_s,
+                grace_period=where.grace_s,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRY),
+                engine_kwargs={"connect_args": {"timeout": 60}} if where.url.startswith("sqlite") else None,
+            )
+    except ImportError as error:
+        raise BenchError(f"The storage {_shown(where.url)} needs a driver: pip install psycopg2-binary.") from error
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        raise BenchError(f"The storage {_shown(where.url)} cannot be used: {reason}") from error
+
+
+def open_study(where: StoragePlace, storage: BaseStorage, name: str) -> optuna.Study:
+    """The study of this name, made where it is missing; its objective is maximised."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("sqlalchemy").setLevel(logging.ERROR)
+    with exclusive(where, storage, name):
+        return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+
+
+@contextlib.contextmanager
+def exclusive(where: StoragePlace, storage: BaseStorage, name: str) -> Iterator[None]:
+    """Only one process at a time is inside, for one study: whoever dies inside leaves it open.
+
+    A lock on a neighbour file for local storages (SQLite knows no row locks), an advisory lock of the server for
+    PostgreSQL. Not re-entrant.
+    """
+    if where.file is not None:
+        with file_lock(_guard(where.file)):
+            yield
+        return
+    assert isinstance(storage, RDBStorage)
+    key = int(canonical_hash(name, length=15), 16)
+    with storage.engine.connect() as connection:
+        connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(:key)"), {"key": key})
+        try:
+            yield
+        finally:
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+            connection.commit()
+
+
+@contextlib.contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold an advisory lock on ``path``; the system lets go of it when the process ends, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _creation_lock(where: StoragePlace) -> contextlib.AbstractContextManager[None]:
+    """Two processes must not make the tables of one file at the same time."""
+    return contextlib.nullcontext() if where.file is None else file_lock(_guard(where.file))
+
+
+def _guard(file: Path) -> Path:
+    """The lock file beside a storage (``<file>.lock`` is the journal's own)."""
+    return file.with_name(f"{file.name}.guard")
+
+
+def _shown(url: str) -> str:
+    """The URL without its password."""
+    try:
+        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        return quote(url, safe=":/@.")

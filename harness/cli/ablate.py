@@ -1,0 +1,109 @@
+"""echobench ablate: train the variants of a study and say what each part brings."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from harness.ablation.engine import run_study
+from harness.ablation.job import ResolvedStudy, StudyJob, resolve
+from harness.ablation.report import print_study, write_study
+from harness.ablation.results import StudyResults, profile_cells
+from harness.ablation.storage import open_storage, open_study, place
+from harness.cli._options import CommaList, data_options, store_options
+from harness.experiment import SuiteOptions
+
+
+@click.command()
+@click.argument("study")
+@data_options
+@click.option("--suite", default="small", show_default=True, help="Suite config: what study and options leave open.")
+@click.option("--size", help="Model size: small (CPU) or paper.")
+@click.option("--recipe", help="Training recipe (default: the study's for this dataset).")
+@click.option("--seeds", type=CommaList(int), help="Seeds, e.g. 0,1,2 (default: the study's).")
+@click.option("--structures", help="lv or all.")
+@click.option("--first-frame", help="auto or gt.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config value; repeatable.")
+@click.option("--name", help="Name of the stored study and its report (default: study and data).")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
+@click.option(
+    "--storage", help="FILE.db (default: results/studies/NAME.db), FILE.journal or postgresql://USER@HOST/DATABASE."
+)
+@click.option("--trials", "budget", type=click.IntRange(1), help="Number of trials of a search.")
+@click.option("--retry-failed", is_flag=True, help="Train variants again whose run failed.")
+@click.option("--no-profile", is_flag=True, help="Leave the cost columns empty.")
+@click.option("--report-only", is_flag=True, help="Train nothing; report what is there.")
+@click.option("--dry-run", is_flag=True, help="List the runs and their state, train nothing.")
+@store_options
+def command(
+    study: str,
+    data_dir: str,
+    results_dir: str,
+    reports_dir: str,
+    name: str | None,
+    workers: int,
+    storage: str | None,
+    budget: int | None,
+    retry_failed: bool,
+    no_profile: bool,
+    report_only: bool,
+    dry_run: bool,
+    **chosen: Any,
+) -> int:
+    """Train the variants of STUDY (modules, update_rule, keys, clip, tune, or a config file) and report effects.
+
+    Variants are ordinary runs: what is finished is not repeated, what was interrupted resumes. The same command on the
+    same storage joins in. Example:
+
+        echobench ablate modules --dataset phantom --workers 2
+    """
+    options = SuiteOptions(data_root=Path(data_dir), **chosen)
+    default = Path(results_dir).parent / "studies"
+    job = StudyJob(
+        study=study,
+        options=options,
+        name=name or "",
+        place=place(storage, default / "study.db"),
+        results_dir=Path(results_dir),
+        budget=budget,
+        retry_failed=retry_failed,
+    )
+    resolved = resolve(job)
+    job = named(job, resolved, default if storage is None else None)
+    console = Console(stderr=True, highlight=False)
+    if dry_run:
+        return _list(resolved, console)
+    if not report_only:
+        run_study(job, resolved, workers=workers, tell=console.print)
+        if not no_profile:
+            profile_cells(resolved)
+    stored = open_study(job.place, open_storage(job.place), job.name)
+    results = StudyResults.collect(resolved, stored, name=job.name, command=f"echobench {shlex.join(sys.argv[1:])}")
+    paths = write_study(results, Path(reports_dir) / job.name)
+    print_study(results)
+    click.echo(f"{len(paths)} files in {Path(reports_dir) / job.name}")
+    return 1 if any(arm.reason for arm in results.suite.arms) else 0
+
+
+def named(job: StudyJob, resolved: ResolvedStudy, studies: Path | None) -> StudyJob:
+    """The job with the name of its stored study, and of its SQLite file where none was given."""
+    import dataclasses
+
+    name = job.name or f"{resolved.definition.name}-{resolved.plan.name}"
+    where = job.place if studies is None else place(None, studies / f"{name}.db")
+    return dataclasses.replace(job, name=name, place=where)
+
+
+def _list(resolved: ResolvedStudy, console: Console) -> int:
+    for cell in resolved.cells:
+        for seed in resolved.definition.seeds:
+            run = resolved.run(cell, seed)
+            console.print(f"{cell.key}, seed {seed}: {run.status} ({run.name})")
+    if not resolved.cells:
+        console.print(f"up to {resolved.definition.budget} trials, chosen as the study goes on")
+    return 0

@@ -1,0 +1,72 @@
+"""A study of four tiny U-Nets that trains in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.ablation.job import StudyJob
+from harness.ablation.storage import place
+from harness.experiment import SuiteOptions
+
+TINY = (
+    "generate.patients=(3, 1, 2)",
+    "generate.pixel_mm=1.6",
+    "recipe.image_size=32",
+    "recipe.iterations=2",
+    "recipe.val_interval=2",
+    "recipe.checkpoint_interval=1",
+    "recipe.clip_length=2",
+    "recipe.test_clip_length=2",
+    "recipe.batch_size=2",
+    "recipe.precision=fp32",
+    "models.unet.widths=(4, 8)",
+    "profile.warmup=1",
+    "profile.repeats=1",
+)
+
+TINY_STUDY = """
+study = dict(
+    kind="{kind}",
+    model="unet",
+    seeds=[0],
+    factors=dict(
+        width=dict(label="Width", levels={{"8": {{}}, "6": {{"models.unet.widths": (4, 6)}}}}),
+        rate=dict(label="Rate", levels={{"high": {{}}, "low": {{"recipe.optimizer.lr": 1e-4}}}}),
+    ),
+    space=dict(rate=dict(sets="recipe.optimizer.lr", type="float", low=1e-4, high=1e-2, log=True)),
+    budget=4,
+    {more}
+)
+"""
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One generated phantom for all tests of this room."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def tiny_job(data_root: Path, tmp_path: Path) -> Callable[..., StudyJob]:
+    """``tiny_job(storage=None, kind="grid", more="", extra=())``: a job on the tiny phantom, all files in tmp_path."""
+
+    def make(
+        storage: str | None = None, kind: str = "grid", more: str = "", extra: tuple[str, ...] = (), **job: Any
+    ) -> StudyJob:
+        config = tmp_path / "tiny_study.py"
+        config.write_text(TINY_STUDY.format(kind=kind, more=more))
+        options = SuiteOptions(data_root=data_root, overrides=(*TINY, *extra))
+        return StudyJob(
+            study=str(config),
+            options=options,
+            name="tiny",
+            place=place(storage, tmp_path / "studies" / "tiny.db"),
+            results_dir=tmp_path / "runs",
+            **job,
+        )
+
+    return make
