@@ -99,7 +99,8 @@ def family_wise_error(repeats: int, alpha: float = 0.05) -> Iterator[str]:
         models = difficulty + 0.01 * g.standard_t(5, (5, PATIENTS))
         raw = np.array([signed_rank_p(models[0] - models[k]) for k in range(1, 5)])
         raw_errors += bool((raw < alpha).any())
-        holm_errors += bool((holm(raw) < alpha).any())
+        if raw.min() < alpha:  # else Holm cannot reject either
+            holm_errors += bool((holm(raw) < alpha).any())
     yield f"any false rejection among 4 baselines, uncorrected: {100 * raw_errors / repeats:.1f} %"
     yield f"any false rejection among 4 baselines, Holm: {100 * holm_errors / repeats:.1f} %"
 
