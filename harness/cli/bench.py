@@ -14,6 +14,7 @@ from harness.experiment import SuiteOptions, plan_suite
 from harness.experiment.suite import run_suite
 from harness.reporting import SuiteResults, print_report, write_report
 from harness.reporting.keeping import keep_pictures
+from harness.reporting.manifest import report_is_of
 
 
 @click.command()
@@ -34,8 +35,14 @@ def command(data_dir: str, results_dir: str, reports_dir: str, dry_run: bool, **
         return 0
     command_line = _portable(sys.argv[1:], chosen["root"])
     results = SuiteResults.from_runs(outcome.runs, name=plan.name, reference=plan.reference, command=command_line)
-    paths = write_report(results, Path(reports_dir) / plan.name)
-    print_report(results, paths)
+    folder = Path(reports_dir) / plan.name
+    if outcome.executed or not report_is_of(results, folder):
+        print_report(results, write_report(results, folder))
+    else:
+        print_report(results, [])
+        click.echo(
+            f"Nothing was left to do; the report in {folder} stays (echobench report {plan.name} makes it again)."
+        )
     return 1 if outcome.failed else 0
 
 

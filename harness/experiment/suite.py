@@ -17,10 +17,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True, slots=True)
 class SuiteOutcome:
-    """The runs of a suite in their order, and the names of those that failed."""
+    """The runs of a suite in their order, the names of those that failed, and how many were executed at all."""
 
     runs: list[Run]
     failed: list[str] = field(default_factory=list)
+    executed: int = 0
 
 
 def run_suite(
@@ -53,6 +54,7 @@ def run_suite(
             console.print(f"{title}: {run.status} ({run.name})")
             continue
         console.print(f"{title}: {_verb(run)} ({run.name})")
+        outcome.executed += 1
         if not _attempt(run, plan, keep, console):
             outcome.failed.append(run.name)
     return outcome

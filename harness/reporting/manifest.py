@@ -26,6 +26,12 @@ def write_manifest(results: SuiteResults, out_dir: Path) -> Path:
     return path
 
 
+def report_is_of(results: SuiteResults, out_dir: Path) -> bool:
+    """Whether the finished report in a folder was made from these runs."""
+    path = Path(out_dir) / FILE
+    return path.is_file() and read_json(path)["runs"] == [run.record.get("name", "") for run in results.models]
+
+
 def read_suite(name: str, reports_dir: Path, results_dir: Path) -> SuiteResults:
     """Read the suite whose report lies in ``reports_dir/name`` afresh from the results store.
 

@@ -1,0 +1,43 @@
+"""The main job from the command line, on a tiny phantom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import cli
+
+TINY = (
+    "generate.patients=(2,1,2)",
+    "generate.pixel_mm=1.6",
+    "recipe.image_size=32",
+    "recipe.iterations=2",
+    "recipe.val_interval=2",
+    "recipe.clip_length=2",
+    "recipe.test_clip_length=2",
+    "recipe.batch_size=2",
+    "models.unet.widths=(4,8)",
+    "profile.warmup=1",
+    "profile.repeats=1",
+)
+
+
+@pytest.mark.slow
+def test_the_main_job_writes_a_table_and_its_second_call_repeats_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["bench", "--models", "unet", "--name", "tiny", *(part for item in TINY for part in ("--set", item))]
+    first = CliRunner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
+    assert first.return_value == 0
+    report = Path("reports/tiny")
+    for name in ("table.md", "table.csv", "table.tex", "index.html", "figures/dice_against_fps.png"):
+        assert (report / name).is_file(), name
+    assert list(report.glob("figures/overlays_*.png"))
+    assert "U-Net" in (report / "table.md").read_text()
+    before = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()}
+    second = CliRunner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
+    assert second.return_value == 0
+    assert "Nothing was left to do" in second.output
+    assert "U-Net" in second.output
+    assert before == {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()}
