@@ -100,7 +100,7 @@ class StudyDefinition:
     @property
     def labels(self) -> dict[str, str]:
         """What tables call factors and dimensions, by name."""
-        return {one.name: one.label for one in (*self.factors, *self.space)}
+        return {one.name: one.label for one in self.factors} | {one.name: one.label for one in self.space}
 
 
 def load_study(name: str) -> StudyDefinition:

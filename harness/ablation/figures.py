@@ -97,8 +97,9 @@ def interaction_means(results: StudyResults, measure: Measure) -> dict[tuple[str
         ]
         table = pd.DataFrame(rows)
         if len(table) and len(table.groupby(["one", "two"])) == len(one.levels) * len(two.levels):
-            means = table.groupby(["one", "two", "seed"], sort=False, as_index=False)["value"].mean()
-            panels[one.label, two.label] = means
+            panels[one.label, two.label] = (
+                table.groupby(["one", "two", "seed"], sort=False)[["value"]].mean().reset_index()
+            )
     return panels
 
 

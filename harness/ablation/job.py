@@ -50,7 +50,9 @@ class StudyJob:
     def from_json(cls, text: str) -> StudyJob:
         """Read what ``to_json`` wrote."""
         raw = json.loads(text)
-        options = {key: tuple(value) if isinstance(value, list) else value for key, value in raw["options"].items()}
+        options: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in raw["options"].items()
+        }
         options["data_root"] = Path(options["data_root"])
         return cls(
             **{

@@ -151,4 +151,4 @@ def best_run(results: StudyResults, store: RunStore) -> Run | None:
     finished = results.trials().dropna(subset=["value"])
     if finished.empty:
         return None
-    return store.get(finished.loc[finished["value"].idxmax(), "run"])
+    return store.get(str(finished["run"].iloc[int(finished["value"].to_numpy().argmax())]))
