@@ -19,11 +19,17 @@ from harness.evaluation.metrics import metric_functions
 from harness.experiment.source import dataset_config, open_data
 from harness.registry import list_perturbations
 from harness.reporting.manifest import read_suite
+from harness.reporting.render_terminal import print_table
+from harness.reporting.style import save
 from harness.robustness.calibration import calibrate, reference_clips
 from harness.robustness.clips import model_frames, pixel_aspect, prepared_of, spread_clips
+from harness.robustness.gallery import gallery
 from harness.robustness.ladders import write_ladders
 from harness.robustness.perturbations.base import LADDERS, SEVERITIES
+from harness.robustness.report import write_robustness_report
+from harness.robustness.results import SweepResults
 from harness.robustness.sweep import SweepOptions, sweep_run
+from harness.robustness.tables import summary_table
 from harness.runs import Run, RunStore
 
 
@@ -117,6 +123,64 @@ def run_command(
             count = sweep_run(run, prepared_of(run.spec, data_dir, prepared), options, tick)
             bar.console.print(f"{label}: {count} conditions computed, the rest was there ({run.name})", highlight=False)
             bar.remove_task(task)
+
+
+@command.command("report")
+@click.option("--suite-name", help="All finished runs of this report (its suite.json).")
+@click.option("--runs", type=CommaList(), help="Names of swept runs, beside or instead of a suite's.")
+@click.option("--name", help="Name of the report's folder (default: the suite's, or 'robustness').")
+@click.option("--reference", default="gdkvm", show_default=True, help="Model that the others are tested against.")
+@click.option("--results-dir", type=click.Path(path_type=Path), default=Path("results/runs"), show_default=True)
+@click.option("--reports-dir", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+def report_command(
+    suite_name: str | None,
+    runs: tuple[str, ...] | None,
+    name: str | None,
+    reference: str,
+    results_dir: Path,
+    reports_dir: Path,
+) -> None:
+    """Tables, severity curves and heat map of swept runs, in REPORTS_DIR/NAME/robustness; no model is run.
+
+    Example: echobench robustness report --suite-name phantom-small
+    """
+    chosen = chosen_runs(suite_name, runs, results_dir, reports_dir)
+    title = name or suite_name or "robustness"
+    results = SweepResults.from_runs(chosen, name=title, reference=reference)
+    folder = reports_dir / title / "robustness"
+    paths = write_robustness_report(results, chosen, folder, command_line())
+    print_table(summary_table(results), Console())
+    click.echo(f"{len(paths)} files in {folder}")
+
+
+@command.command("gallery")
+@data_options
+@click.option("--image-size", default=128, show_default=True, help="Side of the frames in pixels.")
+@click.option("--clip-length", default=10, show_default=True, help="Frames of the clip; its last one is shown.")
+@click.option("--case", "index", default=0, show_default=True, help="Number of the validation clip.")
+@click.option("--reports-dir", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+def gallery_command(
+    dataset: str | None, data_dir: str, image_size: int, clip_length: int, index: int, reports_dir: Path, **choices: Any
+) -> None:
+    """Show every perturbation at every severity on one frame: REPORTS_DIR/perturbations/gallery_DATASET.{pdf,png}.
+
+    Example: echobench robustness gallery --dataset phantom
+    """
+    cache = _data(dataset, choices, image_size, data_dir)
+    split = cache.split("val")
+    if not 0 <= index < len(split):
+        raise ConfigError(f"--case is {index}; there are {len(split)} validation clips, counted from 0.")
+    clip = split.clip(index)
+    figure = gallery(
+        model_frames(clip, min(clip_length, len(clip))),
+        clip.case.name,
+        list_perturbations(),
+        aspect=pixel_aspect(clip),
+        reference=cache.name,
+        mark=cache.mark,
+    )
+    for path in save(figure, reports_dir / "perturbations", f"gallery_{cache.name}"):
+        click.echo(str(path))
 
 
 def chosen_runs(

@@ -39,3 +39,10 @@ def read_ladders(path: Path = LADDERS) -> tuple[dict[str, str], pd.DataFrame]:
     lines = path.read_text(encoding="utf-8").splitlines()
     heads = [line[2:].partition(": ") for line in lines if line.startswith("# ")]
     return {name: command for name, _, command in heads}, pd.read_csv(path, comment="#")
+
+
+def unmatched(reference: str, path: Path = LADDERS) -> list[str]:
+    """Perturbations whose severities could not be matched to the others' similarity, on the ladders a dataset uses."""
+    _, table = read_ladders(path)
+    used = reference if (table["reference"] == reference).any() else "camus"
+    return sorted(table.loc[(table["reference"] == used) & ~table["reached"].astype(bool), "perturbation"].unique())

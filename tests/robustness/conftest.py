@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from harness.data import PreparedCache
 from harness.experiment import SuiteOptions, plan_suite
 from harness.experiment.suite import run_suite
 from harness.runs import Run
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 TINY = (
     "generate.patients=(2, 1, 2)",

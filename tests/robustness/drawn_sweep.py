@@ -1,0 +1,53 @@
+"""Rows of sweeps with values that are known in advance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from harness.robustness.readouts import Arm
+from harness.robustness.results import SweepResults
+from harness.robustness.sweep import CLEAN, SWEEP_COLUMNS
+
+NAMES = ("haze", "speckle")
+SEVERITIES = (1, 2, 3, 4, 5)
+
+
+def dice(patient: int, name: str, severity: int, slope: float) -> float:
+    """Clean Dice 0.9 + patient / 1000; loses ``slope`` per step of severity, twice that for haze."""
+    factor = 2 if name == "haze" else 1
+    return 0.9 + patient / 1000 - factor * slope * severity
+
+
+def rows(slope: float, patients: int = 12, seed: int = 0) -> pd.DataFrame:
+    """Two views and two phases per patient; the four Dice values of a patient average to ``dice``."""
+    found = []
+    for name, severity in [(CLEAN, 0), *((n, s) for n in NAMES for s in SEVERITIES)]:
+        for patient in range(patients):
+            value = dice(patient, name, severity, slope)
+            base = {
+                "run": "r", "model": "m", "seed": seed, "dataset": "phantom", "split": "test", "patient": f"p{patient:02d}",
+                "perturbation": name, "severity": severity, "strength": float(severity), "clip_hash": "00",
+            }  # fmt: skip
+            for view, phase, offset in (
+                ("2CH", "ED", 0.02),
+                ("2CH", "ES", -0.02),
+                ("4CH", "ED", 0.01),
+                ("4CH", "ES", -0.01),
+            ):
+                row = {**base, "view": view, "phase": phase, "frame": int(phase == "ES"), "structure": "lv"}
+                found.append({**row, "metric": "dice", "value": value + offset})
+            ef = {**base, "view": "", "phase": "", "frame": -1, "structure": "lv"}
+            found.append({**ef, "metric": "ef_biplane_reference", "value": 60.0})
+            predicted = np.nan if severity == 5 and patient == 0 else 60.0 - severity
+            found.append({**ef, "metric": "ef_biplane_predicted", "value": predicted})
+    return pd.DataFrame(found, columns=list(SWEEP_COLUMNS))
+
+
+def results(**slopes: float) -> SweepResults:
+    """One arm per named slope; the first one is the reference. The second arm saw haze in training."""
+    arms = tuple(
+        Arm(label=label, seeds=(rows(slope),), seen=frozenset({"haze"} if number == 1 else ()))
+        for number, (label, slope) in enumerate(slopes.items())
+    )
+    return SweepResults(name="demo", dataset="phantom", arms=arms, reference=arms[0].label, perturbations=NAMES)

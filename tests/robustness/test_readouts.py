@@ -1,0 +1,117 @@
+"""Read-outs against values worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn_sweep import NAMES, dice, results, rows
+
+from harness.robustness.comparisons import by_condition, overall
+from harness.robustness.readouts import (
+    DICE,
+    EF,
+    FAILURE,
+    Arm,
+    at,
+    clean,
+    curve_area,
+    drop,
+    interval,
+    mean_of,
+    patient_values,
+    relative_drop,
+    relative_performance,
+)
+from harness.statistics.bootstrap import mean_interval
+
+
+def test_a_patient_is_the_mean_of_frames_then_views():
+    wide = patient_values(rows(0.02), DICE)
+    assert wide.shape == (12, 11)
+    assert wide.loc["p03", ("speckle", 2)] == pytest.approx(100 * dice(3, "speckle", 2, 0.02))
+    uneven = rows(0.02)
+    single = uneven[~((uneven["view"] == "4CH") & (uneven["phase"] == "ES"))]
+    expected = 100 * (dice(3, "clean", 0, 0.02) + (0.0 + 0.01) / 2)
+    assert clean(patient_values(single, DICE))["p03"] == pytest.approx(expected)
+
+
+def test_mean_drop_area_and_relative_performance_follow_their_definitions():
+    wide = patient_values(rows(0.02), DICE)
+    base = 100 * (0.9 + np.arange(12) / 1000)
+    assert clean(wide).to_numpy() == pytest.approx(base)
+    haze = mean_of(wide, ["haze"])
+    assert haze.to_numpy() == pytest.approx(base - 4.0 * 3)  # mean severity 3, four points a step
+    assert drop(wide, haze, higher=True).to_numpy() == pytest.approx(np.full(12, 12.0))
+    assert drop(wide, haze, higher=False).to_numpy() == pytest.approx(np.full(12, -12.0))
+    assert curve_area(wide, "haze").to_numpy() == pytest.approx(base - 4.0 * 2.5)  # a straight line from 0 to 5
+    both = mean_of(wide, NAMES)
+    assert both.to_numpy() == pytest.approx(base - 9.0)
+    assert relative_performance(wide, both).point == pytest.approx(100 * (base.mean() - 9) / base.mean())
+
+
+def test_intervals_are_those_of_the_patients():
+    values = mean_of(patient_values(rows(0.02), DICE), NAMES)
+    assert interval(values) == mean_interval(values.to_numpy())
+
+
+def test_a_condition_that_was_not_measured_is_missing_not_zero():
+    wide = patient_values(rows(0.02), DICE)
+    assert at(wide, "jpeg", 3).isna().all()
+    assert mean_of(wide, ["haze", "jpeg"]).isna().all()
+    assert math.isnan(interval(at(wide, "jpeg", 3)).point)
+
+
+def test_failures_are_the_frames_below_one_half():
+    table = rows(0.04)  # haze: 0.9 - 0.4 = 0.5 at severity 5, plus patient / 1000 and the offsets of the frames
+    wide = patient_values(table, FAILURE)
+    assert (clean(wide) == 0).all()
+    assert at(wide, "haze", 5)["p00"] == 50.0
+    assert at(wide, "haze", 5)["p11"] == 25.0
+    undefined = table.assign(value=np.where(table["metric"] == "dice", np.nan, table["value"]))
+    assert patient_values(undefined, FAILURE).isna().all(axis=None)
+
+
+def test_ef_errors_are_absolute_and_missing_where_no_ef_was_computed():
+    wide = patient_values(rows(0.02), EF)
+    assert at(wide, "speckle", 3).tolist() == [3.0] * 12
+    assert math.isnan(at(wide, "haze", 5)["p00"])
+    assert interval(at(wide, "haze", 5)).n == 11
+    without = rows(0.02)
+    assert patient_values(without[without["metric"] == "dice"], EF).empty
+
+
+def test_seeds_are_averaged_per_patient():
+    arm = Arm(label="a", seeds=(rows(0.02), rows(0.04, seed=1)))
+    assert at(arm.values(DICE), "speckle", 1)["p00"] == pytest.approx(100 * (0.9 - 0.03))
+
+
+def test_a_relative_drop_needs_a_reference_that_drops():
+    assert relative_drop(6.0, 4.0) == 150.0
+    assert math.isnan(relative_drop(6.0, 0.9))
+
+
+def test_comparisons_at_equal_severity_are_paired_and_corrected_within_a_severity():
+    table = by_condition(results(GDKVM=0.01, other=0.02, third=0.01), DICE)
+    assert len(table) == 5 * 2 * 2
+    haze = table[(table["perturbation"] == "haze") & (table["other"] == "other")].set_index("severity")
+    assert haze["shift"].to_numpy() == pytest.approx([2.0, 4.0, 6.0, 8.0, 10.0])
+    assert (haze["n"] == 12).all()
+    third = table[table["other"] == "third"]
+    assert third["p"].to_numpy() == pytest.approx(1.0)
+    for _, family in table.groupby("severity"):
+        smallest = family["p"].min()
+        assert family["p_adjusted"].min() == pytest.approx(min(1.0, smallest * len(family)))
+
+
+def test_the_overall_comparison_names_the_better_model():
+    (other,) = overall(results(GDKVM=0.01, other=0.02), DICE)
+    assert other.verdict == "superior"
+    assert other.mean_difference == pytest.approx(4.5)
+    assert other.significant()
+
+
+def test_without_any_rows_of_a_quantity_the_table_is_empty():
+    assert patient_values(pd.DataFrame(columns=rows(0.02).columns), DICE).empty

@@ -1,0 +1,144 @@
+"""Tables and figures say what the rows say."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from drawn_sweep import results
+
+from harness.cli import cli
+from harness.robustness.figures import drop_heat_map, severity_curves
+from harness.robustness.gallery import gallery
+from harness.robustness.ladders import read_ladders, write_ladders
+from harness.robustness.results import SweepResults
+from harness.robustness.sweep import SweepOptions, sweep_run
+from harness.robustness.tables import comparison_table, drop_table, robustness_tables, severity_table, summary_table
+
+
+@pytest.fixture(scope="module")
+def demo() -> SweepResults:
+    return results(GDKVM=0.01, other=0.02)
+
+
+def test_the_summary_holds_clean_perturbed_drop_and_the_worst(demo):
+    gdkvm, other = summary_table(demo).rows
+    assert gdkvm.cells["clean"].value == pytest.approx(90.55)
+    assert gdkvm.cells["drop"].value == pytest.approx(4.5)
+    assert other.cells["drop"].value == pytest.approx(9.0)
+    assert gdkvm.cells["perturbed"].value == pytest.approx(86.05)
+    assert other.cells["relative_drop"].value == pytest.approx(200.0)
+    assert gdkvm.cells["worst"].text == "haze (−6.0)"
+    assert (gdkvm.cells["seen"].text, other.cells["seen"].text) == ("none", "1 of 2")
+    assert other.cells["perturbed"].dagger
+    assert not gdkvm.cells["perturbed"].dagger
+
+
+def test_the_severity_table_has_a_block_per_perturbation_and_says_what_was_seen(demo):
+    table = severity_table(demo, demo.measured()[0])
+    assert table.groups == ["haze", "speckle"]
+    seen = {(row.group, row.label): row.cells["seen"].text for row in table.rows}
+    assert seen["haze", "other"] == "seen"
+    assert set(seen.values()) == {"seen", "unseen"}
+    assert table.rows[0].cells["severity_5"].value == pytest.approx(90.55 - 10)
+
+
+def test_drops_and_comparisons_agree(demo):
+    haze, speckle = drop_table(demo).rows
+    assert (haze.cells["GDKVM"].value, speckle.cells["other"].value) == (pytest.approx(6.0), pytest.approx(6.0))
+    first = comparison_table(demo).rows[0]
+    assert (first.group, first.label) == ("Severity 1", "haze")
+    assert first.cells["other"].value == pytest.approx(2.0)
+    assert first.cells["other"].dagger
+
+
+def test_every_table_has_a_name_of_its_own(demo):
+    names = [table.name for table in robustness_tables(demo)]
+    assert len(set(names)) == len(names) == 6
+
+
+def test_curves_have_a_panel_per_perturbation_and_dash_what_was_seen(demo):
+    figure = severity_curves(demo)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["haze", "speckle"]
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert list(lines["GDKVM"].get_ydata()) == pytest.approx([90.55 - 2 * s for s in range(6)])
+    assert (lines["GDKVM"].get_linestyle(), lines["other"].get_linestyle()) == ("-", "--")
+
+
+def test_the_heat_map_writes_the_drops_with_the_hardest_on_top(demo):
+    axes = drop_heat_map(demo).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["haze", "speckle"]
+    assert [text.get_text() for text in axes.texts] == ["6.0", "12.0 •", "3.0", "6.0"]
+
+
+def test_the_gallery_shows_every_severity_of_every_perturbation(fan_clip):
+    figure = gallery(fan_clip(frames=3, size=48), "case", ["haze", "gain_up"])
+    images = [axes.images[0].get_array() for axes in figure.axes]
+    assert len(images) == 2 * 6
+    assert (images[0] == images[6]).all()
+    assert images[11].mean() > images[7].mean() > images[6].mean()
+
+
+def test_ladders_are_replaced_by_reference_and_perturbation_only(tmp_path):
+    path = tmp_path / "ladders.csv"
+
+    def rows(reference: str, name: str, strength: float) -> pd.DataFrame:
+        return pd.DataFrame([{"reference": reference, "perturbation": name, "severity": 1, "strength": strength}])
+
+    write_ladders(pd.concat([rows("a", "haze", 1.0), rows("a", "jpeg", 2.0)]), "first", path)
+    write_ladders(rows("b", "haze", 3.0), "second", path)
+    write_ladders(rows("a", "jpeg", 4.0), "third", path)
+    commands, table = read_ladders(path)
+    assert commands == {"a": "third", "b": "second"}
+    assert table[["reference", "perturbation", "strength"]].values.tolist() == [
+        ["a", "haze", 1.0],
+        ["a", "jpeg", 4.0],
+        ["b", "haze", 3.0],
+    ]
+
+
+def invoke(*arguments: str):
+    return CliRunner().invoke(cli, ["robustness", *arguments])
+
+
+def test_the_command_sweeps_a_run_and_writes_its_report(finished, tmp_path):
+    run, _, data_root = finished
+    where = ["--runs", run.name, "--results-dir", str(run.path.parent.parent), "--reports-dir", str(tmp_path)]
+    swept = ["--perturbations", "gain_up", "--severities", "1,5", "--data-dir", str(data_root)]
+    done = invoke("run", *where, *swept)
+    assert done.exit_code == 0, done.output
+    again = sweep_run(run, finished[1], SweepOptions(perturbations=("gain_up",), severities=(1, 5)))
+    assert again == 0
+    done = invoke("report", *where, "--name", "demo")
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "demo" / "robustness"
+    assert json.loads((folder / "robustness.json").read_text())["runs"] == [run.name]
+    summary = pd.read_csv(folder / "robustness.csv")
+    assert summary["model"].tolist() == ["U-Net"]
+    assert {path.name for path in folder.glob("*.tex")} >= {
+        "robustness.tex",
+        "robustness_dice.tex",
+        "robustness_drop.tex",
+    }
+    assert (folder / "figures" / "drop_heat_map.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("run",), "There is no finished run to sweep"),
+        (("run", "--runs", "phantom/none"), "There is no run phantom/none"),
+        (("run", "--runs", "x", "--perturbations", "spekle"), "Did you mean 'speckle'"),
+        (("run", "--runs", "x", "--severities", "6"), "Severities are 1 to 5, got 6"),
+        (("run", "--runs", "x", "--metrics", "hd"), "Unknown metric 'hd'"),
+        (("calibrate",), "Name the dataset with --dataset"),
+    ],
+)
+def test_wrong_options_are_answered_in_a_sentence(arguments, sentence, tmp_path):
+    extra = ("--results-dir", str(tmp_path)) if arguments[0] == "run" else ()
+    done = invoke(*arguments, *extra)
+    assert done.exit_code != 0
+    assert sentence in str(done.exception)
