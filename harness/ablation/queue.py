@@ -7,6 +7,7 @@ import os
 import platform
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -136,7 +137,7 @@ def take_up_lost(study: optuna.Study, storage: BaseStorage) -> int:
         optuna.storages.fail_stale_trials(study)
         again = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRY)
     for trial in _running(study):
-        if _gone(trial.user_attrs.get("worker")):
+        if gone(trial.user_attrs.get("worker")):
             with contextlib.suppress(UpdateFinishedTrialError):
                 storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
                 again(study, trial)
@@ -162,8 +163,12 @@ def _running(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
-def _gone(worker: Mapping[str, Any] | None) -> bool:
-    """Whether a worker of this host no longer runs; an unsigned trial was left between two steps of a claim."""
+def gone(worker: Mapping[str, Any] | None) -> bool:
+    """Whether a process (``pid``, ``host``) of this host no longer works; one on another host counts as alive.
+
+    A killed process whose parent has not yet noticed (a zombie) is gone. None (a trial left between two steps of a
+    claim) is gone too.
+    """
     if worker is None:
         return True
     if worker["host"] != platform.node():
@@ -174,4 +179,12 @@ def _gone(worker: Mapping[str, Any] | None) -> bool:
         return True
     except PermissionError:
         return False
-    return False
+    return _zombie(worker["pid"])
+
+
+def _zombie(pid: int) -> bool:
+    """Whether the process table of Linux says so; False where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.util
 import logging
 import warnings
 from collections.abc import Iterator
@@ -82,7 +83,7 @@ def open_storage(where: StoragePlace) -> BaseStorage:
             if where.url.startswith("journal:"):
                 return JournalStorage(JournalFileBackend(str(where.file)))
             return RDBStorage(
-                where.url,
+                _with_driver(where.url),
                 heartbeat_interval=where.heartbeat_s,
                 grace_period=where.grace_s,
                 heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRY),
@@ -142,6 +143,15 @@ def _creation_lock(where: StoragePlace) -> contextlib.AbstractContextManager[Non
 def _guard(file: Path) -> Path:
     """The lock file beside a storage (``<file>.lock`` is the journal's own)."""
     return file.with_name(f"{file.name}.guard")
+
+
+def _with_driver(url: str) -> str:
+    """``postgresql://`` with the driver that is installed (SQLAlchemy's own choice differs between its versions)."""
+    if not url.startswith("postgresql://"):
+        return url
+    known = (name for name in ("psycopg2", "psycopg") if importlib.util.find_spec(name) is not None)
+    driver = next(known, "psycopg2")
+    return url.replace("postgresql://", f"postgresql+{driver}://", 1)
 
 
 def _shown(url: str) -> str:

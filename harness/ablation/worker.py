@@ -126,7 +126,7 @@ class Worker:
         trial.set_user_attr("run", run.name)
         with file_lock(run.path / ".lock"):
             run = self.resolved.store.get(run.name)
-            if run.status == "running":
+            if run.status == "running" and not queue.gone(run.record.get("process")):
                 raise BenchError(f"The run {run.name} is being trained by another process; let it finish first.")
             if run.status != "finished":
                 self.tell(f"trial {trial.number}: {'resume' if run.status == 'interrupted' else 'start'} {run.name}")
