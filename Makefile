@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 DATASET ?= phantom
+STUDY ?= modules
 # The dataset's folder: ROOT=..., or CAMUS_ROOT=... / ECHONET_ROOT=... by the dataset's name.
 ROOT ?= $($(shell echo $(DATASET) | tr a-z A-Z)_ROOT)
 
@@ -16,10 +17,10 @@ SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZ
 	$(call flag,SEEDS,seeds) $(call flag,STRUCTURES,structures) $(call flag,FIRST_FRAME,first-frame) \
 	$(call flag,NAME,name) $(foreach item,$(SET),--set $(item))
 
-.PHONY: help setup bench bench-reference profile report data test lint format clean
+.PHONY: help setup bench bench-reference profile robustness ablate report tables audit data test lint format clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 setup: $(VENV)/.installed ## make the virtual environment and install everything
 
@@ -37,8 +38,20 @@ bench-reference: setup ## the same with paper-size models at 256 px on a CUDA de
 profile: setup ## latency, FPS, GMACs, parameters, memory: MODELS= SIZE=
 	$(BIN)/echobench profile $(call flag,MODELS,models) $(call flag,SIZE,size) $(ARGS)
 
-report: setup ## tables, figures and page of a suite from its finished runs
-	$(BIN)/echobench report $(ARGS)
+robustness: setup ## finished runs of a suite under perturbations: NAME=<suite>
+	$(BIN)/echobench robustness run $(call flag,NAME,suite-name) $(ARGS)
+	$(BIN)/echobench robustness report $(call flag,NAME,suite-name)
+
+ablate: setup ## a study over the parts of GDKVM: STUDY=modules DATASET= SEEDS= WORKERS=
+	$(BIN)/echobench ablate $(STUDY) $(DATA_ARGS) $(call flag,SEEDS,seeds) $(call flag,WORKERS,workers) \
+		$(foreach item,$(SET),--set $(item)) $(ARGS)
+
+report tables: setup ## tables, figures and page of a suite from its finished runs: NAME=<suite>
+	$(BIN)/echobench report $(NAME) $(ARGS)
+
+audit: setup ## whether our tables and the published ones can be true
+	$(BIN)/echobench audit --strict $(wildcard reports/reference/*/table.csv)
+	$(BIN)/echobench audit --published --brief
 
 data: setup ## check a dataset's folder: DATASET= ROOT=
 	$(BIN)/echobench data check $(ROOT) $(ARGS)

@@ -28,8 +28,9 @@ class TrainingError(BenchError):
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest valid name, or ``""`` when none is close."""
-    matches = difflib.get_close_matches(name.lower(), list(valid), n=1, cutoff=0.5)
-    return f" Did you mean '{matches[0]}'?" if matches else ""
+    lowered = {candidate.lower(): candidate for candidate in valid}
+    matches = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.5)
+    return f" Did you mean '{lowered[matches[0]]}'?" if matches else ""
 
 
 def unknown(kind: str, name: str, valid: Iterable[str], where: str = "") -> ConfigError:

@@ -9,7 +9,7 @@ recipe = dict(
             type="RobustAugmentation",
             reference="phantom",
             probability=0.5,
-            severities=(0.5, 4.0),
+            severities=[0.5, 4.0],
             perturbations=[
                 "acoustic_shadow",
                 "depth_attenuation",
