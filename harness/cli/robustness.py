@@ -236,8 +236,12 @@ def progress_bar() -> Progress:
 
 
 def command_line() -> str:
-    """The command as it was typed."""
-    return f"echobench {shlex.join(sys.argv[1:])}"
+    """The command as it was typed, but for the dataset's place, which differs from machine to machine."""
+    arguments = list(sys.argv[1:])
+    for number, argument in enumerate(arguments[:-1]):
+        if argument == "--root":
+            arguments[number + 1] = "ROOT"
+    return f"echobench {shlex.join(arguments)}"
 
 
 def _data(dataset: str | None, choices: dict[str, Any], image_size: int, data_dir: str) -> PreparedCache:

@@ -18,6 +18,8 @@ TARGETS = (0.95, 0.9, 0.8, 0.7, 0.6)
 """Mean SSIM inside the sector at severities 1..5."""
 TOLERANCE = 5e-4
 """Bisection stops when the mean SSIM is this near to its target."""
+NEAR = 0.02
+"""A severity whose mean SSIM is this near to its target counts as matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,9 @@ def calibrate(
 ) -> pd.DataFrame:
     """Find for each perturbation the strengths whose mean SSIM is each of ``TARGETS``, by bisection.
 
-    Where even the strongest permitted strength does not reach a target, the strongest is used, spread over
-    the remaining steps by the SSIM that is reachable, and ``reached`` says so.
+    Where even the strongest permitted strength stays more than ``NEAR`` above the last target, the five targets are
+    spread evenly over the SSIM that is reachable. ``reached`` says of each row whether it lies within ``NEAR`` of its
+    own target.
 
     Returns:
         One row per (perturbation, severity): reference, perturbation, severity, strength, unit, target_ssim,
@@ -68,12 +71,15 @@ def calibrate(
 
 def _ladder_rows(reference: str, perturbation: Perturbation, clips: Sequence[ReferenceClip]) -> list[dict[str, object]]:
     floor = mean_similarity(perturbation, perturbation.limits[1], clips)
-    targets = TARGETS if floor <= TARGETS[-1] else [1 - (1 - floor) * level / len(TARGETS) for level in SEVERITIES]
+    targets = (
+        TARGETS if floor <= TARGETS[-1] + NEAR else [1 - (1 - floor) * level / len(TARGETS) for level in SEVERITIES]
+    )
     rows: list[dict[str, object]] = []
     low = perturbation.limits[0]
     for severity, target in zip(SEVERITIES, targets, strict=True):
         strength = _bisect(perturbation, target, low, clips)
         low = strength
+        ssim = mean_similarity(perturbation, strength, clips)
         rows.append(
             {
                 "reference": reference,
@@ -82,9 +88,9 @@ def _ladder_rows(reference: str, perturbation: Perturbation, clips: Sequence[Ref
                 "strength": float(f"{strength:.4g}"),
                 "unit": perturbation.unit,
                 "target_ssim": TARGETS[severity - 1],
-                "ssim": round(mean_similarity(perturbation, strength, clips), 4),
+                "ssim": round(ssim, 4),
                 "psnr_db": round(_mean_psnr(perturbation, strength, clips), 2),
-                "reached": abs(target - TARGETS[severity - 1]) < 1e-9,
+                "reached": abs(ssim - TARGETS[severity - 1]) <= NEAR,
                 "clips": len(clips),
             }
         )

@@ -36,7 +36,7 @@ def severity_curves(results: SweepResults, readout: Readout = DICE) -> Figure:
             grid[index].remove()
             grid[index - columns].tick_params(labelbottom=True)
         handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6))
         figure.supylabel(f"{readout.header} [{readout.unit}]", fontsize=8)
         figure.supxlabel(f"severity\n{results.mark}" if results.mark else "severity", fontsize=8)
     return figure

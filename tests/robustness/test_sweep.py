@@ -23,7 +23,7 @@ OPTIONS = SweepOptions(perturbations=("gain_up", "speckle"), severities=(1, 5), 
 def run(finished, tmp_path) -> Run:
     """A copy of the finished run, not swept yet."""
     original = finished[0]
-    shutil.copytree(original.path, tmp_path / "run")
+    shutil.copytree(original.path, tmp_path / "run", ignore=shutil.ignore_patterns("robustness"))
     return Run(tmp_path / "run", original.record)
 
 
@@ -92,7 +92,7 @@ def test_another_ladder_makes_the_rows_stale(run, cache, monkeypatch):
 
 def test_the_same_bytes_whatever_the_order_and_the_selection(run, cache, finished, tmp_path):
     sweep_run(run, cache, OPTIONS)
-    shutil.copytree(finished[0].path, tmp_path / "other")
+    shutil.copytree(finished[0].path, tmp_path / "other", ignore=shutil.ignore_patterns("robustness"))
     other = Run(tmp_path / "other", finished[0].record)
     sweep_run(other, cache, dataclasses.replace(OPTIONS, perturbations=("speckle",), severities=(5,), limit=1))
     mine, theirs = (read_sweep(sweep_path(item, "speckle")) for item in (run, other))
