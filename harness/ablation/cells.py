@@ -98,10 +98,13 @@ def _agree(one: Levels, other: Levels, but: str) -> bool:
 
 
 def variant_name(study: StudyDefinition, levels: Levels) -> str:
-    """What tables call a cell: ``full``, or its deviations from the reference such as ``no GDR, no KPFF``."""
-    parts = []
+    """What tables call a cell: ``full``, or its deviations from the reference such as ``no GDR, no KPFF``.
+
+    In a study of a single factor the level's name says it all.
+    """
+    parts, alone = [], len(study.factors) == 1
     for factor in study.factors:
         level = levels[factor.name]
         if level not in (factor.reference, MOOT):
-            parts.append(f"no {factor.label}" if factor.switch else f"{factor.label} {level}")
+            parts.append(f"no {factor.label}" if factor.switch else level if alone else f"{factor.label} {level}")
     return ", ".join(parts) or "full"

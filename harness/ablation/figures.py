@@ -6,12 +6,12 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from harness.ablation.effects import Effect
 from harness.ablation.results import StudyResults
@@ -45,7 +45,7 @@ def effect_plot(effects: Sequence[Effect], measure: Measure, *, mark: str | None
         figure = new_figure(PAGE_INCHES * 0.7, 0.7 + 0.2 * lines)
         axes = figure.add_subplot()
         if margin:
-            axes.axvspan(-margin, margin, color="0.93", zorder=0, label=f"±{margin:g} practical margin")
+            axes.axvspan(-margin, margin, color="0.93", zorder=0)
         axes.axvline(0, color="0.4", linewidth=0.8)
         palette = colours(_HEADS)
         place, ticks = 0.0, []
@@ -71,11 +71,9 @@ def effect_plot(effects: Sequence[Effect], measure: Measure, *, mark: str | None
         axes.set_yticks([tick for tick, _ in ticks], [name for _, name in ticks])
         axes.set_ylim(place - 0.3, -0.6)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(
-            f"difference in {measure.header} [{'points' if measure.unit == '%' else measure.unit}]; filled: p (Holm) < 0.05"
-        )
-        if margin:
-            axes.legend(loc="lower right", fontsize=6)
+        unit = "points" if measure.unit == "%" else measure.unit
+        band = f"; grey: ±{margin:g} {unit}" if margin else ""
+        axes.set_xlabel(f"difference in {measure.header} [{unit}]; filled: p (Holm) < 0.05{band}")
         footnote(figure, mark)
     return figure
 
@@ -116,7 +114,7 @@ def interaction_plot(
 
 
 def _panel(axes: Axes, table: pd.DataFrame, one: str, two: str, measure: Measure) -> None:
-    order = list(dict.fromkeys(table["one"]))[::-1]
+    order = _order(list(dict.fromkeys(table["one"])))
     lines = list(dict.fromkeys(table["two"]))
     palette, shapes = colours(lines), markers(lines)
     for shift, level in zip(np.linspace(-0.04, 0.04, len(lines)), lines, strict=True):
@@ -133,7 +131,15 @@ def _panel(axes: Axes, table: pd.DataFrame, one: str, two: str, measure: Measure
     axes.set_xlim(-0.3, len(order) - 0.7)
     axes.set_xlabel(one)
     axes.set_ylabel(measure.column.title)
-    axes.legend(title=two, title_fontsize=7)
+    axes.legend(title=two, title_fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _order(levels: list[str]) -> list[str]:
+    """Numbers by size; else the reference, which comes first, last (off before on)."""
+    try:
+        return sorted(levels, key=float)
+    except ValueError:
+        return levels[::-1]
 
 
 def history_plot(trials: pd.DataFrame, *, mark: str | None = None) -> Figure:
@@ -155,7 +161,7 @@ def history_plot(trials: pd.DataFrame, *, mark: str | None = None) -> Figure:
                     transform=axes.get_xaxis_transform(),
                     label=state,
                 )
-        axes.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("trial")
         axes.set_ylabel("validation Dice")
         axes.legend(loc="best")

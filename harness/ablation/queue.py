@@ -114,7 +114,9 @@ def propose(study: optuna.Study, storage: BaseStorage, budget: int) -> Trial | N
     trials = study.get_trials(deepcopy=False)
     if sum(ORIGINAL not in one.system_attrs for one in trials) >= budget:
         return None
-    return sign(study.ask())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # "use Study.optimize with heartbeats": the worker sends its own
+        return sign(study.ask())
 
 
 def sign(trial: Trial) -> Trial:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import optuna
@@ -37,6 +37,8 @@ class StudyResults:
     suite: SuiteResults
     study: optuna.Study
     command: str = ""
+    cache: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Effects by metric: they are computed once for table, effect table and figure."""
 
     @classmethod
     def collect(cls, resolved: ResolvedStudy, study: optuna.Study, *, name: str, command: str = "") -> StudyResults:

@@ -18,8 +18,8 @@ from harness.reporting.results import STRUCTURE_NAMES, Arm
 from harness.reporting.table import Cell, Column, Row, Table
 from harness.statistics.paired import DICE_MARGIN, margin_verdict
 
-CHECK, CROSS, NOTHING = "✓", "", "·"
-"""A part that is on, one that is off (an empty field, as in the paper), one that means nothing."""
+CHECK, CROSS, NOTHING = "✓", "×", "·"
+"""A part that is on, one that is off, one that means nothing in this variant."""
 
 
 def all_tables(results: StudyResults) -> list[Table]:
@@ -39,7 +39,8 @@ def ablation_table(results: StudyResults) -> Table:
     daggers = {
         (effect.name, measure.metric): effect.p_adjusted < ALPHA
         for measure in measures
-        for effect in contrasts(results.scores(measure), results.cells[0].key, results.names)
+        for effect in study_effects(results, measure)
+        if effect.kind == "contrast"
     }
     values = {measure.metric: results.scores(measure) for measure in measures}
     rows = []
@@ -106,8 +107,10 @@ def _caption(results: StudyResults) -> str:
         if seeds > 1
         else "two-sided Wilcoxon signed-rank test on patients"
     )
+    switches = any(factor.switch for factor in results.definition.factors)
+    signs = "✓: part is on, ×: off, ·: it means nothing in this variant. " if switches else ""
     return (
-        f"Mean over {over} with 95 % bootstrap interval. ✓: part is on, ·: it means nothing in this variant. "
+        f"Mean over {over} with 95 % bootstrap interval. {signs}"
         f"† differs from the full model: {test}, Holm-corrected over the {len(results.cells) - 1} variants of a column, "
         f"α = {ALPHA:g}. Checkpoints were selected on validation Dice; the test split took no part in any choice. "
         f"Clip: a whole clip at inference. First-frame protocol: {' and '.join(results.suite.protocols)}."
@@ -122,6 +125,13 @@ def _notes(results: StudyResults) -> list[str]:
 
 def study_effects(results: StudyResults, measure: Measure) -> list[Effect]:
     """Main effects and interactions, then the contrasts of every variant with the full model."""
+    if measure.metric not in results.cache:
+        results.cache[measure.metric] = _study_effects(results, measure)
+    found: list[Effect] = results.cache[measure.metric]
+    return found
+
+
+def _study_effects(results: StudyResults, measure: Measure) -> list[Effect]:
     scores = results.scores(measure)
     definition = results.definition
     levels = {factor.name: list(factor.levels) for factor in definition.factors}
@@ -138,7 +148,7 @@ def effect_tables(results: StudyResults) -> list[Table]:
 
 
 _GROUPS = {
-    "main": "main effects (part on − part off)",
+    "main": "main effects (reference − level)",
     "interaction": "interactions (difference of differences)",
     "contrast": "full model − variant",
 }

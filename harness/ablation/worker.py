@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import optuna
@@ -189,9 +190,7 @@ def build(kind: str, options: dict[str, Any]) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
-    import warnings
-
+def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield

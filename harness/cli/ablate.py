@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 from pathlib import Path
@@ -92,8 +93,6 @@ def command(
 
 def named(job: StudyJob, resolved: ResolvedStudy, studies: Path | None) -> StudyJob:
     """The job with the name of its stored study, and of its SQLite file where none was given."""
-    import dataclasses
-
     name = job.name or f"{resolved.definition.name}-{resolved.plan.name}"
     where = job.place if studies is None else place(None, studies / f"{name}.db")
     return dataclasses.replace(job, name=name, place=where)

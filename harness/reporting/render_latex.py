@@ -18,6 +18,7 @@ _ESCAPES = {
     "β": r"\ensuremath{\beta}", "·": r"\ensuremath{\cdot}", "↑": r"\ensuremath{\uparrow}", "↓": r"\ensuremath{\downarrow}",
     "[": "{[}", "]": "{]}", "\n": " ", '"': r"\texttt{\char34}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}",
     "-": "{-}", "µ": r"\ensuremath{\mu}", "²": r"\textsuperscript{2}", "³": r"\textsuperscript{3}", "°": r"\textdegree{}",
+    "✓": r"\ensuremath{\surd}",
     "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}",
 }  # fmt: skip
 _ARROWS = {"up": r"\,$\uparrow$", "down": r"\,$\downarrow$", "none": ""}

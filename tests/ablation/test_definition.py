@@ -1,0 +1,122 @@
+"""Studies are checked completely before anything is trained."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from synthetic import resolved_study
+
+from harness import config
+from harness.ablation.cells import MOOT, study_cells, variant_name
+from harness.ablation.definition import load_study, study_from_dict
+from harness.ablation.storage import place
+from harness.ablation.variant import arguments, vary
+from harness.errors import ConfigError
+
+AB = {
+    "a": {"levels": {"on": {}, "off": {"recipe.batch_size": 1}}},
+    "b": {"levels": {"1": {}, "2": {"recipe.batch_size": 2}, "3": {"recipe.batch_size": 3}}},
+}
+
+
+@pytest.mark.parametrize("name", config.list_configs("studies"))
+def test_every_study_of_the_tree_can_be_planned(name, tmp_path):
+    resolved = resolved_study(tmp_path, name)
+    specs = [resolved.spec(cell.overrides, 0) for cell in resolved.cells]
+    assert len({spec.identity for spec in specs}) == len(specs)
+    if resolved.definition.kind == "tpe":
+        known = arguments("GDKVM")
+        for one in resolved.definition.space:
+            root, _, argument = one.sets.rpartition(".")
+            assert root != "models.gdkvm" or argument in known
+
+
+def test_the_full_model_is_the_plain_models_run(tmp_path):
+    resolved = resolved_study(tmp_path)
+    assert resolved.spec(resolved.cells[0].overrides, 0) == resolved.plan.specs[0]
+    assert vary(resolved.plan.specs[0], {"models.gdkvm.lkva": True}) == resolved.plan.specs[0]
+    assert vary(resolved.plan.specs[0], {"models.gdkvm.lkva": False}) != resolved.plan.specs[0]
+
+
+def test_modules_has_five_cells_and_a_model_without_memory_has_no_other_part():
+    cells = study_cells(load_study("modules"))
+    assert len(cells) == 5
+    assert [cell.levels for cell in cells if cell.levels["lkva"] == "off"] == [
+        {"lkva": "off", "gdr": MOOT, "kpff": MOOT}
+    ]
+
+
+@pytest.mark.parametrize(("kind", "count"), [("grid", 6), ("single", 4)])
+def test_the_number_of_cells(kind, count):
+    study = study_from_dict("s", {"kind": kind, "factors": AB})
+    cells = study_cells(study)
+    assert len(cells) == count
+    assert variant_name(study, cells[0].levels) == "full"
+
+
+def test_excluded_cells_are_left_out():
+    study = study_from_dict("s", {"factors": AB, "exclude": [{"a": "off", "b": "3"}]})
+    assert "a=off,b=3" not in [cell.key for cell in study_cells(study)]
+    assert len(study_cells(study)) == 5
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"kind": "gird", "factors": AB}, "grid"),
+        ({"factor": AB}, "factors"),
+        ({"factors": {}}, "needs `factors`"),
+        ({"kind": "tpe"}, "needs a `space`"),
+        ({"factors": {"a": {"levels": {"on": {}}}}}, "two levels"),
+        ({"factors": AB, "exclude": [{"c": "on"}]}, "Unknown factor 'c'"),
+        ({"factors": AB, "exclude": [{"a": "of"}]}, "off"),
+        ({"factors": AB, "seeds": [1, 1]}, "once"),
+        ({"kind": "tpe", "space": {"x": {"type": "float", "low": 0, "high": 1}}}, "what it sets"),
+    ],
+)
+def test_what_is_wrong_with_a_study_is_one_sentence(raw, words):
+    with pytest.raises(ConfigError, match=words):
+        study_from_dict("s", raw)
+
+
+def test_a_study_that_excludes_its_reference_is_refused():
+    with pytest.raises(ConfigError, match="own reference"):
+        study_cells(study_from_dict("s", {"factors": AB, "exclude": [{"a": "on"}]}))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"models.gdkvm.kpf": False}, "kpff"),
+        ({"models.unet.widths": (1,)}, "gdkvm"),
+        ({"recipe.image_size": 64}, "prepared"),
+        ({"recipe.iteration": 1}, "recipe.iterations"),
+        ({"protocol.first_frame": "given"}, "first-frame protocol"),
+        ({"data.views": ["2CH"]}, "cannot vary"),
+    ],
+)
+def test_what_cannot_be_varied_is_one_sentence(tmp_path, overrides, words):
+    with pytest.raises(ConfigError, match=words):
+        vary(resolved_study(tmp_path).plan.specs[0], overrides)
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        (None, "sqlite:///studies/x.db"),
+        ("a/b.db", "sqlite:///a/b.db"),
+        ("a/b.journal", "journal:a/b.journal"),
+        ("postgresql://me@host/db", "postgresql://me@host/db"),
+    ],
+)
+def test_storages_by_name(given, url):
+    assert place(given, Path("studies/x.db")).url == url
+
+
+def test_an_unknown_storage_is_refused():
+    with pytest.raises(ConfigError, match="postgresql"):
+        place("mysql://x/y", Path("x.db"))
