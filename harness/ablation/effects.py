@@ -25,7 +25,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.ablation.cells import Levels, matched_pairs
-from harness.statistics.bootstrap import RESAMPLES, Floats
+from harness.statistics.bootstrap import RESAMPLES, Floats, Interval
 from harness.statistics.paired import holm, signed_rank_p
 from harness.statistics.seeds import summarise
 
@@ -44,6 +44,7 @@ class Effect:
         name: ``KPFF``, ``LKVA x GDR``, or the variant's name.
         factors: names of the factors involved.
         point, low, high: estimate and 95 % interval over patients and seeds; limits NaN below 10 patients.
+        t_low, t_high: interval that belongs to ``p`` and allows for few seeds; for one seed the same as low, high.
         seed_sd: standard deviation of the seeds' estimates; NaN for one seed.
         p, p_adjusted: two-sided, before and after Holm over the effects of the same family; NaN where not tested.
         patients, seeds, pairs: what went into it; ``pairs`` counts matched pairs of cells (quadruples for an
@@ -56,6 +57,8 @@ class Effect:
     point: float
     low: float
     high: float
+    t_low: float
+    t_high: float
     seed_sd: float
     p: float
     p_adjusted: float
@@ -173,6 +176,9 @@ def _effect(
     nothing = float("nan")
     empty = not values.size
     summary = summarise(values, resamples=RESAMPLES) if not empty else None
+    limits: CrossedTest | Interval | None = summary.interval if summary else None
+    if values.shape[1] > 1 and summary and summary.interval.known:
+        limits = crossed_test(values)
     return Effect(
         kind=kind,
         name=name,
@@ -180,6 +186,8 @@ def _effect(
         point=summary.interval.point if summary else nothing,
         low=summary.interval.low if summary else nothing,
         high=summary.interval.high if summary else nothing,
+        t_low=limits.low if limits else nothing,
+        t_high=limits.high if limits else nothing,
         seed_sd=summary.seed_sd if summary else nothing,
         p=p_value(values) if not empty else nothing,
         p_adjusted=nothing,
@@ -197,23 +205,34 @@ def corrected(effects: Sequence[Effect]) -> list[Effect]:
 
 def p_value(values: Floats) -> float:
     """Two-sided p of a mean of zero for differences [patients, seeds]: see the module's text."""
-    return signed_rank_p(values[:, 0]) if values.shape[1] == 1 else crossed_p(values)
+    return signed_rank_p(values[:, 0]) if values.shape[1] == 1 else crossed_test(values).p
 
 
-def crossed_p(values: Floats) -> float:
+@dataclass(frozen=True, slots=True)
+class CrossedTest:
+    """Two-sided p of a mean of zero and the interval of the mean; NaN where there is no test."""
+
+    p: float
+    low: float
+    high: float
+
+
+def crossed_test(values: Floats, level: float = 0.95) -> CrossedTest:
     """t test of the mean of ``values`` [n patients, s seeds] with both taken as random and crossed.
 
-    Fewer than two patients or seeds give NaN. Values without any spread give 0 or, all zero, 1. In simulations of a
+    Fewer than two patients or seeds give NaN. Values without any spread give p = 0 or, all zero, 1. In simulations of a
     true zero with three seeds it rejects 2 to 6 % at α = 5 % where seeds differ no more than patients' means do by
     chance, and 8 % where they differ as much as single patients.
     """
     n, s = values.shape
     if n < 2 or s < 2:
-        return float("nan")
+        return CrossedTest(float("nan"), float("nan"), float("nan"))
     mean = float(values.mean())
     parts = np.array([values.mean(1).var(ddof=1) / n, values.mean(0).var(ddof=1) / s])
     variance = float(parts.sum())
     if np.ptp(values) == 0 or variance == 0:
-        return 1.0 if mean == 0 else 0.0
+        return CrossedTest(1.0 if mean == 0 else 0.0, mean, mean)
     freedom = variance**2 / float((parts**2 / np.array([n - 1, s - 1])).sum())
-    return float(2 * stats.t.sf(abs(mean) / np.sqrt(variance), freedom))
+    error = float(np.sqrt(variance))
+    reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    return CrossedTest(float(2 * stats.t.sf(abs(mean) / error, freedom)), mean - reach, mean + reach)

@@ -131,9 +131,9 @@ def take_up_lost(study: optuna.Study, storage: BaseStorage) -> int:
     Dead is who gave no sign of life for the grace period (RDB storages), or whose process on this host is gone.
 
     Returns:
-        How many trials were found lost.
+        How many trials were queued again.
     """
-    before = _running(study)
+    before = len(study.get_trials(deepcopy=False))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         optuna.storages.fail_stale_trials(study)
@@ -143,7 +143,7 @@ def take_up_lost(study: optuna.Study, storage: BaseStorage) -> int:
             with contextlib.suppress(UpdateFinishedTrialError):
                 storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
                 again(study, trial)
-    return len(before) - len(_running(study))
+    return len(study.get_trials(deepcopy=False)) - before
 
 
 def give_back(study: optuna.Study, trial: Trial) -> None:

@@ -163,7 +163,8 @@ def effect_table(results: StudyResults, measure: Measure, effects: list[Effect])
         name=f"effects_{measure.header.lower()}",
         title=f"{results.suite.name}: effects on {measure.header}",
         caption="Positive: the reference level has the larger value. 95 % bootstrap interval over patients and seeds, "
-        "differences taken within patient and seed; Holm over main effects and interactions, and over the contrasts. "
+        "differences taken within patient and seed. p and verdict: t test with patients and seeds as crossed random "
+        "effects, which allows for few seeds (one seed: signed-rank test); Holm over main effects and interactions, and over the contrasts. "
         "An interaction says how much more one part brings when the other is on.",
         columns=(
             Column(key="effect", header="Effect", unit=unit, digits=2),
@@ -172,6 +173,8 @@ def effect_table(results: StudyResults, measure: Measure, effects: list[Effect])
             *verdict,
             Column(key="patients", header="n", digits=0),
             Column(key="seeds", header="Seeds", digits=0),
+            Column(key="t_low", header="t interval, lower", digits=2, csv_only=True),
+            Column(key="t_high", header="t interval, upper", digits=2, csv_only=True),
             Column(key="pairs", header="Pairs of cells", digits=0, csv_only=True),
         ),
         rows=tuple(_effect_row(effect, margin) for effect in effects),
@@ -184,6 +187,8 @@ def effect_table(results: StudyResults, measure: Measure, effects: list[Effect])
 def _effect_row(effect: Effect, margin: float) -> Row:
     cells = {
         "effect": Cell(value=effect.point, low=effect.low, high=effect.high, seed_sd=effect.seed_sd),
+        "t_low": Cell(value=effect.t_low),
+        "t_high": Cell(value=effect.t_high),
         "p": Cell(value=effect.p),
         "p_adjusted": Cell(value=effect.p_adjusted),
         "verdict": Cell(text=_verdict(effect, margin)),
@@ -198,7 +203,7 @@ def _verdict(effect: Effect, margin: float) -> str:
     if not math.isfinite(margin):
         return ""
     words = {"superior": "larger", "inferior": "smaller", "equivalent": "equivalent", "undecided": "undecided"}
-    return words[margin_verdict(effect.low, effect.high, margin)]
+    return words[margin_verdict(effect.t_low, effect.t_high, margin)]
 
 
 def importance_table(results: StudyResults) -> Table:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from harness.ablation.cells import MOOT
-from harness.ablation.effects import contrasts, crossed_p, main_effects
+from harness.ablation.effects import contrasts, crossed_test, main_effects
 
 LEVELS = dict.fromkeys("abc", ("on", "off"))
 LABELS = {name: name.upper() for name in "abc"}
@@ -114,7 +114,7 @@ def test_the_crossed_test_keeps_its_level_where_seeds_differ():
     rejected, naive = 0, 0
     for _ in range(400):
         values = rng.normal(0, 1, (30, 1)) + rng.normal(0, 1, (1, 3)) + rng.normal(0, 1, (30, 3))
-        rejected += crossed_p(values) < 0.05
+        rejected += crossed_test(values).p < 0.05
         means = values.mean(1)
         naive += abs(means.mean()) / (means.std(ddof=1) / np.sqrt(30)) > 2.045
     assert rejected / 400 < 0.12
@@ -127,9 +127,16 @@ def test_the_crossed_test_without_seed_variance_is_nearly_the_paired_t_test():
     rng = np.random.default_rng(5)
     values = rng.normal(0.2, 1, (200, 1)) + rng.normal(0, 0.05, (200, 4))
     expected = stats.ttest_1samp(values.mean(1), 0).pvalue
-    assert crossed_p(values) == pytest.approx(expected, rel=0.1)
+    assert crossed_test(values).p == pytest.approx(expected, rel=0.1)
 
 
 @pytest.mark.parametrize(("value", "p"), [(0.0, 1.0), (0.1, 0.0)])
 def test_values_without_spread(value, p):
-    assert crossed_p(np.full((4, 3), value)) == p
+    assert crossed_test(np.full((4, 3), value)).p == p
+
+
+def test_the_interval_of_the_crossed_test_excludes_zero_exactly_where_p_is_small():
+    rng = np.random.default_rng(6)
+    for _ in range(50):
+        test = crossed_test(rng.normal(0.4, 1, (20, 1)) + rng.normal(0, 0.2, (20, 3)))
+        assert (test.p < 0.05) == (test.low > 0 or test.high < 0)
