@@ -27,9 +27,9 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ConfigError(f"The recipe's device must be auto, cpu, cuda or cuda:N, got '{name}'.") from None
+        raise ConfigError(f"The device must be auto, cpu, cuda or cuda:N, got '{name}'.") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"The recipe asks for the device '{name}' but torch finds no CUDA device; use device=auto.")
+        raise ConfigError(f"The device '{name}' is asked for but torch finds no CUDA device; use auto or cpu.")
     return device
 
 

@@ -12,6 +12,7 @@ from harness.cli import cli, main
 from harness.errors import BenchError
 
 VERBS = {
+    "ablate",
     "audit",
     "bench",
     "compare",
@@ -23,6 +24,7 @@ VERBS = {
     "phantom",
     "profile",
     "report",
+    "robustness",
     "runs",
 }
 
