@@ -6,11 +6,11 @@ study = dict(
     kind="grid",
     model="gdkvm",
     seeds=[0, 1, 2],
-    recipes=dict(phantom="phantom_ablation"),
+    recipes=dict(phantom="phantom_ablation", camus="camus_ablation"),
     factors=dict(
         length=dict(
             label="Clip length",
-            levels={"4": {"recipe.clip_length": 4}, "2": {"recipe.clip_length": 2}, "8": {"recipe.clip_length": 8}},
+            levels={"6": {"recipe.clip_length": 6}, "2": {"recipe.clip_length": 2}, "10": {"recipe.clip_length": 10}},
         ),
         first=dict(label="First frame", levels=dict(auto={}, gt={"protocol.first_frame": "gt"})),
     ),

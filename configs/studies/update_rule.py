@@ -1,10 +1,11 @@
 # echobench ablate update_rule                                       (make ablate STUDY=update_rule)
-# What the state's update is made of, three seeds: 7 variants, 21 runs. The first level of a factor is the reference.
+# What the state's update is made of, three seeds: 7 variants, 21 runs, of which 6 are those of `modules` (the full model
+# and the plain sum). The first level of a factor is the reference.
 study = dict(
     kind="grid",
     model="gdkvm",
     seeds=[0, 1, 2],
-    recipes=dict(phantom="phantom_ablation"),
+    recipes=dict(phantom="phantom_ablation", camus="camus_ablation"),
     factors=dict(
         rule=dict(
             label="Update rule",
@@ -12,7 +13,7 @@ study = dict(
                 "gated": {},  # alpha (S - beta K K^T S) + beta K V^T, keys scaled so that no update expands
                 "no alpha": {"models.gdkvm.update_rule": "delta"},
                 "no beta": {"models.gdkvm.update_rule": "decay"},
-                "sum": {"models.gdkvm.update_rule": "sum"},
+                "sum": {"models.gdkvm.gdr": False},
                 "token": {"models.gdkvm.update_rule": "token"},  # the delta rule pixel by pixel
                 # the arithmetic of the two published versions: softmax keys as they are, last frame's pixel feature
                 "re-release": {
