@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import glob
 import os
 import platform
 import subprocess
@@ -164,15 +165,21 @@ class RunStore:
         return run
 
     def get(self, name: str) -> Run:
-        """The run with this name (path below the root).
+        """The run with this name: its path below the root, or its folder's name alone where that is unique.
 
         Raises:
-            BenchError: there is none.
+            BenchError: there is none, or there are several.
         """
-        path = self.root / name
-        if not (path / "run.json").is_file():
+        records = [self.root / name / "run.json"]
+        if "/" not in name and name not in ("", ".", ".."):
+            records += sorted(self.root.glob(f"*/{glob.escape(name)}/run.json"))
+        found = [path for path in records if path.is_file()]
+        if not found:
             raise BenchError(f"There is no run {name} in {self.root}; `echobench runs` lists what is there.")
-        return Run(path, read_json(path / "run.json"))
+        if len(found) > 1:
+            names = ", ".join(path.parent.relative_to(self.root).as_posix() for path in found)
+            raise BenchError(f"The name {name} fits {len(found)} runs in {self.root}: {names}; give one of these.")
+        return Run(found[0].parent, read_json(found[0]))
 
     def all(self) -> list[Run]:
         """Every run in the store, ordered by name."""

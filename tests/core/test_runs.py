@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from harness.errors import BenchError
+from harness.files import write_json
 from harness.runs import ROW_COLUMNS, RunSpec, RunStore, environment
 
 
@@ -105,6 +106,18 @@ def test_asking_for_what_is_not_there_is_one_sentence(tmp_path):
         store.get("phantom/nothing")
     with pytest.raises(BenchError, match=r"has no cases\.csv; finish it first \(status: new\)"):
         store.open(spec()).rows()
+
+
+def test_a_run_is_found_by_its_folder_alone_where_that_is_unique(tmp_path):
+    store = RunStore(tmp_path)
+    run = store.open(spec())
+    folder = run.name.rpartition("/")[2]
+    assert store.get(folder).name == run.name
+    write_json(tmp_path / "camus" / folder / "run.json", run.record)
+    with pytest.raises(BenchError, match=rf"fits 2 runs in .*: camus/{folder}, phantom/{folder}; give one of these"):
+        store.get(folder)
+    with pytest.raises(BenchError, match=r"no run \*-s0-\*"):
+        store.get("*-s0-*")
 
 
 def test_the_environment_names_versions_and_processor():
