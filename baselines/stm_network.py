@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.modeling.memory_segmenter import to_weights
 from harness.modeling.residual import PreActivationResidual, SkipProjection, upsampled_sum
 from harness.modeling.resnet import ResNetTrunk
 
@@ -28,15 +29,13 @@ class MemoryEncoder(nn.Module):
 
     def forward(self, image: Tensor, mask: Tensor, others: Tensor) -> Tensor:
         """image [N, C, H, W] normalised, mask and others [N, 1, H, W] → f16 [N, C16, H/16, W/16]."""
-        trunk = self.trunk
-        x = trunk.bn1(self._stem(torch.cat([image, mask, others], 1)))
-        return trunk.layer3(trunk.layer2(trunk.layer1(trunk.maxpool(F.relu(x)))))
-
-    def _stem(self, x: Tensor) -> Tensor:
+        x = torch.cat([image, mask, others], 1)
         if self.conv_mask is None or self.conv_others is None:
-            return self.trunk.conv1(x.to(self.trunk.conv1.weight.dtype))
-        weight = torch.cat([self.trunk.conv1.weight, self.conv_mask.weight, self.conv_others.weight], 1)
-        return F.conv2d(x, weight, stride=2, padding=3)
+            return self.trunk(to_weights(x, self.trunk))[2]
+        trunk = self.trunk
+        weight = torch.cat([trunk.conv1.weight, self.conv_mask.weight, self.conv_others.weight], 1)
+        x = trunk.maxpool(F.relu(trunk.bn1(F.conv2d(x, weight, stride=2, padding=3))))
+        return trunk.layer3(trunk.layer2(trunk.layer1(x)))
 
     @torch.no_grad()
     def merge_stems(self) -> None:

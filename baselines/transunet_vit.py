@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.modeling.packing import PackedLinear, pack, packed_form
+
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention over tokens [N, L, C]."""
@@ -21,11 +23,15 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def mixed(self, x: Tensor) -> Tensor:
+        """The heads' weighted values [N, L, C], side by side, before the output's projection."""
         n, length, dim = x.shape
         # q, k, v: N heads L C/heads
         q, k, v = self.qkv(x).view(n, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, length, dim))
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, length, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.mixed(x))
 
 
 class Layer(nn.Module):
@@ -44,6 +50,27 @@ class Layer(nn.Module):
         x = x + self.attention(self.attention_norm(x))
         hidden = self.dropout(F.gelu(self.fc1(self.mlp_norm(x))))
         return x + self.dropout(self.fc2(hidden))
+
+
+class PackedLayer(nn.Module):
+    """``Layer`` for inference: GELU and both residual sums are fused into the linear layers before them."""
+
+    def __init__(self, layer: Layer, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.attention_norm, self.mlp_norm = layer.attention_norm, layer.mlp_norm
+        self.attention = layer.attention
+        pack(self.attention, dtype)
+        self.fc1, self.fc2 = PackedLinear(layer.fc1, "gelu", dtype), PackedLinear(layer.fc2, "none", dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, L, C] → [N, L, C]."""
+        x = self.attention.out(self.attention.mixed(self.attention_norm(x)), x)
+        return self.fc2(self.fc1(self.mlp_norm(x)), x)
+
+
+@packed_form.register
+def _(layer: Layer, dtype: torch.dtype) -> nn.Module:
+    return PackedLayer(layer, dtype)
 
 
 class VisionTransformer(nn.Module):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
 from harness.modeling import PerFrameSegmenter
-from harness.modeling.folding import fold_batch_norm
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+from harness.modeling.inference import inference_copy
+from harness.modeling.packing import weight_dtype
 
 
 class FoldableSegmenter(PerFrameSegmenter):
@@ -28,7 +25,7 @@ class FoldableSegmenter(PerFrameSegmenter):
 
     def segment(self, images: Tensor) -> Tensor:
         """Logits [N, K+1, H, W] of images [N, C, H, W] in [0, 1], which are mapped to [-1, 1]."""
-        dtype = next(self.parameters()).dtype
+        dtype = weight_dtype(self)
         logits = self.network(((images - 0.5) / 0.5).to(dtype))
         return logits if dtype == torch.float32 else logits.float()
 
@@ -39,24 +36,16 @@ class FoldableSegmenter(PerFrameSegmenter):
         return torch.cat([self.segment(group) for group in groups]).unflatten(0, frames.shape[:2])
 
     def compile_for_inference(self, precision: str = "fp32") -> PerFrameSegmenter:
-        """Return a copy for inference only: batch norm folded into the convolutions, channels-last memory.
+        """Return a copy for inference only: folded norms, packed layers, channels-last memory.
 
         Args:
             precision: ``"fp32"`` computes the same logits to 1e-3; ``"bf16"`` holds weights and features in
                 bfloat16 and returns float32 logits.
 
         Raises:
-            ValueError: unknown precision.
+            ValueError: unknown precision, or a model that is such a copy already.
         """
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision must be one of {sorted(PRECISIONS)}, got '{precision}'")
-        model = copy.deepcopy(self).eval()
-        model.merge_for_inference()
-        for parameter in fold_batch_norm(model).parameters():
-            layout = torch.channels_last if parameter.ndim == 4 else torch.preserve_format
-            parameter.requires_grad_(False)
-            parameter.data = parameter.data.to(PRECISIONS[precision], memory_format=layout)
-        return model
+        return inference_copy(self, precision)
 
     def merge_for_inference(self) -> None:
         """Rewrite what batch-norm folding cannot see (hook for subclasses); called on the copy, in eval mode."""

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.modeling.memory_segmenter import to_weights
 from harness.modeling.residual import PreActivationResidual, per_object, upsampled_sum
 from harness.modeling.resnet import ResNetTrunk, load_torchvision
 
@@ -107,7 +108,7 @@ class ValueEncoder(nn.Module):
         Returns:
             value [B·K, Cv, h, w] and sensory memory [B·K, Cs, h, w].
         """
-        x = torch.cat([image, mask, others], 1).to(self.trunk.conv1.weight.dtype)
+        x = to_weights(torch.cat([image, mask, others], 1), self.trunk)
         value = self.fuser(f16, self.trunk(x)[2])
         return value, self.sensory(value, h)
 

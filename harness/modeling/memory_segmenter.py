@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ from torch import Tensor, nn
 
 from harness.modeling.aggregation import object_masks
 from harness.modeling.contract import VideoSegmenter
-from harness.modeling.folding import fold_batch_norm
+from harness.modeling.inference import inference_copy
 from harness.modeling.log_odds import aggregate_logits, mask_logits
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+from harness.modeling.packing import weight_dtype
 
 
 class Moment(NamedTuple):
@@ -134,13 +132,8 @@ class MemorySegmenter(VideoSegmenter):
 
     # -- inference ----------------------------------------------------------------------------------------
 
-    @property
-    def compute_dtype(self) -> torch.dtype:
-        """Type of the convolutions' weights: float32, or bfloat16 in a model compiled for it."""
-        return next(self.parameters()).dtype
-
     def compile_for_inference(self, precision: str = "fp32") -> VideoSegmenter:
-        """Return a copy for inference only: batch norm folded into the convolutions, channels-last memory.
+        """Return a copy for inference only: folded norms, packed layers, channels-last memory.
 
         Args:
             precision: ``"fp32"`` computes the same function to 1e-3 in the logits; ``"bf16"`` holds
@@ -148,17 +141,9 @@ class MemorySegmenter(VideoSegmenter):
                 the sensory memory and the aggregation stay float32.
 
         Raises:
-            ValueError: unknown precision.
+            ValueError: unknown precision, or a model that is such a copy already.
         """
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision must be one of {sorted(PRECISIONS)}, got '{precision}'")
-        model = copy.deepcopy(self).eval()
-        model.merge_for_inference()
-        for parameter in fold_batch_norm(model).parameters():
-            layout = torch.channels_last if parameter.ndim == 4 else torch.preserve_format
-            parameter.requires_grad_(False)
-            parameter.data = parameter.data.to(PRECISIONS[precision], memory_format=layout)
-        return model
+        return inference_copy(self, precision)
 
     def merge_for_inference(self) -> None:
         """Rewrite what batch-norm folding cannot see (hook for subclasses); called on the copy, in eval mode."""
@@ -166,4 +151,4 @@ class MemorySegmenter(VideoSegmenter):
 
 def to_weights(x: Tensor, layer: nn.Module) -> Tensor:
     """Cast to the type of a layer's weights (no copy where it is the same; autocast does the rest itself)."""
-    return x.to(next(layer.parameters()).dtype)
+    return x.to(weight_dtype(layer))
