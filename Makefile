@@ -42,8 +42,9 @@ robustness: setup ## finished runs of a suite under perturbations: NAME=<suite>
 	$(BIN)/echobench robustness run $(call flag,NAME,suite-name) $(ARGS)
 	$(BIN)/echobench robustness report $(call flag,NAME,suite-name)
 
-ablate: setup ## a study over the parts of GDKVM: STUDY=modules DATASET= SEEDS= WORKERS=
-	$(BIN)/echobench ablate $(STUDY) $(DATA_ARGS) $(call flag,SEEDS,seeds) $(call flag,WORKERS,workers) \
+ablate: setup ## a study over the parts of GDKVM: STUDY=modules DATASET= SEEDS= WORKERS= STORAGE= NAME=
+	$(BIN)/echobench ablate $(STUDY) $(DATA_ARGS) $(call flag,SIZE,size) $(call flag,RECIPE,recipe) \
+		$(call flag,SEEDS,seeds) $(call flag,NAME,name) $(call flag,WORKERS,workers) $(call flag,STORAGE,storage) \
 		$(foreach item,$(SET),--set $(item)) $(ARGS)
 
 report tables: setup ## tables, figures and page of a suite from its finished runs: NAME=<suite>
