@@ -1,26 +1,7 @@
 # echobench bench --dataset phantom --recipe phantom_small_robust --models gdkvm,unet --name phantom-small-robust
-# phantom_small with half of the clips perturbed in training. Eight of the sixteen perturbations are seen, eight are not:
+# phantom_small with half of the clips perturbed in training; the same as `--recipe phantom_small --set recipe.augment=robust`.
+# Eight of the sixteen perturbations are seen, eight are not:
 # each kind of fault (noise, machine settings, artefacts, export) has members on both sides.
 # Time: that of phantom_small and the perturbing, which costs less than a forward pass (benchmarks/perturbations.py).
 _base_ = ["./phantom_small.py"]
-recipe = dict(
-    augment=[
-        dict(
-            type="RobustAugmentation",
-            reference="phantom",
-            probability=0.5,
-            severities=[0.5, 4.0],
-            perturbations=[
-                "acoustic_shadow",
-                "depth_attenuation",
-                "gain_down",
-                "haze",
-                "jpeg",
-                "lateral_blur",
-                "low_contrast",
-                "speckle",
-            ],
-        ),
-        dict(type="PaperAugmentation", flip=0.0),
-    ]
-)
+recipe = dict(augment=["robust", dict(type="PaperAugmentation", flip=0.0)])

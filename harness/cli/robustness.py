@@ -13,20 +13,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from harness import config
 from harness.cli._options import CommaList, data_options
+from harness.cli._sweeps import chosen_runs, run_choice
 from harness.data import PreparedCache
 from harness.errors import ConfigError, unknown
 from harness.evaluation.metrics import metric_functions
 from harness.experiment.source import dataset_config, open_data
 from harness.registry import list_perturbations
-from harness.reporting.manifest import read_suite
 from harness.reporting.render_terminal import print_table
 from harness.reporting.style import save
 from harness.robustness.calibration import calibrate, reference_clips
 from harness.robustness.clips import model_frames, pixel_aspect, prepared_of, spread_clips
 from harness.robustness.gallery import gallery
 from harness.robustness.ladders import write_ladders
+from harness.robustness.parallel import sweep_in_parallel
+from harness.robustness.patients import export_sweep
 from harness.robustness.perturbations.base import LADDERS, SEVERITIES
-from harness.robustness.report import write_robustness_report
+from harness.robustness.report import FOLDER, write_robustness_report
 from harness.robustness.results import SweepResults
 from harness.robustness.sweep import SweepOptions, sweep_run
 from harness.robustness.tables import summary_table
@@ -76,81 +78,103 @@ def calibrate_command(
 
 
 @command.command("run")
-@click.option("--suite-name", help="All finished runs of this report (its suite.json).")
-@click.option("--runs", type=CommaList(), help="Names of finished runs, as `echobench runs` lists them.")
+@data_options
+@run_choice
 @click.option("--perturbations", type=CommaList(), help="Only these (default: all).")
 @click.option("--severities", type=CommaList(int), default="1,2,3,4,5", show_default=True, help="Only these.")
 @click.option(
     "--metrics",
     type=CommaList(),
-    default="overlap",
+    default="overlap,surface",
     show_default=True,
-    help="overlap (Dice, IoU), surface (HD95, ASD; slower). EF and flicker come with any.",
+    help="overlap (Dice, IoU), surface (HD95, ASD). EF, failures and flicker come with any.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many test patients.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Runs swept at the same time.")
 @click.option("--prepared", type=click.Path(path_type=Path), help="Prepared folder (default: found in DATA_DIR/cache).")
-@click.option("--data-dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
-@click.option("--results-dir", type=click.Path(path_type=Path), default=Path("results/runs"), show_default=True)
-@click.option("--reports-dir", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 def run_command(
-    suite_name: str | None,
-    runs: tuple[str, ...] | None,
     perturbations: tuple[str, ...] | None,
     severities: tuple[int, ...],
     metrics: tuple[str, ...],
     limit: int | None,
+    workers: int,
     prepared: Path | None,
-    data_dir: Path,
-    results_dir: Path,
-    reports_dir: Path,
+    data_dir: str,
+    **choices: Any,
 ) -> None:
     """Predict the test clips of finished runs under every perturbation and severity; what is there is not repeated.
 
-    Example: echobench robustness run --suite-name phantom-small
+    Example: echobench robustness run --dataset phantom
     """
     names = tuple(chosen_perturbations(perturbations))
     metric_functions(metrics)
     options = SweepOptions(perturbations=names, severities=_severities(severities), metrics=metrics, limit=limit)
-    chosen = chosen_runs(suite_name, runs, results_dir, reports_dir)
+    chosen = chosen_runs(**choices)
+    jobs = [(run, prepared_of(run.spec, Path(data_dir), prepared).path) for run in chosen.runs]
+    if workers > 1:
+        for run, count in sweep_in_parallel(jobs, options, workers):
+            click.echo(_told(run, count), err=True)
+        return
     with progress_bar() as bar:
-        for run in chosen:
-            label = f"{run.spec.model['label']}, seed {run.spec.seed}"
-            task = bar.add_task(label, total=1 + len(names) * len(options.severities))
+        for run, folder in jobs:
+            title = _title(run)
+            task = bar.add_task(title, total=1 + len(names) * len(options.severities))
 
-            def tick(name: str, task: TaskID = task, label: str = label) -> None:
-                bar.update(task, advance=1, description=f"{label}: {name}")
+            def tick(name: str, task: TaskID = task, title: str = title) -> None:
+                bar.update(task, advance=1, description=f"{title}: {name}")
 
-            count = sweep_run(run, prepared_of(run.spec, data_dir, prepared), options, tick)
-            bar.console.print(f"{label}: {count} conditions computed, the rest was there ({run.name})", highlight=False)
+            count = sweep_run(run, PreparedCache.open(folder), options, tick)
+            bar.console.print(_told(run, count), highlight=False)
             bar.remove_task(task)
 
 
+def _title(run: Run) -> str:
+    return f"{run.spec.model['label']}, seed {run.spec.seed}"
+
+
+def _told(run: Run, count: int) -> str:
+    return f"{_title(run)}: {count} conditions computed, the rest was there ({run.name})"
+
+
 @command.command("report")
-@click.option("--suite-name", help="All finished runs of this report (its suite.json).")
-@click.option("--runs", type=CommaList(), help="Names of swept runs, beside or instead of a suite's.")
-@click.option("--name", help="Name of the report's folder (default: the suite's, or 'robustness').")
+@data_options
+@run_choice
+@click.option("--name", help="Name of the report's folder (default: the suite's, or DATASET-robustness).")
 @click.option("--reference", default="gdkvm", show_default=True, help="Model that the others are tested against.")
-@click.option("--results-dir", type=click.Path(path_type=Path), default=Path("results/runs"), show_default=True)
-@click.option("--reports-dir", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
-def report_command(
-    suite_name: str | None,
-    runs: tuple[str, ...] | None,
-    name: str | None,
-    reference: str,
-    results_dir: Path,
-    reports_dir: Path,
-) -> None:
+def report_command(name: str | None, reference: str, **choices: Any) -> None:
     """Tables, severity curves and heat map of swept runs, in REPORTS_DIR/NAME/robustness; no model is run.
 
-    Example: echobench robustness report --suite-name phantom-small
+    Example: echobench robustness report --dataset phantom
     """
-    chosen = chosen_runs(suite_name, runs, results_dir, reports_dir)
-    title = name or suite_name or "robustness"
-    results = SweepResults.from_runs(chosen, name=title, reference=reference)
-    folder = reports_dir / title / "robustness"
-    paths = write_robustness_report(results, chosen, folder, command_line())
+    chosen = chosen_runs(**choices)
+    results = SweepResults.from_runs(chosen.runs, name=name or chosen.name, reference=reference)
+    paths = write_robustness_report(
+        results, chosen.runs, choices["reports_dir"] / results.name / FOLDER, command_line()
+    )
     print_table(summary_table(results), Console())
-    click.echo(f"{len(paths)} files in {folder}")
+    click.echo(f"{len(paths)} files in {paths[0].parent}")
+
+
+@command.command("export")
+@data_options
+@run_choice
+@click.option("--name", help="Name of the folders (default: the suite's, or DATASET-robustness).")
+@click.option("--reference", default="gdkvm", show_default=True, help="Model that the others are tested against.")
+@click.option("--to", "target", type=click.Path(path_type=Path), default=Path("results/reference"), show_default=True)
+@click.option("--report-to", type=click.Path(path_type=Path), default=Path("reports/reference"), show_default=True)
+def export_command(name: str | None, reference: str, target: Path, report_to: Path, **choices: Any) -> None:
+    """Copy what a sweep says of each patient (robustness.csv, a fraction of its rows), and report from the copy.
+
+    The report can be made again from the committed files alone:
+
+        echobench robustness report --suite-name NAME --results-dir results/reference/NAME --reports-dir reports/reference
+    """
+    chosen = chosen_runs(**choices)
+    title = name or chosen.name
+    copies = [export_sweep(run, RunStore(target / title)) for run in chosen.runs]
+    results = SweepResults.from_runs(copies, name=title, reference=reference)
+    paths = write_robustness_report(results, copies, report_to / title / FOLDER, command_line())
+    click.echo(f"{len(copies)} runs in {target / title}, {len(paths)} files in {paths[0].parent}")
 
 
 @command.command("gallery")
@@ -181,26 +205,6 @@ def gallery_command(
     )
     for path in save(figure, reports_dir / "perturbations", f"gallery_{cache.name}"):
         click.echo(str(path))
-
-
-def chosen_runs(
-    suite_name: str | None, names: tuple[str, ...] | None, results_dir: Path, reports_dir: Path
-) -> list[Run]:
-    """The finished runs of a report, then those named one by one, each once.
-
-    Raises:
-        BenchError: no such report or run. ConfigError: nothing was asked for, or a named run is not finished.
-    """
-    store = RunStore(results_dir)
-    suite = read_suite(suite_name, reports_dir, results_dir).models if suite_name else ()
-    runs = [store.get(str(model.record["name"])) for model in suite if model.finished]
-    for run in map(store.get, names or ()):
-        if run.status != "finished":
-            raise ConfigError(f"The run {run.name} is {run.status}; only finished runs can be swept.")
-        runs.append(run)
-    if not runs:
-        raise ConfigError("There is no finished run to sweep; name some with --suite-name or --runs.")
-    return list({run.name: run for run in runs}.values())
 
 
 def _severities(values: tuple[int, ...]) -> tuple[int, ...]:

@@ -11,9 +11,12 @@ from typing import Any
 from harness import config
 from harness.clip import STRUCTURE_SETS
 from harness.data import PreparedCache
+from harness.data.prepared import MANIFEST
 from harness.errors import ConfigError, unknown
+from harness.experiment.augment import is_robust, written_out
 from harness.experiment.models import ModelChoice, choose_model
 from harness.experiment.source import dataset_config, open_data
+from harness.registry import DATASETS
 from harness.runs import RunSpec
 from harness.training import Recipe
 from harness.training.precision import resolve_device
@@ -60,12 +63,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     Raises:
         ConfigError, DataError: one sentence about the first thing that is wrong.
     """
-    suite = copy.deepcopy(config.load("suites", options.suite).to_dict()["suite"])
-    for key in ("dataset", "models", "size", "seeds", "structures", "first_frame"):
-        value = getattr(options, key)
-        if value is not None:
-            suite[key] = list(value) if isinstance(value, tuple) else value
-    _check_protocol(suite)
+    suite = _suite(options)
     choices = [choose_model(name, suite["size"]) for name in suite["models"]]
     data_cfg = dataset_config(suite["dataset"], _data_options(options, suite))
     recipe = _recipe(options.recipe, data_cfg, suite["size"]) | suite.get("recipe", {})
@@ -77,14 +75,43 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     }
     if "generate" in data_cfg:
         tree["generate"] = data_cfg["generate"]
+    plain = recipe["augment"]
     config.override(tree, config.parse_overrides(options.overrides))
+    recipe["augment"] = written_out(recipe["augment"], plain, suite["dataset"])
     resolve_device(Recipe.from_dict(recipe).device)
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
     _check_structures(suite["structures"], cache)
     recipe = _fitted(recipe, cache)
     specs = [_spec(choice, suite, recipe, cache, seed) for choice in choices for seed in suite["seeds"]]
-    name = options.name or _suite_name(suite, cache.manifest["options"])
+    name = options.name or _suite_name(suite, cache.manifest["options"], is_robust(recipe["augment"]))
     return SuitePlan(name=name, reference=suite["reference"], cache=cache, specs=specs, profile=tree["profile"])
+
+
+def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:
+    """The name that ``plan_suite`` gives a suite, without opening its data; ``augmented``: trained with perturbations.
+
+    Raises:
+        ConfigError: a wrong option. DataError: a prepared root that cannot be opened.
+    """
+    suite = _suite(options)
+    chosen = dataset_config(suite["dataset"], _data_options(options, suite))["dataset"]
+    root = chosen.get("root")
+    if root is not None and (Path(root) / MANIFEST).is_file():
+        chosen = PreparedCache.open(root).manifest["options"]
+    known = DATASETS.get(chosen["type"]).all_views if "type" in chosen else chosen["views"]
+    views = [view for view in known if view in chosen["views"]]
+    return options.name or _suite_name(suite, {"views": views, "clip": chosen["clip"]}, augmented)
+
+
+def _suite(options: SuiteOptions) -> dict[str, Any]:
+    """The suite's config with the user's choices written in, its protocol checked."""
+    suite: dict[str, Any] = copy.deepcopy(config.load("suites", options.suite).to_dict()["suite"])
+    for key in ("dataset", "models", "size", "seeds", "structures", "first_frame"):
+        value = getattr(options, key)
+        if value is not None:
+            suite[key] = list(value) if isinstance(value, tuple) else value
+    _check_protocol(suite)
+    return suite
 
 
 def _check_protocol(suite: dict[str, Any]) -> None:
@@ -149,10 +176,11 @@ def _spec(
     return RunSpec(model=model, data=data, recipe=recipe, seed=seed, protocol=protocol)
 
 
-def _suite_name(suite: dict[str, Any], data: dict[str, Any]) -> str:
+def _suite_name(suite: dict[str, Any], data: dict[str, Any], augmented: bool) -> str:
     """``<dataset>-<views>-<clip>-<size>`` plus what deviates from the headline protocol."""
     views = "+".join(data["views"]).lower()
     parts = [suite["dataset"], *([views] if views else []), data["clip"], suite["size"]]
     parts += [suite["structures"]] if suite["structures"] != "lv" else []
     parts += [suite["first_frame"]] if suite["first_frame"] != "auto" else []
+    parts += ["robust"] if augmented else []
     return "-".join(parts)

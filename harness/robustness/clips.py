@@ -48,12 +48,18 @@ def prepared_of(spec: RunSpec, data_dir: Path, prepared: Path | None = None) -> 
         if (cache.fingerprint, cache.image_size) != wanted:
             raise DataError(f"The prepared folder {prepared} does not hold the data of the run ({_words(spec)}).")
         return cache
+    unreadable = []
     for manifest in sorted((data_dir / "cache").glob(f"*/{MANIFEST}")):
-        cache = PreparedCache.open(manifest.parent)
+        try:
+            cache = PreparedCache.open(manifest.parent)
+        except DataError:
+            unreadable.append(manifest.parent.name)
+            continue
         if (cache.fingerprint, cache.image_size) == wanted:
             return cache
+    skipped = f" ({', '.join(unreadable)} cannot be opened: damaged, or of another version)" if unreadable else ""
     raise DataError(
-        f"There is no prepared data of the run below {data_dir / 'cache'} ({_words(spec)}); "
+        f"There is no prepared data of the run below {data_dir / 'cache'} ({_words(spec)}){skipped}; "
         "make it with `echobench data prepare` or give its folder with --prepared."
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from harness.robustness.readouts import Readout, at, mean_of
+from harness.robustness.patients import Readout
+from harness.robustness.readouts import at, mean_of
 from harness.robustness.results import SweepResults
 from harness.statistics.paired import Comparison, compare, hodges_lehmann, holm, signed_rank_p
 
@@ -26,7 +27,7 @@ def by_condition(results: SweepResults, readout: Readout) -> pd.DataFrame:
         Columns ``severity, perturbation, other, n, shift, low, high, p, p_adjusted``: the Hodges-Lehmann difference
         reference minus other with its 95 % interval, and the two-sided signed-rank p (Pratt).
     """
-    own = next(arm for arm in results.arms if arm.label == results.reference).values(readout)
+    own = results.arm(results.reference).values(readout)
     others = {arm.label: arm.values(readout) for arm in results.arms if arm.label != results.reference}
     rows = [
         {"severity": severity, "perturbation": name, "other": label}

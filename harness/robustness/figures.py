@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.reporting.style import PAGE_INCHES, colours, footnote, house_style, markers, new_figure
-from harness.robustness.readouts import DICE, Arm, Readout, at, interval
+from harness.robustness.patients import DICE, Readout
+from harness.robustness.readouts import Arm, at, interval
 from harness.robustness.results import SweepResults
 from harness.robustness.tables import mean_drops
 
@@ -80,11 +81,12 @@ def drop_heat_map(results: SweepResults, readout: Readout = DICE) -> Figure:
         axes.set_xticks(range(table.shape[1]), list(table.columns), rotation=20, ha="right")
         axes.set_yticks(range(len(table)), [str(name).replace("_", " ") for name in table.index])
         axes.grid(False)
-        unit = "points" if readout.unit == "%" else readout.unit
         figure.colorbar(
             image,
             ax=axes,
-            label=f"{readout.header} lost [{unit}]" if readout.higher else f"{readout.header} gained [{unit}]",
+            label=f"{readout.header} lost [{readout.difference_unit}]"
+            if readout.higher
+            else f"{readout.header} gained [{readout.difference_unit}]",
         )
         footnote(figure, results.mark)
     return figure

@@ -13,68 +13,13 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from harness.robustness.patients import CONDITION, Readout
 from harness.robustness.perturbations.base import SEVERITIES
 from harness.robustness.sweep import CLEAN
 from harness.statistics.bootstrap import Interval, bootstrap_interval
-from harness.statistics.paired import DICE_MARGIN
-from harness.statistics.patients import ef_methods
 
-FAILED_DICE = 0.5
-CONDITION = ["perturbation", "severity"]
 Wide = pd.DataFrame
 """Values per patient (index) and condition (columns: perturbation, severity)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Readout:
-    """A quantity of a sweep: ``key`` in files, words and unit for people, whether more is better."""
-
-    key: str
-    header: str
-    unit: str
-    higher: bool
-    digits: int = 1
-    margin: float = 0.0
-
-
-DICE = Readout(key="dice", header="Dice", unit="%", higher=True, margin=100 * DICE_MARGIN)
-FAILURE = Readout(key="failure", header="Failures", unit="%", higher=False)
-EF = Readout(key="ef_error", header="EF error", unit="points", higher=False)
-HD95 = Readout(key="hd95_mm", header="HD95", unit="mm", higher=False, digits=2)
-HD95_PX = Readout(key="hd95_px", header="HD95", unit="px", higher=False, digits=2)
-FLIPS = Readout(key="flip_rate", header="Flicker", unit="%", higher=False, digits=2)
-READOUTS = (DICE, FAILURE, EF, HD95, HD95_PX, FLIPS)
-
-
-def patient_values(rows: pd.DataFrame, readout: Readout, structure: str = "lv") -> Wide:
-    """One value per patient and condition of one run's rows (``SWEEP_COLUMNS``).
-
-    ``dice``, ``hd95_*``, ``flip_rate``: mean over frames, then over views; undefined cases (NaN) are left out.
-    ``failure``: share of a patient's labelled frames with a Dice below 0.5 or one of the two masks empty.
-    ``ef_error``: absolute difference of the predicted EF and that of the reference masks by the preferred method that
-    the rows hold; NaN where no EF could be computed. A quantity that does not occur gives an empty table.
-    """
-    if readout.key == EF.key:
-        return _ef_error(rows)
-    name = "dice" if readout.key == FAILURE.key else readout.key
-    chosen = rows[(rows["metric"] == name) & rows["structure"].isin([structure, ""])]
-    if readout.key == FAILURE.key:
-        chosen = chosen.assign(value=np.where(chosen["value"].isna(), np.nan, chosen["value"] < FAILED_DICE))
-    by_view = chosen.groupby(["patient", "view", *CONDITION])["value"].mean()
-    wide = by_view.groupby(["patient", *CONDITION]).mean().unstack(CONDITION)
-    return wide * (100.0 if readout.unit == "%" else 1.0)
-
-
-def _ef_error(rows: pd.DataFrame) -> Wide:
-    methods = ef_methods(rows)
-    if not methods:
-        return pd.DataFrame()
-    parts = {}
-    for source in ("predicted", "reference"):
-        values = rows[rows["metric"] == f"ef_{methods[0]}_{source}"]
-        parts[source] = values.groupby(["patient", *CONDITION])["value"].mean()
-    difference = (parts["predicted"] - parts["reference"]).abs()
-    return difference.unstack(CONDITION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,28 +28,36 @@ class Arm:
 
     Attributes:
         label: its name in tables.
-        seeds: rows of each seed's sweep.
+        seeds: the table of each seed's patients (``patients.patient_table``).
         seen: perturbations that its training used as augmentation.
-        structure: the structure whose values are read.
+        plain: label of the arm whose training differs in that augmentation alone, empty where there is none.
     """
 
     label: str
     seeds: tuple[pd.DataFrame, ...]
     seen: frozenset[str] = frozenset()
-    structure: str = "lv"
+    plain: str = ""
     _cache: dict[str, Wide] = field(default_factory=dict, compare=False, repr=False)
 
     def values(self, readout: Readout) -> Wide:
-        """Patient values, averaged over seeds; a patient that one seed lacks is left out. Empty where not measured."""
+        """Patient values, averaged over seeds; a patient that one seed lacks is NaN. Empty where not measured."""
         if readout.key not in self._cache:
-            tables = [patient_values(rows, readout, self.structure) for rows in self.seeds]
+            tables = [wide_values(table, readout) for table in self.seeds]
             self._cache[readout.key] = sum(tables[1:], tables[0]) / len(tables)
         return self._cache[readout.key]
 
     @cached_property
-    def perturbations(self) -> list[str]:
-        """Perturbations that were swept, in alphabetical order."""
-        return sorted({str(name) for rows in self.seeds for name in rows["perturbation"].unique()} - {CLEAN})
+    def conditions(self) -> set[tuple[str, int]]:
+        """(perturbation, severity) that every seed was swept under, the clean one left out."""
+        found = [set(zip(table["perturbation"], table["severity"], strict=True)) for table in self.seeds]
+        return set.intersection(*found) - {(CLEAN, 0)}
+
+
+def wide_values(table: pd.DataFrame, readout: Readout) -> Wide:
+    """A run's patient table, one quantity: patients by conditions. Empty where it was not measured."""
+    if readout.key not in table:
+        return pd.DataFrame()
+    return table.set_index(["patient", *CONDITION])[readout.key].unstack(CONDITION)
 
 
 def clean(wide: Wide) -> pd.Series:
@@ -128,6 +81,12 @@ def mean_of(wide: Wide, perturbations: Sequence[str], severities: Sequence[int] 
     """
     columns = [at(wide, name, severity) for name in perturbations for severity in severities]
     return pd.concat(columns, axis=1).mean(axis=1, skipna=False)
+
+
+def available_mean(wide: Wide, perturbations: Sequence[str], severities: Sequence[int] = SEVERITIES) -> pd.Series:
+    """Mean over the conditions in which a patient has a value: EF and HD95 may be undefined where a mask is empty."""
+    columns = [at(wide, name, severity) for name in perturbations for severity in severities]
+    return pd.concat(columns, axis=1).mean(axis=1)
 
 
 def curve_area(wide: Wide, perturbation: str, severities: Sequence[int] = SEVERITIES) -> pd.Series:

@@ -13,6 +13,8 @@ from harness.robustness.results import SweepResults
 from harness.robustness.tables import robustness_tables
 from harness.runs import Run
 
+FOLDER = "robustness"
+"""Below a report's folder."""
 MANIFEST = "robustness.json"
 
 

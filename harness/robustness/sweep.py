@@ -230,13 +230,18 @@ def read_sweep(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values={"value": [""]})
 
 
+def sweep_files(run: Run) -> list[Path]:
+    """The files of a run's sweep, that of the clean condition first; none where it was not swept."""
+    return sorted((run.path / FOLDER).glob("*.csv"), key=lambda item: (item.stem != CLEAN, item.stem))
+
+
 def swept(run: Run) -> pd.DataFrame:
     """All rows of a run's sweep, the clean ones first.
 
     Raises:
         BenchError: the run was not swept.
     """
-    files = sorted((run.path / FOLDER).glob("*.csv"), key=lambda item: (item.stem != CLEAN, item.stem))
+    files = sweep_files(run)
     if not files:
         raise BenchError(f"The run {run.name} was not swept yet; use `echobench robustness run --runs {run.name}`.")
     return pd.concat([read_sweep(path) for path in files], ignore_index=True)

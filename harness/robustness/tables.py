@@ -8,13 +8,14 @@ import pandas as pd
 
 from harness.reporting.measures import ALPHA
 from harness.reporting.table import Cell, Column, Row, Table
+from harness.robustness.augmented import augmentation_table
 from harness.robustness.comparisons import by_condition, overall
 from harness.robustness.ladders import unmatched
+from harness.robustness.patients import DICE, Readout
 from harness.robustness.readouts import (
-    DICE,
     Arm,
-    Readout,
     at,
+    available_mean,
     clean,
     curve_area,
     drop,
@@ -33,6 +34,9 @@ def robustness_tables(results: SweepResults) -> Iterator[Table]:
     for readout in results.measured():
         yield severity_table(results, readout)
     yield drop_table(results)
+    augmented = augmentation_table(results)
+    if augmented is not None:
+        yield augmented
     if len(results.arms) > 1:
         yield comparison_table(results)
 
@@ -84,19 +88,12 @@ def _summary_row(results: SweepResults, arm: Arm, rest: list[Readout], *, dagger
     for item in rest:
         own = arm.values(item)
         cells[f"{item.key}_clean"] = cell(interval(clean(own)))
-        cells[item.key] = cell(interval(_available_mean(results, own)))
+        cells[item.key] = cell(interval(available_mean(own, results.perturbations, results.severities)))
     return Row(label=arm.label, cells=cells)
 
 
-def _available_mean(results: SweepResults, wide: pd.DataFrame) -> pd.Series:
-    """Mean over the conditions in which a patient has a value: EF and HD95 may be undefined where a mask is empty."""
-    columns = [at(wide, name, severity) for name in results.perturbations for severity in results.severities]
-    return pd.concat(columns, axis=1).mean(axis=1)
-
-
 def _reference_drop(results: SweepResults) -> float:
-    reference = next(arm for arm in results.arms if arm.label == results.reference)
-    return float(mean_drops(results, reference).mean())
+    return float(mean_drops(results, results.arm(results.reference)).mean())
 
 
 def mean_drops(results: SweepResults, arm: Arm, readout: Readout = DICE) -> pd.Series:
@@ -229,11 +226,11 @@ def _column(readout: Readout, key: str | None = None, header: str | None = None,
 
 
 def _notes(results: SweepResults) -> tuple[str, ...]:
-    """Which severities mean less distortion than the others', where any do."""
+    """Which severities mean less distortion than the others', where any do, and what the results themselves note."""
     weaker = [_words(name) for name in unmatched(results.dataset) if name in results.perturbations]
     if not weaker:
-        return ()
-    return (f"Not matched by SSIM, spread over what is reachable: {', '.join(weaker)}.",)
+        return results.notes
+    return (f"Not matched by SSIM, spread over what is reachable: {', '.join(weaker)}.", *results.notes)
 
 
 def _caption(results: SweepResults) -> str:

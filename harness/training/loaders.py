@@ -28,7 +28,7 @@ class RankShare(Sampler[list[Any]]):
 
 
 def augmentation(augment: str | list[Any]) -> list[Any]:
-    """Transforms of the recipe's ``augment``: ``paper``, ``none`` or a list of transform configs.
+    """Transforms of the recipe's ``augment``: ``paper``, ``none``, ``robust`` or a list of transform configs.
 
     Raises:
         ConfigError: another word.
@@ -40,7 +40,19 @@ def augmentation(augment: str | list[Any]) -> list[Any]:
     return AUGMENTATIONS[augment]
 
 
-AUGMENTATIONS: dict[str, list[Any]] = {"paper": [{"type": "PaperAugmentation"}], "none": []}
+SEEN_IN_TRAINING = (
+    "acoustic_shadow", "depth_attenuation", "gain_down", "haze", "jpeg", "lateral_blur", "low_contrast", "speckle",
+)  # fmt: skip
+"""Perturbations of the word ``robust``: each kind of fault (noise, machine settings, artefacts, export) has some here and
+some that are kept back, unseen."""
+ROBUST = {
+    "type": "RobustAugmentation", "probability": 0.5, "severities": [0.5, 4.0], "perturbations": [*SEEN_IN_TRAINING]
+}  # fmt: skip
+AUGMENTATIONS: dict[str, list[Any]] = {
+    "paper": [{"type": "PaperAugmentation"}],
+    "none": [],
+    "robust": [ROBUST, {"type": "PaperAugmentation"}],
+}
 
 
 def training_loader(

@@ -81,7 +81,7 @@ class Recipe:
         channels_last: memory format of the weights.
         batch_norm: ``frozen`` keeps the running statistics and normalises with them (affine weights still learn).
         ema: decay of an exponential moving average of the weights that is validated and kept as best, or None.
-        augment: ``paper``, ``none`` or a list of transform configs.
+        augment: ``paper``, ``none``, ``robust`` (perturbations first, see docs/robustness.md) or a list of transform configs.
         val_interval, checkpoint_interval, log_interval: iterations between validations, checkpoints, log lines.
         activation_checkpointing: recompute the trunks' activations in the backward pass (less memory, more time).
         deterministic: deterministic kernels, so that the same seed gives the same bits on the same machine.

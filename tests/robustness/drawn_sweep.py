@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from harness.robustness.patients import patient_table
 from harness.robustness.readouts import Arm
 from harness.robustness.results import SweepResults
 from harness.robustness.sweep import CLEAN, SWEEP_COLUMNS
@@ -47,7 +48,7 @@ def rows(slope: float, patients: int = 12, seed: int = 0) -> pd.DataFrame:
 def results(**slopes: float) -> SweepResults:
     """One arm per named slope; the first one is the reference. The second arm saw haze in training."""
     arms = tuple(
-        Arm(label=label, seeds=(rows(slope),), seen=frozenset({"haze"} if number == 1 else ()))
+        Arm(label=label, seeds=(patient_table(rows(slope)),), seen=frozenset({"haze"} if number == 1 else ()))
         for number, (label, slope) in enumerate(slopes.items())
     )
     return SweepResults(name="demo", dataset="phantom", arms=arms, reference=arms[0].label, perturbations=NAMES)

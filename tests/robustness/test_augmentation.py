@@ -8,9 +8,10 @@ import torch
 from harness import config
 from harness.data.transforms import build_transforms
 from harness.errors import ConfigError
-from harness.registry import list_perturbations
+from harness.experiment.augment import is_robust, written_out
+from harness.registry import PERTURBATIONS, list_perturbations
+from harness.robustness.arms import seen_perturbations
 from harness.robustness.augmentation import RobustAugmentation
-from harness.robustness.results import seen_perturbations
 from harness.training import Recipe
 
 
@@ -49,18 +50,46 @@ def test_the_same_number_of_draws_is_used_whatever_the_outcome(clip):
     assert torch.equal(*states)
 
 
-@pytest.mark.parametrize("name", ["phantom_small", "camus_small"])
-def test_the_robust_recipes_differ_from_their_base_in_the_augmentation_alone(name):
-    base, robust = (config.load("recipes", recipe).to_dict()["recipe"] for recipe in (name, f"{name}_robust"))
+@pytest.mark.parametrize("dataset", ["phantom", "camus"])
+def test_the_robust_recipes_are_their_base_with_the_word_robust(dataset):
+    base, robust = (
+        config.load("recipes", name).to_dict()["recipe"] for name in (f"{dataset}_small", f"{dataset}_small_robust")
+    )
     assert {key for key in base if base[key] != robust[key]} == {"augment"}
-    recipe = Recipe.from_dict(robust)
-    transforms = build_transforms(recipe.augment)
+    found = written_out(robust["augment"], base["augment"], dataset)
+    assert found == written_out("robust", base["augment"], dataset) == written_out("robust", robust["augment"], dataset)
+    assert found[0]["reference"] == dataset
+    assert found[1:] == base["augment"]
+    transforms = build_transforms(found)
     assert isinstance(transforms[0], RobustAugmentation)
-    assert robust["augment"][1:] == base["augment"]
-    seen = seen_perturbations(robust)
-    assert set() < seen < set(list_perturbations())
-    assert {item.name for item in transforms[0].perturbations} == seen
-    assert seen_perturbations(base) == frozenset()
+    assert {item.name for item in transforms[0].perturbations} == seen_perturbations({"augment": found})
+    assert Recipe.from_dict({**robust, "augment": found}).augment == found
+
+
+def test_the_runs_of_the_robust_recipes_keep_their_identity():
+    """What the committed reference runs were trained with: a change here would orphan them."""
+    seen = ["acoustic_shadow", "depth_attenuation", "gain_down", "haze"]
+    seen += ["jpeg", "lateral_blur", "low_contrast", "speckle"]
+    kind = {"type": "RobustAugmentation", "probability": 0.5, "severities": [0.5, 4.0]}
+    expected = [{**kind, "reference": "camus", "perturbations": seen}, {"type": "PaperAugmentation", "flip": 0.0}]
+    recipe = config.load("recipes", "camus_small_robust").to_dict()["recipe"]
+    assert written_out(recipe["augment"], "none", "camus") == expected
+
+
+@pytest.mark.parametrize("augment", ["paper", "none", [], [{"type": "PaperAugmentation"}]])
+def test_any_other_augmentation_is_left_as_it_is(augment):
+    assert written_out(augment, "paper", "phantom") == augment
+    assert not is_robust(augment)
+    assert is_robust(written_out("robust", augment, "phantom"))
+
+
+def test_half_of_the_perturbations_are_kept_back_in_every_kind_of_fault():
+    seen = seen_perturbations({"augment": "robust"})
+    assert len(seen) == len(list_perturbations()) // 2
+    for module in ("artefacts", "display", "export"):
+        names = {n for n in list_perturbations() if PERTURBATIONS.get(n).__module__.endswith(module)}
+        assert seen & names
+        assert names - seen
 
 
 def test_without_a_selection_every_perturbation_is_seen():

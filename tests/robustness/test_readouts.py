@@ -10,10 +10,8 @@ import pytest
 from drawn_sweep import NAMES, dice, results, rows
 
 from harness.robustness.comparisons import by_condition, overall
+from harness.robustness.patients import DICE, EF, FAILURE, Readout, patient_table
 from harness.robustness.readouts import (
-    DICE,
-    EF,
-    FAILURE,
     Arm,
     at,
     clean,
@@ -21,11 +19,15 @@ from harness.robustness.readouts import (
     drop,
     interval,
     mean_of,
-    patient_values,
     relative_drop,
     relative_performance,
+    wide_values,
 )
 from harness.statistics.bootstrap import mean_interval
+
+
+def patient_values(table: pd.DataFrame, readout: Readout) -> pd.DataFrame:
+    return wide_values(patient_table(table), readout)
 
 
 def test_a_patient_is_the_mean_of_frames_then_views():
@@ -84,7 +86,7 @@ def test_ef_errors_are_absolute_and_missing_where_no_ef_was_computed():
 
 
 def test_seeds_are_averaged_per_patient():
-    arm = Arm(label="a", seeds=(rows(0.02), rows(0.04, seed=1)))
+    arm = Arm(label="a", seeds=(patient_table(rows(0.02)), patient_table(rows(0.04, seed=1))))
     assert at(arm.values(DICE), "speckle", 1)["p00"] == pytest.approx(100 * (0.9 - 0.03))
 
 

@@ -1,0 +1,34 @@
+"""The word ``robust`` of a recipe's ``augment``, written out before a run's identity is taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.training.loaders import AUGMENTATIONS, ROBUST
+
+WORD = "robust"
+
+
+def written_out(augment: str | list[Any], plain: str | list[Any], dataset: str) -> str | list[Any]:
+    """What ``augment`` means on a dataset: ``robust`` becomes the perturbations seen in training, on its own ladders.
+
+    Alone the word puts them before ``plain``, the recipe's own augmentation, so that a run differs from the plain one
+    in them and in nothing else; among other transforms it stands for itself. Anything else is returned as it is.
+    """
+    if augment == WORD:
+        own = _listed(plain)
+        augment = own if is_robust(own) else [WORD, *own]
+    if isinstance(augment, str):
+        return augment
+    return [{**ROBUST, "reference": dataset} if item == WORD else item for item in augment]
+
+
+def is_robust(augment: str | list[Any]) -> bool:
+    """Whether perturbations are among the transforms."""
+    return any(
+        item == WORD or (isinstance(item, dict) and item.get("type") == ROBUST["type"]) for item in _listed(augment)
+    )
+
+
+def _listed(augment: str | list[Any]) -> list[Any]:
+    return list(AUGMENTATIONS.get(augment, ())) if isinstance(augment, str) else list(augment)
