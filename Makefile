@@ -15,7 +15,11 @@ DATA_ARGS = --dataset $(DATASET) $(call flag,ROOT,root) $(call flag,VIEWS,views)
 	$(call switch,ALLOW_PARTIAL,allow-partial) $(call flag,SPLIT_DIR,split-dir)
 SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZE,size) $(call flag,RECIPE,recipe) \
 	$(call flag,SEEDS,seeds) $(call flag,STRUCTURES,structures) $(call flag,FIRST_FRAME,first-frame) \
-	$(call flag,NAME,name) $(foreach item,$(SET),--set $(item))
+	$(call flag,NAME,name) $(if $(strip $(AUGMENT)),--set recipe.augment=$(strip $(AUGMENT))) \
+	$(foreach item,$(SET),--set $(item))
+# Which finished runs: NAME=<suite>[,<suite>] or RUNS=<run>[,<run>], else those of `make bench` with the same options.
+SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
+	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,NAME,suite-name) $(call flag,RUNS,runs)
 
 .PHONY: help setup bench bench-reference profile robustness ablate report tables audit data test lint format clean
 
@@ -29,7 +33,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
 	@touch $@
 
-bench: setup ## train and compare the models: DATASET= MODELS= SEEDS= STRUCTURES= FIRST_FRAME= SET="recipe.x=1"
+bench: setup ## train and compare the models: DATASET= MODELS= SEEDS= STRUCTURES= FIRST_FRAME= AUGMENT=robust SET="recipe.x=1"
 	$(BIN)/echobench bench $(DATA_ARGS) $(SUITE_ARGS) $(ARGS)
 
 bench-reference: setup ## the same with paper-size models at 256 px on a CUDA device (DATASET=camus unless given)
@@ -38,9 +42,10 @@ bench-reference: setup ## the same with paper-size models at 256 px on a CUDA de
 profile: setup ## latency, FPS, GMACs, parameters, memory: MODELS= SIZE=
 	$(BIN)/echobench profile $(call flag,MODELS,models) $(call flag,SIZE,size) $(ARGS)
 
-robustness: setup ## finished runs of a suite under perturbations: NAME=<suite>
-	$(BIN)/echobench robustness run $(call flag,NAME,suite-name) $(ARGS)
-	$(BIN)/echobench robustness report $(call flag,NAME,suite-name)
+robustness: setup ## finished runs under perturbations: DATASET= AUGMENT=robust NAME=<suite> RUNS= PERTURBATIONS= SEVERITIES= METRICS= LIMIT= WORKERS=
+	$(BIN)/echobench robustness run $(SWEPT) $(call flag,PERTURBATIONS,perturbations) $(call flag,SEVERITIES,severities) \
+		$(call flag,METRICS,metrics) $(call flag,LIMIT,limit) $(call flag,WORKERS,workers) $(ARGS)
+	$(BIN)/echobench robustness report $(SWEPT)
 
 ablate: setup ## a study over the parts of GDKVM: STUDY=modules DATASET= SEEDS= WORKERS= STORAGE= NAME=
 	$(BIN)/echobench ablate $(STUDY) $(DATA_ARGS) $(call flag,SIZE,size) $(call flag,RECIPE,recipe) \

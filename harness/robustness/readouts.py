@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -105,7 +105,13 @@ def drop(wide: Wide, values: pd.Series, higher: bool) -> pd.Series:
 def interval(values: pd.Series, resamples: int = 10_000) -> Interval:
     """Mean over patients with its 95 % BCa interval; NaN patients are left out."""
     sample = values.to_numpy(float)
-    sample = sample[np.isfinite(sample)]
+    return _mean_interval(sample[np.isfinite(sample)].tobytes(), resamples)
+
+
+@lru_cache(maxsize=16_384)
+def _mean_interval(content: bytes, resamples: int) -> Interval:
+    """Tables and figures ask for the same intervals: each is drawn once."""
+    sample = np.frombuffer(content)
     return bootstrap_interval(lambda w: (w @ sample) / w.sum(axis=1), len(sample), resamples=resamples)
 
 
