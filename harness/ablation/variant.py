@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import config
 from harness.errors import ConfigError, unknown
-from harness.experiment.plan import FIRST_FRAME
+from harness.experiment.first_mask import AUTO_UNET, choose_maker, protocol_of, takes_first_mask
 from harness.registry import MODELS
 from harness.runs import RunSpec
 from harness.training import Recipe
@@ -36,15 +36,23 @@ def vary(spec: RunSpec, overrides: Mapping[str, Any]) -> RunSpec:
         elif root == "recipe":
             _set_recipe(content["recipe"], dotted, key, value)
         elif dotted == "protocol.first_frame":
-            if value not in FIRST_FRAME:
-                raise unknown("first-frame protocol", str(value), FIRST_FRAME)
-            content["protocol"]["first_frame"] = value
+            content["protocol"] = _protocol(content, value)
         else:
             raise ConfigError(
                 f"A study cannot vary '{dotted}'; use models.NAME.ARGUMENT, recipe.KEY or protocol.first_frame."
             )
     Recipe.from_dict(content["recipe"])
     return RunSpec(**content)
+
+
+def _protocol(content: dict[str, Any], value: Any) -> dict[str, Any]:
+    """The protocol of a variant; ``auto_unet`` takes the U-Net of the model's size."""
+    model, structures = content["model"], content["protocol"]["structures"]
+    if value != AUTO_UNET:
+        return protocol_of(value, structures)
+    if not takes_first_mask(model["build"]):
+        raise ConfigError(f"The model '{model['name']}' takes no first mask; leave out the protocol {AUTO_UNET}.")
+    return protocol_of(value, structures, choose_maker(model["size"]))
 
 
 def _set_argument(model: dict[str, Any], dotted: str, value: Any) -> None:

@@ -57,7 +57,10 @@ def suite_options(function: F) -> F:
         click.option("--recipe", help="Training recipe (default: the dataset's for this size)."),
         click.option("--seeds", type=CommaList(int), help="Seeds, e.g. 0,1,2."),
         click.option("--structures", help="lv (the paper's protocol) or all (LV, myocardium, LA)."),
-        click.option("--first-frame", help="auto (no mask is given) or gt (reference mask of frame 0)."),
+        click.option(
+            "--first-frame",
+            help="auto (no mask is given), auto_unet (the U-Net's mask of frame 0) or gt (the reference mask).",
+        ),
         click.option("--name", help="Name of the report's folder (default: made from the options)."),
         click.option(
             "--set",

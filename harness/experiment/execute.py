@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from harness.data import PreparedCache
 from harness.errors import BenchError
 from harness.evaluation.evaluator import evaluate
-from harness.files import write_text
+from harness.experiment.first_mask import maker_checkpoint, maker_spec, measured_build, store_of
+from harness.files import file_lock, write_text
+from harness.modeling import FirstMaskSegmenter
 from harness.profiling import profile_model
 from harness.registry import MODELS, load_plugins
 from harness.runs import Run, RunSpec
@@ -69,6 +71,7 @@ def _stages(
     run: Run, cache: PreparedCache, profile: dict[str, Any] | None, keep: Keep | None, progress: bool
 ) -> dict[str, Any]:
     """Train, evaluate, keep, profile; returns what ``run.json`` remembers of it."""
+    _finish_maker(run, cache, profile, progress)
     summary = train(training_job(run), cache, progress=progress)
     seconds = {"train": round(summary.seconds, 1)}
     with _timed(seconds, "evaluate"):
@@ -87,6 +90,20 @@ def _stages(
         "precision": summary.precision,
         "device": summary.device,
     }
+
+
+def _finish_maker(run: Run, cache: PreparedCache, profile: dict[str, Any] | None, progress: bool) -> None:
+    """Under ``auto_unet``: bring the run that makes the first masks to its end, whoever needs it first."""
+    spec = maker_spec(run.spec)
+    if spec is None:
+        return
+    store = store_of(run)
+    with file_lock(store.open(spec).path / ".lock"):
+        maker = store.open(spec)
+        if maker.status == "running":
+            raise BenchError(f"The run {maker.name} is being trained by another process; let it finish first.")
+        if maker.status != "finished":
+            execute(maker, cache, profile=profile, progress=progress)
 
 
 @contextlib.contextmanager
@@ -118,7 +135,7 @@ def scored_clip_length(spec: RunSpec) -> int:
 def _profile(run: Run, settings: dict[str, Any]) -> None:
     model = run.spec.model
     table = profile_model(
-        model["build"],
+        measured_build(run.spec),
         model=model["name"],
         size=model["size"],
         custom_imports=model.get("custom_imports", ()),
@@ -144,10 +161,22 @@ def training_job(run: Run) -> TrainingJob:
 def load_trained(spec: RunSpec, checkpoint: Path) -> nn.Module:
     """The model of a spec with the weights of a checkpoint, in eval mode.
 
+    Under ``auto_unet`` it comes joined with the U-Net of its first masks (``FirstMaskSegmenter``), whose weights are
+    taken from its own run in the store that the checkpoint lies in.
+
     Raises:
-        BenchError: the checkpoint is missing, damaged or of another model.
+        BenchError: a checkpoint is missing, damaged or of another model.
     """
     load_plugins()
+    model = _trained(spec, checkpoint)
+    first = maker_spec(spec)
+    if first is None:
+        return model.eval()
+    store = Path(checkpoint).resolve().parents[3]
+    return FirstMaskSegmenter(model=model, first=_trained(first, maker_checkpoint(spec, store))).eval()
+
+
+def _trained(spec: RunSpec, checkpoint: Path) -> Any:
     model: nn.Module = MODELS.build(dict(spec.model["build"]))
     try:
         model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
@@ -155,7 +184,7 @@ def load_trained(spec: RunSpec, checkpoint: Path) -> nn.Module:
         raise BenchError(
             f"The checkpoint {checkpoint} cannot be used ({error}); remove its run and train again."
         ) from error
-    return model.eval()
+    return model
 
 
 def predictor(model: nn.Module, device: torch.device) -> Predict:

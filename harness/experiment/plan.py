@@ -14,14 +14,20 @@ from harness.data import PreparedCache
 from harness.data.prepared import MANIFEST
 from harness.errors import ConfigError, unknown
 from harness.experiment.augment import is_robust, written_out
+from harness.experiment.first_mask import (
+    AUTO_UNET,
+    FIRST_FRAME,
+    choose_maker,
+    maker_spec,
+    protocol_of,
+    split_takers,
+)
 from harness.experiment.models import ModelChoice, choose_model
 from harness.experiment.source import dataset_config, open_data
 from harness.registry import DATASETS
 from harness.runs import RunSpec
 from harness.training import Recipe
 from harness.training.precision import resolve_device
-
-FIRST_FRAME = ("auto", "gt")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,13 +54,24 @@ class SuiteOptions:
 
 @dataclass(kw_only=True, slots=True)
 class SuitePlan:
-    """Every run of a suite, and the prepared data that all of them share."""
+    """Every run of a suite, and the prepared data that all of them share.
+
+    Attributes:
+        name, reference: of the report, and of the model that the others are compared with.
+        cache: the data.
+        specs: the runs of the table.
+        profile: arguments of ``profile_model``.
+        makers: runs whose models make the first masks of the others (``auto_unet``); no part of the table.
+        notes: sentences about what was asked for and left out.
+    """
 
     name: str
     reference: str
     cache: PreparedCache
     specs: list[RunSpec]
     profile: dict[str, Any] = field(default_factory=dict)
+    makers: list[RunSpec] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
@@ -65,12 +82,16 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     """
     suite = _suite(options)
     choices = [choose_model(name, suite["size"]) for name in suite["models"]]
+    maker, notes = None, []
+    if suite["first_frame"] == AUTO_UNET:
+        maker = choose_maker(suite["size"])
+        choices, notes = split_takers(choices)
     data_cfg = dataset_config(suite["dataset"], _data_options(options, suite))
     recipe = _recipe(options.recipe, data_cfg, suite["size"]) | suite.get("recipe", {})
     tree = {
         "recipe": recipe,
         "dataset": data_cfg["dataset"],
-        "models": {choice.name: choice.build for choice in choices},
+        "models": {choice.name: choice.build for choice in (*choices, *([maker] if maker else []))},
         "profile": suite.get("profile", {}),
     }
     if "generate" in data_cfg:
@@ -82,9 +103,19 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
     _check_structures(suite["structures"], cache)
     recipe = _fitted(recipe, cache)
-    specs = [_spec(choice, suite, recipe, cache, seed) for choice in choices for seed in suite["seeds"]]
+    protocol = protocol_of(suite["first_frame"], suite["structures"], maker)
+    specs = [_spec(choice, suite, recipe, cache, seed, protocol) for choice in choices for seed in suite["seeds"]]
+    makers = {spec.folder: spec for spec in map(maker_spec, specs) if spec is not None}
     name = options.name or _suite_name(suite, cache.manifest["options"], is_robust(recipe["augment"]))
-    return SuitePlan(name=name, reference=suite["reference"], cache=cache, specs=specs, profile=tree["profile"])
+    return SuitePlan(
+        name=name,
+        reference=suite["reference"],
+        cache=cache,
+        specs=specs,
+        profile=tree["profile"],
+        makers=list(makers.values()),
+        notes=notes,
+    )
 
 
 def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:
@@ -161,6 +192,7 @@ def _spec(
     recipe: dict[str, Any],
     cache: PreparedCache,
     seed: int,
+    protocol: dict[str, Any],
 ) -> RunSpec:
     model = dataclasses.asdict(choice)
     model["build"]["num_structures"] = len(STRUCTURE_SETS[suite["structures"]])
@@ -172,7 +204,6 @@ def _spec(
         "fingerprint": cache.fingerprint,
         "mark": cache.mark,
     }
-    protocol = {"first_frame": suite["first_frame"], "structures": suite["structures"]}
     return RunSpec(model=model, data=data, recipe=recipe, seed=seed, protocol=protocol)
 
 

@@ -34,6 +34,8 @@ def run_suite(
 ) -> SuiteOutcome:
     """Execute what is not finished yet. A failed run is reported and the next one starts.
 
+    Runs that make the first masks of others come first; they are no part of the outcome's ``runs``.
+
     Args:
         plan: specs and data.
         results_root: root of the results store.
@@ -46,10 +48,14 @@ def run_suite(
     """
     console = console or Console(stderr=True, highlight=False)
     store = RunStore(results_root)
+    makers = [store.open(spec, create=not dry_run) for spec in plan.makers]
     runs = [store.open(spec, create=not dry_run) for spec in plan.specs]
     outcome = SuiteOutcome(runs=runs)
-    for number, run in enumerate(runs, 1):
-        title = f"[{number}/{len(runs)}] {run.spec.model['label']}, seed {run.spec.seed}"
+    for sentence in plan.notes:
+        console.print(sentence)
+    for number, run in enumerate([*makers, *runs], 1):
+        role = " (first masks)" if number <= len(makers) else ""
+        title = f"[{number}/{len(makers) + len(runs)}] {run.spec.model['label']}{role}, seed {run.spec.seed}"
         if dry_run or run.status == "finished":
             console.print(f"{title}: {run.status} ({run.name})")
             continue

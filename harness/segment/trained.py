@@ -79,10 +79,10 @@ def _load(run: Run, weights: Path) -> Trained:
     if run.status != "finished":
         raise ConfigError(f"The run {run.name} is not finished (status: {run.status}); finish it or choose another.")
     first_frame = spec.protocol["first_frame"]
-    if first_frame != "auto":
+    if first_frame == "gt":
         raise ConfigError(
-            f"The run {run.name} was trained with a mask of the first frame (protocol {first_frame}), which a clip of "
-            "one's own does not have; choose a run with the protocol auto."
+            f"The run {run.name} needs the reference mask of the first frame (protocol {first_frame}), which a clip of "
+            "one's own does not have; choose a run with the protocol auto or auto_unet."
         )
     return Trained(
         name=run.name,

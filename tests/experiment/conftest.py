@@ -33,7 +33,7 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny(data_root: Path) -> Callable[..., SuiteOptions]:
     """``tiny(models=("unet",), ...)``: options of a suite of one small U-Net on the tiny phantom."""
 
