@@ -17,6 +17,9 @@ NEEDS_OPERATORS = ("PSAHead", "DCN", "DCNv2")
 COLOUR_ONLY = ("MSCAN",)  # takes the argument, but its stem has three channels whatever it says
 NEEDS_PACKAGES = {"mmdet": "mmdetection", "mmpretrain": "mmpretrain", "MaskFormerHead": "mmdetection"}
 
+POOLING_NEEDS_PX = 385
+"""Side of the smallest frame on which LRASPP's pooling window of 49 positions at stride 8 fits."""
+
 
 def list_templates() -> list[str]:
     """Names of the architecture templates that mmsegmentation ships, such as ``segformer_mit-b0``."""
@@ -47,11 +50,12 @@ def adapt(model: dict[str, Any], *, num_classes: int, in_channels: int, image_si
     it names one, ``image_size``. Auxiliary heads that predict boundaries instead of classes are dropped.
 
     Raises:
-        ConfigError: as ``check_parts``.
+        ConfigError: as ``check_parts`` and ``check_sizes``.
     """
     model = copy.deepcopy(model)
     model.pop("data_preprocessor", None)
     check_parts(model)
+    check_sizes(model, image_size)
     heads = model.get("auxiliary_head")
     if heads:
         heads = heads if isinstance(heads, list) else [heads]
@@ -123,6 +127,32 @@ def check_parts(model: dict[str, Any]) -> None:
             f"An mmseg model of type '{kind}' is no plain image segmentor; supported: {', '.join(SEGMENTORS)}."
         )
     _check_parts(model)
+
+
+def check_sizes(model: dict[str, Any], image_size: int) -> None:
+    """Refuse, in one sentence, a model whose parts do not fit each other or the frames.
+
+    Raises:
+        ConfigError: heads that expect other channels than the neck gives (``upernet_mae`` is such a template: its
+            heads are set right by the full configs that build on it), or a head whose fixed pooling window is larger
+            than the features of such frames.
+    """
+    heads = model.get("decode_head"), model.get("auxiliary_head")
+    heads_in = [head for part in heads for head in (part if isinstance(part, list | tuple) else [part]) if head]
+    neck = model.get("neck") or {}
+    if neck.get("type") == "Feature2Pyramid":
+        for head in heads_in:
+            given, expected = neck["embed_dim"], head["in_channels"]
+            if {given} != set(expected if isinstance(expected, list | tuple) else [expected]):
+                raise ConfigError(
+                    f"The parts of this mmseg model do not fit: its neck gives {given} channels, its {head['type']} "
+                    f"expects {expected}; choose another model, or set in_channels of its heads by 'options'."
+                )
+    if image_size < POOLING_NEEDS_PX and any(head["type"] == "LRASPPHead" for head in heads_in):
+        raise ConfigError(
+            "The part 'LRASPPHead' of this mmseg model averages windows of 49 positions at stride 8, which takes frames "
+            f"of at least {POOLING_NEEDS_PX} px, got {image_size}; choose another model or a larger image_size."
+        )
 
 
 def _check_parts(node: Any) -> None:

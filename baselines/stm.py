@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.stm_network import Decoder, KeyValueHead, MemoryEncoder
 from harness.modeling.aggregation import other_objects
@@ -137,6 +137,11 @@ class STM(MemorySegmenter):
     def remember(self, moment: Moment, trace: Elements | None) -> Memory:
         """Put the frame in waiting; ``trace`` holds the elements kept so far."""
         return Memory(trace, Pending(moment.frame, moment.masks, moment.time % self.memory_every == 0))
+
+    def checkpointed_modules(self) -> list[nn.Module]:
+        """The trunks' stages and the decoder's parts: what activation checkpointing computes again."""
+        decoder = [self.decoder, self.decoder.skip8, self.decoder.skip4]
+        return [*self.memory_encoder.trunk.stages(), *self.query_encoder.stages(), *decoder]
 
     def merge_for_inference(self) -> None:
         """Make one convolution of the memory encoder's three stems."""

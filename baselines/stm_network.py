@@ -52,6 +52,8 @@ class MemoryEncoder(nn.Module):
 class KeyValueHead(nn.Module):
     """Key and value of a stride-16 feature, each by one 3x3 convolution."""
 
+    float32_parts = ("key",)
+
     def __init__(self, in_channels: int, key_channels: int, value_channels: int) -> None:
         super().__init__()
         self.key = nn.Conv2d(in_channels, key_channels, 3, 1, 1)
@@ -68,6 +70,8 @@ class Decoder(nn.Module):
     A 3x3 convolution and a residual block at stride 16, two refinement stages (skip of the image, bilinear x2,
     residual block), and a 3x3 head with the outputs (background, object); their difference is the logit.
     """
+
+    float32_parts = ("head",)
 
     def __init__(self, in_channels: int, f8_channels: int, f4_channels: int, width: int) -> None:
         super().__init__()

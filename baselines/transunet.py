@@ -77,6 +77,8 @@ class TransUNet(FoldableSegmenter):
             None for training from scratch (the default; results then belong to a model trained from scratch).
     """
 
+    float32_parts = ("head",)
+
     def __init__(
         self,
         *,
@@ -113,6 +115,12 @@ class TransUNet(FoldableSegmenter):
         self.head = nn.Conv2d(decoder_widths[-1], num_structures + 1, 3, padding=1)
         if pretrained is not None:
             load_vit_npz(self.resnet, self.transformer, pretrained)
+
+    def checkpointed_modules(self) -> list[nn.Module]:
+        """Units, transformer layers and decoder blocks: what activation checkpointing computes again."""
+        stages = (self.resnet.block1, self.resnet.block2, self.resnet.block3)
+        units = [unit for stage in stages for unit in stage]
+        return [*units, *self.transformer.layers, self.decoder.conv_more, *self.decoder.blocks]
 
     def network(self, images: Tensor) -> Tensor:
         """Logits [N, K+1, H, W] of images [N, C, H, W] in [-1, 1]."""

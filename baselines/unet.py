@@ -52,6 +52,8 @@ class UNetCore(nn.Module):
         widths: channels per level, each twice the one before; ``len(widths) - 1`` halvings of the resolution.
     """
 
+    float32_parts = ("head",)
+
     def __init__(self, in_channels: int, out_channels: int, widths: Sequence[int]) -> None:
         super().__init__()
         if len(widths) < 2:
@@ -93,6 +95,10 @@ class UNet(FoldableSegmenter):
         super().__init__(num_structures=num_structures, in_channels=in_channels)
         self.core = UNetCore(in_channels, num_structures + 1, widths)
         self.stride = 2 ** (len(widths) - 1)
+
+    def checkpointed_modules(self) -> list[nn.Module]:
+        """Every level: what activation checkpointing computes again in the backward pass."""
+        return [self.core.inc, *self.core.downs, *self.core.ups]
 
     def network(self, images: Tensor) -> Tensor:
         """Logits [N, K+1, H, W] of images [N, C, H, W] in [-1, 1]."""

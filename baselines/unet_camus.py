@@ -33,6 +33,8 @@ class UNetCamusCore(nn.Module):
         norm: batch norm after every convolution (the study's "U-Net 2" has it, "U-Net 1" has not).
     """
 
+    float32_parts = ("head",)
+
     def __init__(
         self,
         in_channels: int,
@@ -87,6 +89,10 @@ class UNetCamus(FoldableSegmenter):
         super().__init__(num_structures=num_structures, in_channels=in_channels)
         self.core = UNetCamusCore(in_channels, num_structures + 1, encoder, bottleneck, decoder, norm)
         self.stride = 2 ** len(encoder)
+
+    def checkpointed_modules(self) -> list[nn.Module]:
+        """Every level: what activation checkpointing computes again in the backward pass."""
+        return [*self.core.encoder, self.core.bottleneck, *self.core.decoder]
 
     def network(self, images: Tensor) -> Tensor:
         """Logits [N, K+1, H, W] of images [N, C, H, W] in [-1, 1]."""

@@ -49,6 +49,8 @@ class UpStage(nn.Module):
 class UNetNnUCore(nn.Module):
     """The network alone: [N, in_channels, H, W] → [N, out_channels, H, W]; every decoder level has a 1x1 head."""
 
+    float32_parts = ("heads",)
+
     def __init__(self, in_channels: int, out_channels: int, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         if len(widths) < 2:
@@ -106,6 +108,10 @@ class UNetNnU(FoldableSegmenter):
         super().__init__(num_structures=num_structures, in_channels=in_channels)
         self.core = UNetNnUCore(in_channels, num_structures + 1, widths)
         self.stride = 2 ** (len(widths) - 1)
+
+    def checkpointed_modules(self) -> list[nn.Module]:
+        """Every level: what activation checkpointing computes again in the backward pass."""
+        return [*self.core.stages, *self.core.ups]
 
     def network(self, images: Tensor) -> Tensor:
         """Logits [N, K+1, H, W] of images [N, C, H, W] in [-1, 1]."""

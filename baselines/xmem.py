@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.xmem_memory import Bank, Limits, memorize, new_bank, read
 from baselines.xmem_network import Decoder, DecoderFeatures, KeyHeads, ValueEncoder
@@ -160,6 +160,11 @@ class XMem(MemorySegmenter):
         bank = None if trace is None or moment.time == 0 else trace.memory.bank
         sensory = self._no_sensory(moment.features) if trace is None else trace.memory.sensory
         return self._memorize(moment.frame, moment.features, moment.masks, bank, sensory)
+
+    def checkpointed_modules(self) -> list[nn.Module]:
+        """The trunks' stages, both fusers and the decoder's blocks: what activation checkpointing computes again."""
+        trunks = [*self.key_encoder.stages(), *self.value_encoder.trunk.stages()]
+        return [*trunks, self.value_encoder.fuser, self.decoder.fuser, self.decoder.up8, self.decoder.up4]
 
     def _memorize(self, frame: Tensor, features: Query, masks: Tensor, bank: Bank | None, sensory: Tensor) -> Memory:
         images = per_object(self.normalize(frame), self.num_structures)

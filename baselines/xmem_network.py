@@ -17,6 +17,8 @@ from harness.modeling.resnet import ResNetTrunk, load_torchvision
 class KeyHeads(nn.Module):
     """Key, shrinkage (conv² + 1) and selection (sigmoid) of a stride-16 feature, each by a 3x3 convolution."""
 
+    float32_parts = ("key", "shrinkage", "selection")
+
     def __init__(self, in_channels: int, key_channels: int) -> None:
         super().__init__()
         self.key = nn.Conv2d(in_channels, key_channels, 3, 1, 1)
@@ -157,6 +159,8 @@ class Decoder(nn.Module):
         update_width, sensory_channels: of the sensory update.
     """
 
+    float32_parts = ("head",)
+
     def __init__(
         self,
         channels: tuple[int, int, int],
@@ -185,4 +189,4 @@ class Decoder(nn.Module):
         g4 = self.up4(upsampled_sum(skip4, g8))
         logit = self.head(F.relu(g4))
         full = F.interpolate(logit.float(), scale_factor=4, mode="bilinear", align_corners=False)
-        return full, DecoderFeatures(g16, g8, torch.cat([g4, logit], 1))
+        return full, DecoderFeatures(g16, g8, torch.cat([g4, logit.to(g4.dtype)], 1))

@@ -10,6 +10,7 @@ import sys
 import click
 
 from harness import __version__
+from harness.allocator import keep_freed_memory
 from harness.errors import BenchError, nearest
 
 
@@ -43,6 +44,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: every expected failure ends as one sentence on stderr and an exit code that is not 0."""
+    keep_freed_memory()
     try:
         code = cli.main(arguments, prog_name="echobench", standalone_mode=False)
     except BenchError as error:

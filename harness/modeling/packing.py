@@ -47,6 +47,10 @@ class Packed(nn.Module):
             self.weight = self._reorder(x)
         return True
 
+    def _fused(self) -> tuple[str, list[Any], str]:
+        """oneDNN's name of the activation, its numbers and its algorithm."""
+        return self.activation, [], "none" if self.activation == "gelu" else ""
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Packed:
         """Share the weights, which never change, with the copy (packed ones cannot be copied)."""
         copy = type(self).__new__(type(self))
@@ -88,22 +92,20 @@ class PackedConv(Packed):
             padding, stride, dilation, groups = self.where
             return _finish(F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups), residual, self)
         if residual is None:
-            algorithm = "none" if self.activation == "gelu" else ""
-            return torch.ops.mkldnn._convolution_pointwise(
-                x, self.weight, self.bias, *self.where, self.activation, [], algorithm
-            )
-        unary = None if self.activation == "none" else self.activation
-        return torch.ops.mkldnn._convolution_pointwise.binary(
-            x, residual, self.weight, self.bias, *self.where, "add", 1.0, unary, [], None
+            return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *self.where, *self._fused())
+        relu = "relu" if self.activation == "relu" else None
+        out = torch.ops.mkldnn._convolution_pointwise.binary(
+            x, residual, self.weight, self.bias, *self.where, "add", 1.0, relu, [], None
         )
+        return F.gelu(out) if self.activation == "gelu" else out
 
 
 class PackedLinear(Packed):
-    """activation(linear(x)) or, without activation, linear(x) + residual, on the last dimension.
+    """activation(linear(x) + residual) on the last dimension.
 
     Args:
         linear: the layer, which is not changed.
-        activation: none or gelu (the exact one).
+        activation: applied after the residual sum (gelu is the exact one).
         dtype: of weights and output.
     """
 
@@ -120,12 +122,10 @@ class PackedLinear(Packed):
         residual = residual if residual is None else residual.to(self.dtype)
         if not self._packable(x):
             return _finish(F.linear(x, self.weight, self.bias), residual, self)
-        if residual is not None and self.activation == "none":
-            return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.weight, self.bias, "add")
-        if residual is not None:
-            raise ValueError(f"a residual cannot be added before the activation {self.activation}")
-        algorithm = "none" if self.activation == "gelu" else ""
-        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.activation, [], algorithm)
+        if residual is None:
+            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *self._fused())
+        out = torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.weight, self.bias, "add")
+        return _finish(out, None, self)
 
 
 def _finish(out: Tensor, residual: Tensor | None, layer: Packed) -> Tensor:
@@ -150,16 +150,19 @@ def pack(module: nn.Module, dtype: torch.dtype) -> None:
     """Replace, in place, everything below ``module`` that has a packed form; batch norms must be folded before.
 
     Inside a Sequential, the ReLU or GELU that follows a convolution or linear layer is fused into it. What has no
-    packed form keeps its parameters and its type.
+    packed form keeps its parameters and its type. A module may name, in an attribute ``float32_parts``, children that
+    stay float32 whatever ``dtype`` (they cast their input): heads whose output's rounding would show.
     """
+    exact = getattr(module, "float32_parts", ())
     if isinstance(module, nn.Sequential):
         _fuse_activations(module, dtype)
     for name, child in list(module.named_children()):
         if isinstance(child, Packed):
             continue
-        packed = packed_form(child, dtype)
+        own = torch.float32 if name in exact else dtype
+        packed = packed_form(child, own)
         if packed is None:
-            pack(child, dtype)
+            pack(child, own)
         else:
             setattr(module, name, packed)
 

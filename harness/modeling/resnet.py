@@ -96,6 +96,10 @@ class ResNetTrunk(nn.Module):
         """[N, C, H, W] → [N, width, H/4, W/4]: what comes before ``layer1``."""
         return self.maxpool(F.relu(self.bn1(self.conv1(x))))
 
+    def stages(self) -> tuple[nn.Module, nn.Module, nn.Module]:
+        """The three stages after the stem."""
+        return self.layer1, self.layer2, self.layer3
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[N, C, H, W] → features at strides 4, 8 and 16 (f4, f8, f16)."""
         f4 = self.layer1(self.stem(x))

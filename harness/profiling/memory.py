@@ -7,7 +7,7 @@ devices answer the same question: how much does it take to hold and run this mod
 
 from __future__ import annotations
 
-import ctypes
+import dataclasses
 import gc
 import resource
 from collections.abc import Iterator
@@ -17,16 +17,33 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.allocator import give_back_freed_memory
 from harness.modeling import VideoSegmenter
 from harness.profiling.settings import ProfileSettings, precision_context
 
 MIB = 2**20
-_M_MMAP_THRESHOLD = -3
 
 
 def weight_bytes(model: nn.Module) -> int:
     """Bytes of parameters and buffers."""
     return sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
+
+
+def held_bytes(state: Any) -> int:
+    """Bytes of the storages that a stream's state (dataclasses, tuples, lists of tensors) keeps alive, each once."""
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in _tensors(state)}
+    return sum(storages.values())
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        for item in dataclasses.fields(value):
+            yield from _tensors(getattr(value, item.name))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _tensors(part)
 
 
 def memory_row(model: VideoSegmenter, settings: ProfileSettings, length: int, mode: str) -> dict[str, Any]:
@@ -94,12 +111,10 @@ def _cpu_peak(model: VideoSegmenter, run: Any, settings: ProfileSettings) -> dic
 def _prepare_process() -> str:
     """Give freed memory back and reset the high-water mark; says how the peak will be read."""
     gc.collect()
+    give_back_freed_memory()
     try:
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_MMAP_THRESHOLD, 65536)
-        libc.malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
-    except (OSError, AttributeError):
+    except OSError:
         return "weights + rise of ru_maxrss"
     return "weights + rise of resident memory (VmHWM, reset)"
 

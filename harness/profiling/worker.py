@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 import torch
 
+from harness.allocator import keep_freed_memory
 from harness.modeling import VideoSegmenter
 from harness.profiling.complexity import complexity_row
 from harness.profiling.latency import cold_first_frame, latency_rows
@@ -30,6 +31,7 @@ OUT_OF_MEMORY = "out of memory"
 
 def run(request: dict[str, Any], out: TextIO) -> None:
     """Measure the model of a request and write rows to ``out`` as they come."""
+    keep_freed_memory()
     settings = ProfileSettings.from_dict(request["settings"])
     apply(settings)
     sys.path[:0] = [folder for folder in request["paths"] if folder not in sys.path]

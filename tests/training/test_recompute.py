@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from harness.config import list_configs, load
 from harness.modeling.resnet import ResNetTrunk
+from harness.registry import MODELS, load_plugins
 from harness.training.recompute import recompute_activations
 
 
@@ -74,3 +76,33 @@ def test_without_gradients_nothing_is_wrapped(mode: bool) -> None:
         a = model(x)
         torch.manual_seed(0)
         assert torch.equal(a, expected(x))
+
+
+MODELS_WITH_CONFIG = [name for name in list_configs("models") if "{template}" not in str(load("models", name).sizes)]
+
+
+def kept_and_trained(name: str, saving: bool) -> tuple[int, Tensor, dict[str, Tensor]]:
+    """Numbers kept for the backward pass, output and gradients of one step of a small model."""
+    load_plugins()
+    torch.manual_seed(0)
+    model = MODELS.build(load("models", name).sizes["small"].to_dict() | dict(num_structures=1)).train()
+    if saving:
+        assert recompute_activations(model) > 0
+    sizes: list[int] = []
+    torch.manual_seed(1)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):  # type: ignore[func-returns-value]
+        logits = model.forward_train(torch.rand(2, 3, 1, 64, 64)).logits
+    logits.square().mean().backward()
+    gradients = {key: p.grad for key, p in model.named_parameters() if p.grad is not None}
+    return sum(sizes), logits.detach(), gradients
+
+
+@pytest.mark.parametrize("name", MODELS_WITH_CONFIG)
+def test_every_model_keeps_less_and_learns_the_same(name: str) -> None:
+    (all_kept, plain, wanted), (kept, saving, found) = kept_and_trained(name, False), kept_and_trained(name, True)
+    assert kept < 0.8 * all_kept
+    torch.testing.assert_close(saving, plain, atol=1e-6, rtol=1e-5)
+    assert found.keys() == wanted.keys()
+    scale = max(float(gradient.abs().max()) for gradient in wanted.values())
+    for key, gradient in wanted.items():
+        torch.testing.assert_close(found[key] / scale, gradient / scale, atol=1e-5, rtol=0, msg=key)

@@ -1,0 +1,73 @@
+"""Does a stream need more memory the longer it gets? Peak memory of the inference path after few and after many frames.
+
+    python benchmarks/streaming_memory.py                        (paper size, 256 px, 10 and 300 frames; half an hour)
+    python benchmarks/streaming_memory.py --size small --models unet,xmem,stm
+
+Each figure comes from a process of its own (weights + rise of resident memory over one stream, see
+``harness/profiling/memory.py``). Expected: at most 20 MB more for GDKVM and the per-frame models, a bound for XMem
+(working memory of ten frames and a long-term memory of 10,000 elements), a straight line for STM, by its method: one
+frame in five is kept for good, which is ``state_mb`` more per frame. ``state_mb`` are the tensors that the stream holds
+at its end.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from typing import Any
+
+import click
+import torch
+
+from harness import config
+from harness.modeling import VideoSegmenter
+from harness.profiling.memory import MIB, held_bytes, memory_row
+from harness.profiling.settings import ProfileSettings, apply
+from harness.registry import MODELS, load_plugins
+
+
+@torch.inference_mode()
+def state_after(model: VideoSegmenter, length: int, image_size: int) -> Any:
+    """State of a stream of noise."""
+    generator = torch.Generator().manual_seed(0)
+    state = None
+    for _ in range(length):
+        frame = torch.rand(1, 1, image_size, image_size, generator=generator)
+        state = model.begin(frame) if state is None else state
+        _, state = model.step(frame, state)
+    return state
+
+
+def measured(task: tuple[str, str, int, int, int]) -> tuple[float, float]:
+    """Peak memory and the state's size in MiB, in the process that calls it."""
+    name, size, length, image_size, threads = task
+    settings = ProfileSettings(image_size=image_size, device="cpu", threads=threads).resolved()
+    apply(settings)
+    load_plugins()
+    torch.manual_seed(0)
+    build = config.load("models", name).sizes[size].to_dict() | {"num_structures": 1}
+    model = MODELS.build(build).eval().compile_for_inference()
+    state_after(model, 2, image_size)
+    peak = memory_row(model, settings, length, "memory_streaming")["peak_memory_mb"]
+    return peak, held_bytes(state_after(model, length, image_size)) / MIB if name in ("stm", "xmem", "gdkvm") else 0.0
+
+
+@click.command(help=__doc__)
+@click.option("--models", default="gdkvm,unet,unet_nnu,transunet,xmem,stm")
+@click.option("--size", default="paper")
+@click.option("--image-size", default=256)
+@click.option("--lengths", default="10,300", help="Frames of the streams.")
+@click.option("--threads", default=2)
+def main(models: str, size: str, image_size: int, lengths: str, threads: int) -> None:
+    print(f"{size}, {image_size} px, fp32 inference path, MiB; torch {torch.__version__}")
+    context = multiprocessing.get_context("spawn")
+    for name in models.split(","):
+        rows = []
+        for length in map(int, lengths.split(",")):
+            with context.Pool(1) as pool:
+                rows.append((length, *pool.apply(measured, ((name, size, length, image_size, threads),))))
+        text = "  ".join(f"T={length}: peak {peak:7.1f}, state {state:6.1f}" for length, peak, state in rows)
+        print(f"{name:10} {text}  more: {rows[-1][1] - rows[0][1]:+.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What a stream holds after many frames: nothing (per-frame models), a bounded bank (XMem), a growing one (STM)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import torch
+from test_stm import tiny as tiny_stm
+from test_xmem import tiny as tiny_xmem
+
+from baselines.unet import UNet
+from harness.modeling import VideoSegmenter
+from harness.profiling.memory import held_bytes
+
+MARKS = (100, 150, 200, 250, 300)
+
+
+@torch.inference_mode()
+def held(model: VideoSegmenter) -> dict[int, int]:
+    """Bytes of a stream's state after each of ``MARKS`` frames, through the inference path."""
+    fast, sizes, state = model.eval().compile_for_inference(), {}, None
+    for time in range(1, MARKS[-1] + 1):
+        frame = torch.rand(1, 1, 32, 32)
+        state = fast.begin(frame) if state is None else state
+        _, state = fast.step(frame, state)
+        if time in MARKS:
+            sizes[time] = held_bytes(state)
+    return sizes
+
+
+def test_a_per_frame_model_holds_nothing() -> None:
+    assert set(held(UNet(widths=(4, 8))).values()) == {0}
+
+
+def test_xmem_holds_a_bounded_bank() -> None:
+    sizes = held(tiny_xmem(max_frames=5, min_frames=3, prototypes=4, max_long_term=12))
+    assert max(sizes.values()) <= 1.1 * sizes[100]
+
+
+def test_stm_holds_a_bank_that_grows_in_a_straight_line() -> None:
+    sizes = held(tiny_stm())
+    steps = [sizes[b] - sizes[a] for a, b in pairwise(MARKS)]
+    per_kept_frame = 4 * (4 + 8) * 4  # 2x2 positions, key and value channels, float32
+    assert steps == [per_kept_frame * 10] * 4
+
+
+def test_a_storage_that_two_tensors_share_counts_once() -> None:
+    x = torch.zeros(10, 3)
+    assert held_bytes([x, (x[:5], x.T)]) == 120
+    assert held_bytes([x, (torch.zeros(5), x.T), 1, None]) == 140
+
+
+@pytest.mark.parametrize("build", [tiny_stm, tiny_xmem])
+def test_the_last_frame_s_features_are_not_held(build: type) -> None:
+    model = build()
+    with torch.inference_mode():
+        state = model.begin(torch.rand(1, 1, 64, 64))
+        _, state = model.step(torch.rand(1, 1, 64, 64), state)
+    assert state.memory.features is None
