@@ -16,7 +16,7 @@ from gdkvm.fusion import KeyPixelFusion, ReadoutFusion
 from gdkvm.memory import KeyScale, check_choice, memory_key
 from gdkvm.objects import ObjectSummariser, stride16_masks
 from gdkvm.rule_registry import build_rule
-from gdkvm.rules import GateInput
+from gdkvm.rules import LARGEST_DECAY, GateInput
 from gdkvm.transformer import QueryTransformer
 from harness.modeling.aggregation import object_masks, other_objects, soft_aggregate
 from harness.modeling.contract import AuxiliaryLogits, TrainingOutput, VideoSegmenter
@@ -92,6 +92,7 @@ class GDKVM(VideoSegmenter):
         update_rule: see ``gdkvm.rule_registry.list_rules``. ``gated`` is the paper's rule with the re-release's
             correction; ``released`` is the first release's arithmetic, which can diverge.
         gate_input: what the gates look at, ``state`` (published) or ``write``.
+        decay_init: the decay gates start from A ~ U(0, ``decay_init``) (published: 16); larger forgets faster.
         key_scale: ``none`` (published), ``bound`` (default: λmax(KKᵀ) <= 1, so an update never expands what it
             erases) or ``l2``; see ``gdkvm.memory.memory_key``.
         value_pixel_feature: ``stale`` (published: the value encoder of frame t sees the pixel feature of t−1) or
@@ -122,6 +123,7 @@ class GDKVM(VideoSegmenter):
         kpff: bool = True,
         update_rule: str = "gated",
         gate_input: GateInput = "state",
+        decay_init: float = LARGEST_DECAY,
         key_scale: KeyScale = "bound",
         value_pixel_feature: ValuePixelFeature = "current",
         auxiliary_weight: float = 0.01,
@@ -142,7 +144,13 @@ class GDKVM(VideoSegmenter):
         self.key_projector = KeyProjector(c16, width, key_width) if lkva else None
         self.key_fusion = KeyPixelFusion(width, key_width) if lkva and kpff else None
         self.rule = (
-            build_rule(update_rule if gdr else "sum", value_width=width, heads=heads, gate_input=gate_input)
+            build_rule(
+                update_rule if gdr else "sum",
+                value_width=width,
+                heads=heads,
+                gate_input=gate_input,
+                decay_init=decay_init,
+            )
             if lkva
             else None
         )

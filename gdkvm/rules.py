@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from gdkvm.memory import associate, check_choice, gated_step, read, spread
 
 GateInput = Literal["state", "write"]
+LARGEST_DECAY = 16.0
+"""Upper end of the published initialisation A ~ U(0, 16) of a decay gate."""
 
 
 class UpdateRule(nn.Module):
@@ -26,7 +28,7 @@ class UpdateRule(nn.Module):
         value_width: Cv, channels of the value.
         heads: number of gate heads; it must divide ``value_width``.
         gate_input: what the gates look at: ``state`` S_{t-1} (published) or ``write``, the association K Vᵀ that
-            the current frame would write.
+            the current frame would write. Rules without such gates (``sum``, ``token``, ``livos``) have no use for it.
     """
 
     def __init__(self, value_width: int, heads: int = 8, gate_input: GateInput = "state") -> None:
@@ -77,9 +79,16 @@ class DecayGate(nn.Module):
         super().__init__()
         self.released = released
         self.project = nn.Linear(width, heads, bias=False)
-        self.a_log = nn.Parameter(torch.log(torch.empty(heads).uniform_(0, 16).clamp_min(1e-3)))
+        self.a_log = nn.Parameter(torch.log(torch.empty(heads).uniform_(0, LARGEST_DECAY).clamp_min(1e-3)))
         step = torch.exp(torch.empty(heads).uniform_(math.log(1e-3), math.log(0.1)))
         self.dt_bias = nn.Parameter(step + torch.log(-torch.expm1(-step)))
+
+    def start_below(self, largest: float) -> None:
+        """Turn a fresh A ~ U(0, ``LARGEST_DECAY``) into A ~ U(0, ``largest``)."""
+        if not largest > 0:
+            raise ValueError(f"decay_init must be positive, got {largest}")
+        with torch.no_grad():
+            self.a_log += math.log(largest / LARGEST_DECAY)
 
     def log_decay(self, source: Tensor) -> Tensor:
         """−exp(A_log)·softplus(a + dt_bias), [..., width] → [..., heads]."""

@@ -1,5 +1,5 @@
 # echobench ablate tune                                              (make ablate STUDY=tune)
-# TPE over the learning rate, the loss and the gates; trials that fall behind the median are stopped early.
+# TPE over the learning rate, the weights of the loss, the gates' initialisation and input, and the key scale; trials that fall behind the median are stopped early.
 # The objective is the validation Dice of the best checkpoint; the test split takes no part in any choice.
 study = dict(
     kind="tpe",
@@ -18,6 +18,14 @@ study = dict(
             type="float",
             low=0.003,
             high=0.1,
+            log=True,
+        ),
+        decay=dict(
+            label="Initial decay",  # the decay gates start from A ~ U(0, this); published: 16
+            sets="models.gdkvm.decay_init",
+            type="float",
+            low=0.25,
+            high=64.0,
             log=True,
         ),
         gate=dict(label="Gate input", sets="models.gdkvm.gate_input", type="categorical", choices=["state", "write"]),
