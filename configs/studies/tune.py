@@ -1,5 +1,6 @@
 # echobench ablate tune                                              (make ablate STUDY=tune)
-# TPE over the learning rate, the weights of the loss, the gates' initialisation and input, and the key scale; trials that fall behind the median are stopped early.
+# TPE over the learning rate, the weights of the loss, the gates' initialisation and input, and the key scale; trials that
+# fall behind the median are stopped early.
 # The objective is the validation Dice of the best checkpoint; the test split takes no part in any choice.
 study = dict(
     kind="tpe",
