@@ -105,7 +105,12 @@ class LivosRule(UpdateRule):
 
 
 def newton_schulz(matrix: Tensor, steps: int) -> Tensor:
-    """Iterate X ← X (3 I − Xᵀ X) / 2 from X = matrix / ‖matrix‖_F: towards Xᵀ X = I, for [..., rows >= columns]."""
+    """Iterate X ← X (3 I − Xᵀ X) / 2 from X = matrix / ‖matrix‖_F: towards Xᵀ X = I, for [..., rows >= columns].
+
+    Every singular value goes to one from below, the small ones by a factor of 1.5 per step at first: after 15 steps
+    those of at least 1 % of ‖matrix‖_F are within 1e-6 of one, after 5 only those of at least 25 %. A singular value of
+    zero stays zero: a matrix without full rank ends with orthonormal columns on its range alone.
+    """
     x = matrix / matrix.flatten(-2).norm(dim=-1).clamp_min(1e-12)[..., None, None]
     for _ in range(steps):
         x = 1.5 * x - 0.5 * x @ (x.transpose(-1, -2) @ x)
@@ -115,11 +120,15 @@ def newton_schulz(matrix: Tensor, steps: int) -> Tensor:
 class OrthogonalRule(DeltaRule):
     """The delta step, then Newton–Schulz towards SᵀS = I in each head's block [Ck, Cv / heads].
 
+    With the default number of steps SᵀS = I holds to 1e-5 in float32 as soon as no singular value of the block is below
+    1 % of its norm; directions that were hardly written yet have smaller ones, which rise from frame to frame and never
+    exceed one. See ``newton_schulz``.
+
     Raises:
         ValueError: in the first step, when a head has more value channels than the key has channels.
     """
 
-    steps: ClassVar[int] = 5
+    steps: ClassVar[int] = 15
 
     def begin(self, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
         return self._orthogonalise(associate(key, value))

@@ -1,24 +1,78 @@
-"""The default never diverges: states and logits stay bounded over many random frames."""
+"""The default never diverges: states and logits stay bounded over many random frames.
+
+Here at the published layout of the state (64 x 256, 8 gate heads) with narrow trunks; ``benchmarks/stability.py`` does
+the same with the whole reference network, twenty initialisations and both precisions.
+
+What holds: the norm stays within a few times that of one frame's values, and grows at most by diffusion, i.e. with the
+square root of time. Rows whose gates close (alpha near 1, beta near 0) neither decay nor are erased, so a constant
+bound independent of the stream does not exist; in 20,000 steps the largest norm seen was eight times a frame's values.
+"""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from test_model import TINY
+from torch import Tensor
 
 from gdkvm.memory import memory_key
 from gdkvm.model import GDKVM
 from gdkvm.rules import GatedRule, ReleasedRule
 
+NARROW = dict(
+    image_depth=18, image_width=8, value_depth=18, value_width=8, queries=4, blocks=1, attention_heads=2,
+    feed_width=32, decoder_widths=(16, 16),
+)  # fmt: skip
+"""All that does not shape the state is small; width 256, key width 64 and 8 heads are the defaults."""
+FRAMES = 1000
+DIFFUSION = 1.6
+"""Largest norm of the second half over that of the first: √2 for diffusion and a margin for chance; 2 is linear growth."""
+
+
+def autocast(precision: str) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+
+
+def seen_by(model: GDKVM, frames: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Keys [n, 64, P], values [n, 1, 256, P] and pixel features of frames as this model makes them, in float32."""
+    features = model.encode(frames)
+    values = model.value_encoder(features.image, masks, torch.zeros_like(masks), features.for_value)
+    return features.key, values.float().flatten(2).unsqueeze(1), features.pixel.float()
+
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_thousand_steps_of_the_published_widths_keep_the_state_bounded(seed: int) -> None:
+def test_a_thousand_frames_of_any_initialisation_keep_its_state_bounded_in_both_precisions(seed: int) -> None:
+    torch.manual_seed(seed)
+    model = GDKVM(**NARROW).eval()
+    frames, masks = torch.rand(24, 1, 64, 64), torch.rand(24, 1, 64, 64)
+    with torch.no_grad():
+        both = []
+        for precision in ("fp32", "bf16"):
+            with autocast(precision):
+                both.append(seen_by(model, frames, masks))
+        # two streams side by side: what the network makes of the frames in float32, and in bf16
+        keys, values, pixels = (torch.stack(parts, 1) for parts in zip(*both, strict=True))
+        order = torch.randint(0, len(frames), (FRAMES,)).tolist()
+        state = model.rule.begin(keys[order[0]], values[order[0]], pixels[order[0]])
+        norms = []
+        for i in order[1:]:
+            state = model.rule(state, keys[i], values[i], pixels[i])
+            norms.append(state.flatten(1).norm(dim=1))
+    assert state.shape == (2, 1, 64, 256)
+    assert state.dtype == torch.float32
+    course = torch.stack(norms)
+    assert course.isfinite().all()
+    assert (course[500:].amax(0) <= DIFFUSION * course[:500].amax(0)).all()
+    assert (course.amax(0) <= 8 * values.flatten(2).norm(dim=2).amax(0)).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_thousand_steps_on_wild_keys_and_values_keep_the_state_bounded(seed: int) -> None:
     torch.manual_seed(seed)
     rule = GatedRule(256).eval()
     norms, largest_value = [], 0.0
     with torch.no_grad():
         state = None
-        for _ in range(1000):
+        for _ in range(FRAMES):
             key = memory_key(2 * torch.randn(1, 64, 4, 4), "bound")
             value = 5 * torch.randn(1, 1, 256, 16)
             largest_value = max(largest_value, float(value.norm()))
@@ -29,20 +83,19 @@ def test_a_thousand_steps_of_the_published_widths_keep_the_state_bounded(seed: i
     assert max(norms) <= 3 * largest_value
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "seed"), [("fp32", 0), ("bf16", 7)])
-def test_a_thousand_random_frames_leave_the_default_model_finite(precision: str, seed: int) -> None:
+def test_hundreds_of_random_frames_leave_the_whole_model_finite(precision: str, seed: int) -> None:
     torch.manual_seed(seed)
-    model = GDKVM(**TINY).eval()
-    frame = torch.rand(1, 1, 16, 16)
-    norms = []
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-        stream = model.begin(frame)
-        for _ in range(1000):
-            logits, stream = model.step(torch.rand(1, 1, 16, 16), stream)
+    model = GDKVM(**NARROW).eval()
+    norms, finite = [], True
+    with torch.inference_mode(), autocast(precision):
+        stream = model.begin(torch.rand(1, 1, 32, 32))
+        for _ in range(300):
+            logits, stream = model.step(torch.rand(1, 1, 32, 32), stream)
             norms.append(float(stream.memory.state.norm()))
-            assert torch.isfinite(logits).all()
-    assert max(norms[500:]) <= 2 * max(norms[:500])
+            finite &= bool(logits.isfinite().all())
+    assert finite
+    assert max(norms[150:]) <= DIFFUSION * max(norms[:150])
     assert stream.memory.state.dtype == torch.float32
 
 

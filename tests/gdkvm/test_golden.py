@@ -3,7 +3,9 @@
 Two facts about the recordings matter. In file b no mask is given, so both objects are equal until rounding tells
 them apart: the published code's attention masks compare their equal logits with >=, and in each variant the
 recording holds exactly one pixel of one object where rounding decided such a tie. ``TIES`` breaks that tie as
-recorded; everything after it agrees. In file a the released arithmetic is chaotic (its state grows to 1e5): in its
+recorded; everything after it agrees. No order of operations does so by itself: with the tolerance ``TIE`` at zero,
+the same network breaks its first tie elsewhere under oneDNN's convolutions (frame 1, stage 0, the recorded pixel) than
+under torch's own (frame 0, stage 2, its neighbour), because they round two equal items of a batch differently. In file a the released arithmetic is chaotic (its state grows to 1e5): in its
 last two frames a change of the input by one part in a million moves the logits by more than the tolerance, so
 there only the states can be compared.
 """

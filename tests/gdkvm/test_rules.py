@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gdkvm import naive
-from gdkvm.extra_rules import LivosRule, chunked_delta, newton_schulz
+from gdkvm.extra_rules import LivosRule, OrthogonalRule, chunked_delta, newton_schulz
 from gdkvm.memory import associate, gated_step, memory_key, spread, unit_key
 from gdkvm.rule_registry import ALIASES, RULES, build_rule, list_rules
 from gdkvm.rules import UpdateRule
@@ -26,9 +26,9 @@ def inputs(batch: int = 2, objects: int = 2, seed: int = 0) -> tuple[Tensor, Ten
     return state, key, value, torch.randn(batch, CV, 1, PIXELS, generator=g, dtype=torch.float64)
 
 
-def rule_of(name: str, seed: int = 0) -> UpdateRule:
+def rule_of(name: str, seed: int = 0, gate_input: str = "state") -> UpdateRule:
     torch.manual_seed(seed)
-    return build_rule(name, value_width=CV, heads=HEADS).double()
+    return build_rule(name, value_width=CV, heads=HEADS, gate_input=gate_input).double()
 
 
 def naive_alpha(rule: UpdateRule, state: Tensor, released: bool) -> Tensor:
@@ -49,15 +49,16 @@ def naive_beta(rule: UpdateRule, state: Tensor) -> Tensor:
 def reference(rule: UpdateRule, name: str, state: Tensor, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
     """One batch item and object, by the naive functions; livos returns state and normaliser side by side."""
     one = torch.ones_like(state)
+    source = state if rule.gate_input == "state" else naive.naive_write(key, value)
     if name == "sum":
         return naive.naive_sum(state, key, value)
     if name == "delta":
-        return naive.naive_gated(state, key, value, one, naive_beta(rule, state))
+        return naive.naive_gated(state, key, value, one, naive_beta(rule, source))
     if name == "decay":
-        return naive_alpha(rule, state, False) * state + naive.naive_write(key, value)
+        return naive_alpha(rule, source, False) * state + naive.naive_write(key, value)
     if name in ("gated", "released"):
-        alpha = naive_alpha(rule, state, name == "released")
-        return naive.naive_gated(state, key, value, alpha, naive_beta(rule, state))
+        alpha = naive_alpha(rule, source, name == "released")
+        return naive.naive_gated(state, key, value, alpha, naive_beta(rule, source))
     if name == "token":
         blocks = []
         for head in range(HEADS):
@@ -71,14 +72,15 @@ def reference(rule: UpdateRule, name: str, state: Tensor, key: Tensor, value: Te
     if name == "livos":
         gate = torch.sigmoid(rule.image_gate.weight @ pixel.flatten(1).mean(1) + rule.image_gate.bias)
         return torch.cat(naive.naive_livos(state, state * 0 + 2, key, value, gate), 1)
-    delta = naive.naive_gated(state, key, value, one, naive_beta(rule, state))
+    delta = naive.naive_gated(state, key, value, one, naive_beta(rule, source))
     blocks = [naive.naive_orthogonal(block) for block in delta.chunk(HEADS, 1)]
     return torch.cat(blocks, 1)
 
 
+@pytest.mark.parametrize("gate_input", ["state", "write"])
 @pytest.mark.parametrize("name", list_rules())
-def test_a_rule_equals_its_naive_reference(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    rule = rule_of(name)
+def test_a_rule_equals_its_naive_reference(name: str, gate_input: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = rule_of(name, gate_input=gate_input)
     if name == "orthogonal":
         monkeypatch.setattr(type(rule), "steps", 60)
     state, key, value, pixel = inputs()
@@ -142,6 +144,45 @@ def test_newton_schulz_ends_at_orthonormal_columns() -> None:
     matrix = torch.randn(3, 7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     x = newton_schulz(matrix, 40)
     torch.testing.assert_close(x.transpose(-1, -2) @ x, torch.eye(4, dtype=torch.float64).expand(3, 4, 4))
+
+
+def with_singular_values(values: Tensor, rows: int, seed: int = 0) -> Tensor:
+    """A matrix [rows, len(values)] with these singular values."""
+    g = torch.Generator().manual_seed(seed)
+    left = torch.linalg.qr(torch.randn(rows, len(values), generator=g, dtype=torch.float64))[0]
+    right = torch.linalg.qr(torch.randn(len(values), len(values), generator=g, dtype=torch.float64))[0]
+    return left * values @ right
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-6)], ids=str)
+def test_the_default_steps_reach_the_stated_tolerance_from_one_percent_of_the_norm(
+    dtype: torch.dtype, tolerance: float
+) -> None:
+    values = torch.linspace(0.01, 0.3, 32, dtype=torch.float64)
+    values = torch.cat([values[:1], values[1:] * ((1 - 0.01**2) / values[1:].square().sum()).sqrt()])
+    matrix = 7 * with_singular_values(values, 64).to(dtype)
+    x = newton_schulz(matrix, OrthogonalRule.steps)
+    assert (x.T @ x - torch.eye(32, dtype=dtype)).abs().max() < tolerance
+
+
+def test_smaller_singular_values_rise_and_none_exceeds_one() -> None:
+    values = torch.tensor([1.0, 1e-2, 1e-3, 0.0], dtype=torch.float64)
+    reached = torch.linalg.svdvals(newton_schulz(with_singular_values(values, 7), OrthogonalRule.steps))
+    assert reached.max() <= 1 + 1e-12
+    assert 0.3 < reached[2] < 1
+    assert reached[3] < 1e-9
+
+
+def test_the_orthogonal_rule_s_state_has_orthonormal_columns_in_each_head() -> None:
+    rule = build_rule("orthogonal", value_width=CV, heads=HEADS)
+    _, key, value, pixel = (x.float() for x in inputs())
+    state = rule.begin(key, value, pixel)
+    for seed in range(1, 5):
+        _, key, value, pixel = (x.float() for x in inputs(seed=seed))
+        state = rule(state, key, value, pixel)
+        blocks = state.unflatten(-1, (HEADS, -1)).transpose(-2, -3)
+        size = CV // HEADS
+        assert (blocks.transpose(-1, -2) @ blocks - torch.eye(size)).abs().max() < 1e-5
 
 
 def test_orthogonal_refuses_heads_wider_than_the_key() -> None:
