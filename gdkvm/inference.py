@@ -6,12 +6,21 @@ import copy
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from gdkvm.direct import call_directly
 from gdkvm.memory import check_choice
 from gdkvm.model import GDKVM, Memory
-from gdkvm.packed import PackedConv, pack
+from gdkvm.packed import (
+    PackedDecoder,
+    PackedReadoutFusion,
+    PackedValueEncoder,
+    packed_summariser,
+    packed_trunk,
+)
+from gdkvm.packed_transformer import PackedQueryTransformer
 from harness.modeling.contract import TrainingOutput, VideoSegmenter
+from harness.modeling.packing import PackedConv, pack
 
 Precision = Literal["fp32", "bf16"]
 ENCODE_CHUNK = 2
@@ -58,30 +67,25 @@ class InferenceGDKVM(VideoSegmenter):
             raise ValueError("a model compiled for inference cannot be trained; train the original one")
         return super().train(False)
 
-    def _autocast(self, device: torch.device) -> torch.autocast:
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16")
-
     @torch.no_grad()
     def _begin(self, frame: Tensor, first_mask: Tensor | None) -> Memory:
         return self.model._begin(frame, first_mask)
 
     @torch.no_grad()
     def _step(self, frame: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        with self._autocast(frame.device):
-            return self.model._step(frame, memory)
+        return self.model._step(frame, memory)
 
     @torch.no_grad()
     def _clip(self, frames: Tensor, first_mask: Tensor | None) -> Tensor:
         batch, length = frames.shape[:2]
         memory = self._begin(frames[:, 0], first_mask)
         logits = frames.new_empty(batch, length, self.num_structures + 1, *frames.shape[-2:], dtype=torch.float32)
-        with self._autocast(frames.device):
-            for start in range(0, length, self.chunk):
-                part = frames[:, start : start + self.chunk]
-                features = self.model.encode(part.flatten(0, 1))
-                for t in range(part.shape[1]):
-                    output, memory = self.model._next(features.frame(t, part.shape[1]), memory, auxiliary=False)
-                    logits[:, start + t] = output.logits
+        for start in range(0, length, self.chunk):
+            part = frames[:, start : start + self.chunk]
+            features = self.model.encode(part.flatten(0, 1))
+            for t in range(part.shape[1]):
+                output, memory = self.model._next(features.frame(t, part.shape[1]), memory, auxiliary=False)
+                logits[:, start + t] = output.logits
         return logits
 
     def _train_clip(self, frames: Tensor, first_mask: Tensor | None) -> TrainingOutput:
@@ -92,10 +96,19 @@ def _packed_copy(model: GDKVM, dtype: torch.dtype) -> GDKVM:
     """Copy without auxiliary heads, packed; everything but the float32 parts is in ``dtype``."""
     packed = copy.deepcopy(model).eval().requires_grad_(False)
     del packed.sensory_head
-    packed.transformer.mask_heads = packed.transformer.mask_heads[:-1]
-    head = packed.decoder.head
-    del packed.decoder.head
-    pack(packed, dtype)
-    packed.transformer.to(dtype)
-    packed.decoder.add_module("head", PackedConv(head, None, "none", torch.float32))
+    parts: dict[str, nn.Module] = dict(
+        image_encoder=packed_trunk(packed.image_encoder, dtype),
+        value_encoder=PackedValueEncoder(packed.value_encoder, model.num_structures, dtype),
+        readout_fusion=PackedReadoutFusion(packed.readout_fusion, model.num_structures, dtype),
+        summariser=packed_summariser(packed.summariser),
+        transformer=PackedQueryTransformer(packed.transformer, dtype),
+        decoder=PackedDecoder(packed.decoder, dtype),
+        pixel_projector=PackedConv(packed.pixel_projector, "none", dtype),
+    )
+    for name, part in parts.items():
+        setattr(packed, name, part)
+    for own in (packed.key_projector, packed.key_fusion):
+        if own is not None:
+            pack(own, dtype)
+    call_directly(packed)
     return packed

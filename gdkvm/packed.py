@@ -1,186 +1,225 @@
-"""Inference forms of GDKVM's convolutional blocks: batch norm folded, weights packed, activations fused.
+"""Inference forms of GDKVM's convolutional parts: norms folded, weights packed, sums and activations fused.
 
-On the CPU a convolution reorders its weights at every call; for 3x3 kernels on the small maps at stride 16 that costs
-more than the arithmetic. ``PackedConv`` stores them once in the layout that oneDNN wants and lets it apply the
-activation and the residual sum while it writes the output. Where oneDNN is missing, and on other devices, the same
-modules run the ordinary operators in channels-last layout.
+Every class computes what the class of the same name without ``Packed`` computes, from its weights.
 """
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from gdkvm.blocks import ChannelAttentionBlock, expand_objects
-from gdkvm.decoder import UpBlock
-from harness.modeling.resnet import BasicBlock, Bottleneck, ResNetTrunk
+from gdkvm.blocks import ChannelAttentionBlock, FeatureFuser, expand_objects
+from gdkvm.decoder import MaskDecoder, UpBlock
+from gdkvm.encoder import ValueEncoder
+from gdkvm.fusion import ReadoutFusion
+from gdkvm.objects import ObjectSummariser
+from gdkvm.sensory import MultiScaleUpdate
+from gdkvm.winograd import fast_conv
+from harness.modeling.folding import fold_batch_norm
+from harness.modeling.packed_blocks import PackedTrunk
+from harness.modeling.packing import PackedConv, pack
+from harness.modeling.resnet import ResNetTrunk
 
-Activation = Literal["none", "relu", "gelu"]
+
+def conv_of(weight: Tensor, bias: Tensor | None, like: nn.Conv2d) -> nn.Conv2d:
+    """A convolution with other weights [out, in, k, k] and the stride and padding of ``like``."""
+    size, stride, padding = like.kernel_size[0], like.stride[0], int(like.padding[0])
+    conv = nn.Conv2d(weight.shape[1], weight.shape[0], size, stride, padding, bias=bias is not None, device="meta")
+    conv.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    conv.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+    return conv.eval()
 
 
-class PackedConv(nn.Module):
-    """A convolution for inference, optionally with a batch norm folded into it and an activation fused.
+class RectifiedPool(nn.Module):
+    """Max-pooling 3x3 with stride 2 and padding 1 of values >= 0, by maxima of rows and then of columns.
 
-    Weights are packed for the input size of the first call; other sizes work too, a little slower.
-
-    Args:
-        conv: the convolution; it is not changed.
-        norm: a batch norm in eval mode that follows it.
-        activation: applied to the output (after the residual sum, where there is one).
-        dtype: of weights and output.
+    Unlike the ordinary operator it keeps no positions of the maxima.
     """
 
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(
-        self,
-        conv: nn.Conv2d,
-        norm: nn.BatchNorm2d | None = None,
-        activation: Activation = "none",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        super().__init__()
-        weight, bias = conv.weight.detach(), None if conv.bias is None else conv.bias.detach()
-        if norm is not None:
-            mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
-            fused = fuse_conv_bn_weights(weight, bias, mean, variance, norm.eps, norm.weight, norm.bias)
-            weight, bias = fused[0].detach(), fused[1].detach()
-        if bias is None:
-            bias = weight.new_zeros(weight.shape[0])
-        self.register_buffer("bias", bias.to(dtype), persistent=False)
-        self.register_buffer("weight", weight.to(dtype, memory_format=torch.channels_last), persistent=False)
-        self.activation: Activation = activation
-        self.stride, self.padding, self.dilation = list(conv.stride), _pair(conv.padding), list(conv.dilation)
-        self.groups = conv.groups
-        self.packed: Tensor | None = None
-
-    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        """activation(conv(x) + residual) in channels-last layout."""
-        x = x.to(self.bias.dtype).contiguous(memory_format=torch.channels_last)
-        if x.device.type != "cpu" or not torch.backends.mkldnn.is_available():
-            return self._plain(x, residual)
-        if self.packed is None:
-            self.packed = torch.ops.mkldnn._reorder_convolution_weight(
-                self.weight, self.padding, self.stride, self.dilation, self.groups, list(x.shape)
-            )
-            self.weight = self.weight.new_empty(0)
-        where = (self.padding, self.stride, self.dilation, self.groups)
-        if residual is None:
-            return torch.ops.mkldnn._convolution_pointwise(
-                x, self.packed, self.bias, *where, self.activation, [], "none" if self.activation == "gelu" else ""
-            )
-        residual = residual.to(x.dtype).contiguous(memory_format=torch.channels_last)
-        unary = None if self.activation == "none" else self.activation
-        return torch.ops.mkldnn._convolution_pointwise.binary(
-            x, residual, self.packed, self.bias, *where, "add", 1.0, unary, [], None
-        )
-
-    def _plain(self, x: Tensor, residual: Tensor | None) -> Tensor:
-        out = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
-        if residual is not None:
-            out = out + residual
-        if self.activation == "none":
-            return out
-        return F.relu(out, inplace=True) if self.activation == "relu" else F.gelu(out)
-
-
-def _pair(padding: str | tuple[int, ...]) -> list[int]:
-    if isinstance(padding, str):
-        raise ValueError(f"padding must be numbers, got {padding!r}")
-    return list(padding)
-
-
-class PackedResidual(nn.Module):
-    """A basic block or bottleneck of a ResNet: convolutions with folded norms, the last one adds the shortcut."""
-
-    def __init__(self, block: BasicBlock | Bottleneck, dtype: torch.dtype) -> None:
-        super().__init__()
-        pairs = [(block.conv1, block.bn1), (block.conv2, block.bn2)]
-        if isinstance(block, Bottleneck):
-            pairs.append((block.conv3, block.bn3))
-        self.convs = nn.ModuleList(PackedConv(conv, norm, "relu", dtype) for conv, norm in pairs)
-        short = block.downsample
-        self.shortcut = None
-        if short is not None:
-            self.shortcut = PackedConv(cast(nn.Conv2d, short[0]), cast(nn.BatchNorm2d, short[1]), "none", dtype)
-
     def forward(self, x: Tensor) -> Tensor:
-        out = x
-        for conv in self.convs[:-1]:
-            out = conv(out)
-        return self.convs[-1](out, x if self.shortcut is None else self.shortcut(x))
+        """[N, C, 2h, 2w] → [N, C, h, w]; odd sizes go the ordinary way."""
+        if x.shape[-1] % 2 or x.shape[-2] % 2:
+            return F.max_pool2d(x, 3, 2, 1)
+        rows = torch.maximum(x[:, :, 0::2], x[:, :, 1::2])
+        torch.maximum(rows[:, :, 1:], x[:, :, 1:-1:2], out=rows[:, :, 1:])
+        out = torch.maximum(rows[..., 0::2], rows[..., 1::2])
+        torch.maximum(out[..., 1:], rows[..., 1:-1:2], out=out[..., 1:])
+        return out
 
 
-class PackedTrunk(nn.Module):
-    """A ResNet trunk of packed blocks, with the outputs of ``ResNetTrunk``."""
-
-    def __init__(self, trunk: ResNetTrunk, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.stem = PackedConv(trunk.conv1, trunk.bn1, "relu", dtype)
-        self.pool = trunk.maxpool
-        stages = (trunk.layer1, trunk.layer2, trunk.layer3)
-        self.stages = nn.ModuleList(
-            nn.Sequential(*(PackedResidual(cast(BasicBlock | Bottleneck, block), dtype) for block in stage))
-            for stage in stages
-        )
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[N, C, H, W] → features at strides 4, 8 and 16."""
-        f4 = self.stages[0](self.pool(self.stem(x)))
-        f8 = self.stages[1](f4)
-        return f4, f8, self.stages[2](f8)
+def packed_trunk(trunk: ResNetTrunk, dtype: torch.dtype) -> PackedTrunk:
+    """Packed trunk with a pooling that keeps no positions and a fast last stage; ``trunk`` is folded in place."""
+    packed = PackedTrunk(fold_batch_norm(trunk), dtype)
+    packed.maxpool = RectifiedPool()  # type: ignore[assignment]
+    for block, fast in zip(trunk.layer3, cast("nn.Sequential", packed.layer3), strict=True):
+        convs = cast(nn.ModuleList, fast.convs)
+        for i in range(len(convs)):
+            convs[i] = fast_conv(cast(nn.Conv2d, getattr(block, f"conv{i + 1}")), "relu", dtype)
+    return packed
 
 
 class PackedAttentionBlock(nn.Module):
-    """``ChannelAttentionBlock`` with packed convolutions."""
+    """``ChannelAttentionBlock``; the 1-D convolution over channels is a product with a banded matrix."""
+
+    band: Tensor
 
     def __init__(self, block: ChannelAttentionBlock, dtype: torch.dtype) -> None:
         super().__init__()
-        self.conv1 = PackedConv(block.conv1, None, "relu", dtype)
-        self.conv2 = PackedConv(block.conv2, None, "none", dtype)
-        self.gate = block.gate
+        self.conv1 = fast_conv(block.conv1, "relu", dtype)
+        self.conv2 = fast_conv(block.conv2, "none", dtype)
+        kernel, width = block.gate.weight.detach().float().flatten(), block.conv2.out_channels
+        offsets = torch.arange(width)[:, None] - torch.arange(width) + len(kernel) // 2
+        inside = (offsets >= 0) & (offsets < len(kernel))
+        band = kernel[offsets.clamp(0, len(kernel) - 1)] * inside
+        self.register_buffer("band", band, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         branch = self.conv2(self.conv1(F.relu(x)))
-        pooled = branch.mean((-2, -1), dtype=self.gate.weight.dtype).unsqueeze(1)
-        gate = torch.sigmoid(self.gate(pooled)).squeeze(1).to(branch.dtype)
-        return torch.addcmul(x.to(branch.dtype), branch, gate[..., None, None])
+        gate = torch.sigmoid(branch.mean((-2, -1), dtype=torch.float32) @ self.band).to(branch.dtype)
+        return torch.addcmul(x, branch, gate[..., None, None])
+
+
+class PackedFuser(nn.Module):
+    """``FeatureFuser``; the object's convolution adds the image's half while it writes."""
+
+    def __init__(self, fuser: FeatureFuser, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.transform_image = PackedConv(fuser.transform_image, "none", dtype)
+        self.transform_object = PackedConv(fuser.transform_object, "none", dtype)
+        self.block1 = PackedAttentionBlock(fuser.block1, dtype)
+        self.block2 = PackedAttentionBlock(fuser.block2, dtype)
+
+    def forward(self, transformed_image: Tensor, feature: Tensor, objects: int) -> Tensor:
+        x = self.transform_object(feature, expand_objects(transformed_image, objects))
+        return self.block2(self.block1(x))
+
+
+class PackedSensoryUpdate(nn.Module):
+    """The convolution and the gates of a sensory update: all three maps in one sigmoid, tanh(x) = 2σ(2x) − 1."""
+
+    def __init__(self, transform: nn.Conv2d, dtype: torch.dtype) -> None:
+        super().__init__()
+        factor = torch.ones(3, transform.out_channels // 3)
+        factor[2] = 2
+        factor = factor.flatten()
+        bias = cast(Tensor, transform.bias)
+        scaled = conv_of(transform.weight * factor[:, None, None, None], bias * factor, transform)
+        self.transform = fast_conv(scaled, "none", dtype)
+
+    def forward(self, feature: Tensor, hidden: Tensor) -> Tensor:
+        """Feature [N, C, h, w] and hidden [N, Cs, h, w] → the new hidden, float32."""
+        joined = torch.cat([feature, hidden.to(feature.dtype)], 1)
+        forget, update, new = self.transform(joined).float().sigmoid_().chunk(3, 1)
+        return torch.lerp(forget * hidden, 2 * new - 1, update)
+
+
+class PackedValueEncoder(nn.Module):
+    """``ValueEncoder``; with one object the channel of the other objects, which is always zero, is left out."""
+
+    def __init__(self, encoder: ValueEncoder, objects: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.alone, self.dtype = objects == 1, dtype
+        if self.alone:
+            stem = encoder.trunk.conv1
+            encoder.trunk.conv1 = conv_of(stem.weight[:, :-1], None, stem)
+        self.trunk = packed_trunk(encoder.trunk, dtype)
+        self.fuser = PackedFuser(encoder.fuser, dtype)
+        self.update = PackedSensoryUpdate(encoder.update.transform, dtype)
+
+    def forward(self, image: Tensor, masks: Tensor, others: Tensor, transformed_pixel: Tensor) -> Tensor:
+        objects = masks.shape[1]
+        images = image.to(self.dtype).repeat_interleave(objects, 0) if objects > 1 else image.to(self.dtype)
+        parts = [images, masks.flatten(0, 1).unsqueeze(1).to(self.dtype)]
+        if not self.alone:
+            parts.append(others.flatten(0, 1).unsqueeze(1).to(self.dtype))
+        return self.fuser(transformed_pixel, self.trunk(torch.cat(parts, 1))[2], objects)
+
+
+class PackedReadoutFusion(nn.Module):
+    """``ReadoutFusion``; the masks' channels are added to the readout instead of joined to the sensory memory."""
+
+    from_masks: Tensor
+
+    def __init__(self, fusion: ReadoutFusion, objects: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        weight, bias = fusion.compress.weight.detach(), fusion.compress.bias
+        self.alone = objects == 1
+        self.compress = PackedConv(conv_of(weight[:, :-2], bias, fusion.compress), "none", dtype)
+        self.register_buffer("from_masks", weight[:, -2:].permute(1, 0, 2, 3).unsqueeze(1).clone(), persistent=False)
+        self.fuser = PackedFuser(fusion.fuser, dtype)
+
+    def forward(self, readout: Tensor | None, sensory: Tensor, masks: Tensor, others: Tensor, image: Tensor) -> Tensor:
+        mask = masks.flatten(0, 1).unsqueeze(1)
+        added = mask * self.from_masks[0] if readout is None else torch.addcmul(readout, mask, self.from_masks[0])
+        if not self.alone:
+            added = torch.addcmul(added, others.flatten(0, 1).unsqueeze(1), self.from_masks[1])
+        return self.fuser(image, self.compress(sensory, added), masks.shape[1])
 
 
 class PackedUpBlock(nn.Module):
-    """``UpBlock`` with packed convolutions; the shortcut's convolution adds the branch while it writes."""
+    """``UpBlock``; the shortcut's convolution adds the branch while it writes."""
 
     def __init__(self, block: UpBlock, dtype: torch.dtype) -> None:
         super().__init__()
-        self.conv1 = PackedConv(block.conv1, None, "gelu", dtype)
-        self.conv2 = PackedConv(block.conv2, None, "gelu", dtype)
-        self.shortcut = None if block.shortcut is None else PackedConv(block.shortcut, None, "none", dtype)
+        self.conv1 = PackedConv(block.conv1, "gelu", dtype)
+        self.conv2 = PackedConv(block.conv2, "gelu", dtype)
+        self.shortcut = None if block.shortcut is None else PackedConv(block.shortcut, "none", dtype)
 
     def forward(self, x: Tensor, skip: Tensor, objects: int) -> Tensor:
         x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-        x = x + expand_objects(skip, objects)
+        x = x.add_(expand_objects(skip, objects))
         branch = self.conv2(self.conv1(x))
         return branch.add_(x) if self.shortcut is None else self.shortcut(x, branch)
 
 
-def pack(module: nn.Module, dtype: torch.dtype) -> None:
-    """Replace, in place, every block and convolution below ``module`` by its packed form."""
-    for name, child in module.named_children():
-        packed: nn.Module | None = None
-        if isinstance(child, ResNetTrunk):
-            packed = PackedTrunk(child, dtype)
-        elif isinstance(child, ChannelAttentionBlock):
-            packed = PackedAttentionBlock(child, dtype)
-        elif isinstance(child, UpBlock):
-            packed = PackedUpBlock(child, dtype)
-        elif isinstance(child, nn.Conv2d):
-            packed = PackedConv(child, None, "none", dtype)
-        if packed is None:
-            pack(child, dtype)
-        else:
-            setattr(module, name, packed)
+class PackedMultiScaleUpdate(nn.Module):
+    """``MultiScaleUpdate``; the logit's channel is folded away, because it is a linear function of its neighbours.
+
+    The logit is head(p4), and averaging commutes with both: W (p4 ⊕ head(p4)) = (W₁ + W₂ ⊗ head) p4 + const.
+    """
+
+    def __init__(self, update: MultiScaleUpdate, head: nn.Conv2d, dtype: torch.dtype) -> None:
+        super().__init__()
+        last = update.from4.weight[:, -1:]
+        biases = [cast(Tensor, conv.bias) for conv in (update.from16, update.from8, update.from4)]
+        bias = sum(biases) + last.flatten() * cast(Tensor, head.bias)
+        self.from16 = PackedConv(conv_of(update.from16.weight, bias, update.from16), "none", dtype)
+        self.from8 = PackedConv(conv_of(update.from8.weight, None, update.from8), "none", dtype)
+        from4 = update.from4.weight[:, :-1] + last * head.weight
+        self.from4 = PackedConv(conv_of(from4, None, update.from4), "none", dtype)
+        self.update = PackedSensoryUpdate(update.transform, dtype)
+
+    def forward(self, p16: Tensor, p8: Tensor, p4: Tensor, hidden: Tensor) -> Tensor:
+        summary = self.from8(F.avg_pool2d(p8, 2), self.from16(p16))
+        return self.update(self.from4(F.avg_pool2d(p4, 4), summary), hidden)
+
+
+class PackedDecoder(nn.Module):
+    """``MaskDecoder``; the mask head is float32."""
+
+    head: Tensor
+    head_bias: Tensor
+
+    def __init__(self, decoder: MaskDecoder, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.project8 = PackedConv(decoder.project8, "none", dtype)
+        self.project4 = PackedConv(decoder.project4, "none", dtype)
+        self.up8, self.up4 = PackedUpBlock(decoder.up8, dtype), PackedUpBlock(decoder.up4, dtype)
+        self.register_buffer("head", decoder.head.weight.detach().flatten().float(), persistent=False)
+        self.register_buffer("head_bias", cast(Tensor, decoder.head.bias).detach().float(), persistent=False)
+        self.update = PackedMultiScaleUpdate(decoder.update, decoder.head, dtype)
+
+    def forward(self, x: Tensor, skip8: Tensor, skip4: Tensor, hidden: Tensor, objects: int) -> tuple[Tensor, Tensor]:
+        p8 = self.up8(x, skip8, objects)
+        p4 = self.up4(p8, skip4, objects)
+        logits = (p4.permute(0, 2, 3, 1).float() @ self.head + self.head_bias).unsqueeze(1)
+        return logits, self.update(x, p8, p4, hidden)
+
+
+def packed_summariser(summariser: ObjectSummariser) -> ObjectSummariser:
+    """The summariser with packed layers, in place; it is float32 in every precision."""
+    pack(summariser, torch.float32)
+    return summariser
