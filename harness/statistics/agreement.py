@@ -6,25 +6,33 @@ measurement", Lancet 327 (1986): bias is prediction minus truth, limits of agree
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.statistics.bootstrap import RESAMPLES, Floats, Interval, Statistic, bootstrap_interval
+from harness.statistics.bootstrap import RESAMPLES, Floats, Interval, Statistic
+from harness.statistics.seeds import summarise_statistics
 
 LIMITS_FACTOR = 1.96
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement over ``n`` patients; units are those of the quantity (EF points), ``r`` and ``r_squared`` have none."""
+    """Agreement over ``n`` patients; units are those of the quantity (EF points), correlations have none.
+
+    ``pearson_r_squared`` is the square of ``r``: the share of variance that a fitted line explains, blind to bias and scale.
+    It is not the coefficient of determination R² = 1 − Σ(p − t)² / Σ(t − mean t)² of ``evaluation.agreement.determination``.
+    ``seeds`` is how many predictions per patient were averaged over, ``seed_sd`` the standard deviation over them per
+    statistic (NaN for one seed).
+    """
 
     n: int
     mae: Interval
     rmse: Interval
     r: Interval
-    r_squared: Interval
+    pearson_r_squared: Interval
     bias: Interval
     sd: Interval
     lower_limit: Interval
@@ -32,37 +40,57 @@ class Agreement:
     slope: float
     intercept: float
     implausible: int
+    seeds: int = 1
+    seed_sd: Mapping[str, float] = field(default_factory=dict)
 
 
 def agreement(predicted: ArrayLike, truth: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0) -> Agreement:
-    """Agreement of ``predicted`` [n] with ``truth`` [n], one entry per patient; pairs with a NaN are left out.
+    """Agreement of ``predicted`` [n] (or [n, seeds]) with ``truth`` [n], one entry per patient.
 
+    Patients with a NaN in the truth or in any seed are left out. With several seeds every statistic is computed per seed and
+    averaged (predictions are never averaged: that would be an ensemble), its interval is over patients x seeds.
     ``slope`` and ``intercept`` are those of the least-squares line of prediction on truth; ``implausible`` counts
     predictions below 0 or above 90, which stay in every figure. Correlations need spread in both: NaN otherwise.
     """
     p, t = np.asarray(predicted, dtype=np.float64), np.asarray(truth, dtype=np.float64)
-    both = np.isfinite(p) & np.isfinite(t)
+    p = p[:, None] if p.ndim == 1 else p
+    both = np.isfinite(p).all(axis=1) & np.isfinite(t)
     p, t = p[both], t[both]
-
-    def interval(statistic: Statistic) -> Interval:
-        return bootstrap_interval(statistic, len(p), resamples=resamples, seed=seed)
-
-    difference = p - t
-    slope, intercept = regression(p, t)
+    per_seed = [statistics_of(column, t) for column in p.T]
+    found = {
+        name: summarise_statistics([one[name] for one in per_seed], len(t), resamples=resamples, seed=seed)
+        for name in per_seed[0]
+    }
+    lines = np.array([regression(column, t) for column in p.T])
     return Agreement(
-        n=len(p),
-        mae=interval(_moment(np.abs(difference))),
-        rmse=interval(lambda w: np.sqrt(_moment(difference**2)(w))),
-        r=interval(lambda w: correlation(w, p, t)),
-        r_squared=interval(lambda w: correlation(w, p, t) ** 2),
-        bias=interval(_moment(difference)),
-        sd=interval(lambda w: deviation(w, difference)),
-        lower_limit=interval(lambda w: _moment(difference)(w) - LIMITS_FACTOR * deviation(w, difference)),
-        upper_limit=interval(lambda w: _moment(difference)(w) + LIMITS_FACTOR * deviation(w, difference)),
-        slope=slope,
-        intercept=intercept,
+        n=len(t),
+        **{name: summary.interval for name, summary in found.items()},
+        slope=float(lines[:, 0].mean()),
+        intercept=float(lines[:, 1].mean()),
         implausible=int(np.sum((p < 0) | (p > 90))),
+        seeds=p.shape[1],
+        seed_sd={name: summary.seed_sd for name, summary in found.items()},
     )
+
+
+def statistics_of(predicted: Floats, truth: Floats) -> dict[str, Statistic]:
+    """Every statistic of agreement as a function of resampling weights, from paired values [n] without NaN."""
+    difference = predicted - truth
+    mean = _moment(difference)
+
+    def limit(sign: int) -> Statistic:
+        return lambda weights: mean(weights) + sign * LIMITS_FACTOR * deviation(weights, difference)
+
+    return {
+        "mae": _moment(np.abs(difference)),
+        "rmse": lambda weights: np.sqrt(_moment(difference**2)(weights)),
+        "r": lambda weights: correlation(weights, predicted, truth),
+        "pearson_r_squared": lambda weights: correlation(weights, predicted, truth) ** 2,
+        "bias": mean,
+        "sd": lambda weights: deviation(weights, difference),
+        "lower_limit": limit(-1),
+        "upper_limit": limit(1),
+    }
 
 
 def correlation(weights: Floats, x: Floats, y: Floats) -> Floats:
@@ -79,12 +107,12 @@ def correlation(weights: Floats, x: Floats, y: Floats) -> Floats:
 
 
 def deviation(weights: Floats, values: Floats) -> Floats:
-    """Standard deviation (ddof = 1) of ``values`` [n] under each row of ``weights`` [R, n] -> [R]."""
+    """Standard deviation (ddof = 1) of ``values`` [n] under each row of ``weights`` [R, n] -> [R]; NaN for one value."""
     total = weights.sum(axis=1)
     centred = values - values.mean()
     mean = weights @ centred / total
     variance = np.maximum(weights @ centred**2 / total - mean**2, 0.0)
-    return np.sqrt(variance * total / np.maximum(total - 1, 1))
+    return np.where(total > 1, np.sqrt(variance * total / np.maximum(total - 1, 1)), np.nan)
 
 
 def regression(predicted: Floats, truth: Floats) -> tuple[float, float]:

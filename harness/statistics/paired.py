@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from harness.statistics.bootstrap import Floats
+from harness.statistics.bootstrap import SMALLEST_SAMPLE, Floats
+from harness.statistics.seeds import difference
 
 DICE_MARGIN = 0.005
 """Practical margin on the Dice scale 0..1: half a Dice point."""
@@ -30,10 +31,13 @@ class Comparison:
     Attributes:
         p, p_adjusted: two-sided signed-rank p before and after Holm's correction over the family; NaN when not tested.
         mean_difference: mean of the paired differences.
-        shift, low, high: Hodges-Lehmann estimate of the difference and its 95 % interval.
+        shift, low, high: Hodges-Lehmann estimate of the difference and its 95 % interval; limits NaN below 10 patients.
+        mean_low, mean_high: 95 % interval of ``mean_difference``: BCa over patients, with several seeds over patients x seeds.
+        seed_sd: spread of the difference between single runs; NaN where both models have one seed.
         rank_biserial: matched-pairs rank-biserial correlation in [-1, 1].
         false_claim: probability that the model with the worse mean is in truth the better one.
-        verdict: the difference against the practical margin, seen from ``reference``.
+        verdict: the difference against the practical margin, seen from ``reference``: that of the Hodges-Lehmann interval,
+            with several seeds that of the mean's interval, which knows about them.
     """
 
     reference: str
@@ -48,6 +52,9 @@ class Comparison:
     rank_biserial: float
     false_claim: float
     verdict: Verdict
+    mean_low: float = float("nan")
+    mean_high: float = float("nan")
+    seed_sd: float = float("nan")
 
     def significant(self, alpha: float = 0.05) -> bool:
         """Whether the corrected p lies below ``alpha`` (an undefined p never does)."""
@@ -160,23 +167,26 @@ def margin_verdict(low: float, high: float, margin: float) -> Verdict:
 
 def compare(
     reference: str,
-    others: Mapping[str, pd.Series],
-    scores: pd.Series,
+    others: Mapping[str, pd.Series | pd.DataFrame],
+    scores: pd.Series | pd.DataFrame,
     *,
     margin: float = DICE_MARGIN,
     higher: bool = True,
 ) -> list[Comparison]:
     """Compare ``reference`` with every other model; the family of Holm's correction is exactly ``others``.
 
+    Only patients with a value of both models in every seed count. Tests and Hodges-Lehmann use each patient's mean over seeds
+    and so take the seeds as given; the interval of the mean difference redraws them too.
+
     Args:
         reference: name of the proposed model.
-        others: per model one value per patient (index: patient).
-        scores: the reference's values, one per patient.
+        others: per model one value per patient (index: patient), or one per patient and seed (columns).
+        scores: the reference's values, likewise.
         margin: practical margin in the unit of the values.
         higher: whether larger values are better; else signs are turned for effect and verdict only.
     """
     pairs = {name: _paired(scores, values) for name, values in others.items()}
-    raw = [signed_rank_p(a - b) for a, b in pairs.values()]
+    raw = [signed_rank_p(a.mean(axis=1) - b.mean(axis=1)) for a, b in pairs.values()]
     sign = 1 if higher else -1
     return [
         _comparison(reference, name, sign * a, sign * b, sign, p, adjusted, margin)
@@ -184,30 +194,42 @@ def compare(
     ]
 
 
-def _paired(a: pd.Series, b: pd.Series) -> tuple[Floats, Floats]:
-    both = pd.concat([a, b], axis=1, join="inner").dropna()
-    return both.iloc[:, 0].to_numpy(np.float64), both.iloc[:, 1].to_numpy(np.float64)
+def _paired(a: pd.Series | pd.DataFrame, b: pd.Series | pd.DataFrame) -> tuple[Floats, Floats]:
+    """Values [n, seeds] of both models on the patients that both have in full."""
+    one, other = (x.to_frame() if isinstance(x, pd.Series) else x for x in (a, b))
+    shared = one.dropna().index.intersection(other.dropna().index)
+    return one.loc[shared].to_numpy(np.float64), other.loc[shared].to_numpy(np.float64)
 
 
 def _comparison(
     reference: str, other: str, a: Floats, b: Floats, sign: int, p: float, adjusted: float, margin: float
 ) -> Comparison:
-    difference = a - b
-    shift, low, high = hodges_lehmann(difference)
-    mean = float(difference.mean()) if len(difference) else float("nan")
-    claim = false_outperformance(a, b) if mean >= 0 else false_outperformance(b, a)
-    limits = (low, high) if sign > 0 else (-high, -low)
+    first, second = a.mean(axis=1), b.mean(axis=1)
+    paired = first - second
+    shift, low, high = hodges_lehmann(paired)
+    if len(paired) < SMALLEST_SAMPLE:
+        low = high = float("nan")
+    mean = difference(a, b)
+    seeded = bool(np.isfinite(mean.seed_sd))
+    judged = (mean.interval.low, mean.interval.high) if seeded else (low, high)
+    claim = false_outperformance(first, second) if not mean.interval.point < 0 else false_outperformance(second, first)
+    limits, mean_limits = (
+        (ends if sign > 0 else (-ends[1], -ends[0])) for ends in ((low, high), (mean.interval.low, mean.interval.high))
+    )
     return Comparison(
         reference=reference,
         other=other,
-        n=len(difference),
+        n=len(paired),
         p=p,
         p_adjusted=float(adjusted),
-        mean_difference=sign * mean,
+        mean_difference=sign * mean.interval.point,
         shift=sign * shift,
         low=limits[0],
         high=limits[1],
-        rank_biserial=rank_biserial(difference),
+        rank_biserial=rank_biserial(paired),
         false_claim=claim,
-        verdict=margin_verdict(low, high, margin),
+        verdict=margin_verdict(*judged, margin),
+        mean_low=mean_limits[0],
+        mean_high=mean_limits[1],
+        seed_sd=mean.seed_sd,
     )

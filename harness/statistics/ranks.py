@@ -70,10 +70,15 @@ def complete_cases(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def friedman(scores: pd.DataFrame) -> Friedman:
-    """Friedman's test over ``scores`` [patients, models]; patients with a missing value are left out."""
+    """Friedman's test over ``scores`` [patients, models]; patients with a missing value are left out.
+
+    Where every patient has the same value under all models there are no ranks to test: NaN.
+    """
     table = complete_cases(scores)
     n, models = table.shape
     if models < 3 or n < 2:
+        return Friedman(float("nan"), float("nan"), models, n)
+    if (np.ptp(table.to_numpy(np.float64), axis=1) == 0).all():
         return Friedman(float("nan"), float("nan"), models, n)
     result = stats.friedmanchisquare(*table.to_numpy(np.float64).T)
     return Friedman(float(result.statistic), float(result.pvalue), models, n)
@@ -115,13 +120,21 @@ def cliques(mean_ranks: pd.Series, critical_difference: float) -> tuple[tuple[st
 def rank_stability(
     scores: pd.DataFrame, *, higher: bool = True, resamples: int = RESAMPLES, seed: int = 0
 ) -> RankStability:
-    """Resample patients and rank the models by their mean each time; ``scores`` is [patients, models]."""
+    """Resample patients and rank the models by their mean each time; ``scores`` is [patients, models].
+
+    Raises:
+        ValueError: no patient has a value of every model.
+    """
     table = complete_cases(scores)
     values = table.to_numpy(np.float64)
     n, models = values.shape
+    if not n:
+        raise ValueError("rank_stability needs a patient with a value of every model, got none")
     observed = _row_ranks(values.mean(axis=0, keepdims=True), higher)[0]
-    drawn = _row_ranks(resampling_weights(n, resamples, seed) @ values / n, higher)
-    counts = np.stack([(np.floor(drawn) == rank).mean(axis=0) for rank in range(1, models + 1)], axis=1)
+    means = resampling_weights(n, resamples, seed) @ values / n
+    drawn = _row_ranks(means, higher)
+    better = np.asarray(stats.rankdata(-means if higher else means, method="min", axis=1))
+    counts = np.stack([(better == rank).mean(axis=0) for rank in range(1, models + 1)], axis=1)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     columns = table.columns
     return RankStability(

@@ -144,7 +144,7 @@ def test_the_hierarchical_spread_is_that_of_two_crossed_factors() -> None:
     rng = np.random.default_rng(8)
     table = rng.normal(0, 1, (40, 1)) + rng.normal(0, 0.5, (1, 6)) + np.zeros((40, 6))
     interval = summarise(table, resamples=40_000).interval
-    expected = np.sqrt(table.mean(axis=1).var() / 40 + table.mean(axis=0).var() / 6)
+    expected = np.sqrt(table.mean(axis=1).var() / 40 + table.mean(axis=0).var(ddof=1) / 6)
     assert (interval.high - interval.low) / (2 * 1.96) == pytest.approx(expected, rel=0.05)
 
 
