@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from gdkvm.memory import check_choice
 from gdkvm.model import GDKVM
+from harness.modeling.published import read_state_dict
 
 Variant = Literal["released", "corrected"]
 RULE_OF_VARIANT = {"released": "released", "corrected": "gated"}
@@ -141,32 +140,11 @@ def published_build(variant: str = "corrected", num_structures: int = 1) -> dict
     }
 
 
-def read_published(path: str | Path) -> dict[str, Tensor]:
-    """Read a checkpoint: a bare state dict, or one under ``state_dict`` or ``model``; ``module.`` is taken off.
-
-    Only tensors and plain types are unpickled (``weights_only=True``).
-
-    Raises:
-        ValueError: the file is missing, is not a checkpoint or holds no tensors.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f"the checkpoint {path} cannot be read as tensors and plain types: {reason}") from error
-    for key in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(f"the checkpoint {path} holds no state dict")
-    return {name.removeprefix("module."): value for name, value in content.items()}
-
-
 def import_published(path: str | Path, *, variant: str = "corrected", num_structures: int = 1) -> GDKVM:
     """Build the published model and load the checkpoint at ``path`` into it.
 
     Args:
-        path: a checkpoint that the published code wrote.
+        path: a checkpoint that the published code wrote; ``read_state_dict`` says in which forms.
         variant: ``corrected`` (decay exp(−exp(A_log)·softplus(·)), contiguous heads) or ``released``.
         num_structures: number of structures; the weights serve any number.
 
@@ -176,5 +154,5 @@ def import_published(path: str | Path, *, variant: str = "corrected", num_struct
     build = published_build(variant, num_structures)
     build.pop("type")
     model = GDKVM(**build)
-    load_published(model, read_published(path))
+    load_published(model, read_state_dict(path))
     return model.eval()

@@ -26,7 +26,8 @@ from harness.registry import MODELS, load_plugins
 def command(checkpoint: Path, out: Path, variant: str, structures: int) -> None:
     """Import CHECKPOINT of the published GDKVM code and write it to OUT.
 
-    All 533 published names must be there and no other. OUT holds `model` (the state dict) and `build` (the
+    All 533 published names must be there and no other; the state dict may lie below `state_dict`, `model`, `weights` and
+    the like, and its names may begin with `module.`. OUT holds `model` (the state dict) and `build` (the
     arguments that build the model from the registry) and loads with weights_only=True.
     """
     load_plugins()
@@ -36,8 +37,14 @@ def command(checkpoint: Path, out: Path, variant: str, structures: int) -> None:
     try:
         model = model_class.from_published(checkpoint, variant=variant, num_structures=structures)
     except ValueError as error:
-        raise DataError(f"Cannot import {checkpoint}: {error}.") from error
+        raise DataError(_sentence(checkpoint, error)) from error
     with atomic_file(out) as stream:
         torch.save({"model": model.state_dict(), "build": model.published_build(variant, structures)}, stream)
     count = sum(parameter.numel() for parameter in model.parameters())
     click.echo(f"Imported {count:,} parameters ({variant} arithmetic) into {out}.")
+
+
+def _sentence(checkpoint: Path, error: ValueError) -> str:
+    """What is wrong, with the file named once."""
+    text = str(error).rstrip(".")
+    return f"{text}." if str(checkpoint) in text else f"Cannot import {checkpoint}: {text}."

@@ -82,7 +82,8 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     """
     suite = _suite(options)
     choices = [choose_model(name, suite["size"]) for name in suite["models"]]
-    maker, notes = None, []
+    maker: ModelChoice | None = None
+    notes: list[str] = []
     if suite["first_frame"] == AUTO_UNET:
         maker = choose_maker(suite["size"])
         choices, notes = split_takers(choices)

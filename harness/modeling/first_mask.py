@@ -47,8 +47,8 @@ class FirstMaskSegmenter(VideoSegmenter):
 
     def compile_for_inference(self, precision: Literal["fp32", "bf16"] = "fp32") -> FirstMaskSegmenter:
         """Both parts compiled; the same function, faster."""
-        parts = {name: part.compile_for_inference(precision) for name, part in self.named_children()}
-        return FirstMaskSegmenter(**parts).eval()
+        fast, maker = (part.compile_for_inference(precision) for part in (self.model, self.first))
+        return FirstMaskSegmenter(model=fast, first=maker).eval()
 
     def _begin(self, frame: Tensor, first_mask: Tensor | None) -> tuple[StreamState, Tensor | None]:
         """State of ``model`` and the logits of frame 0, which wait for its ``step``."""

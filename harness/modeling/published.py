@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,27 +14,51 @@ Rules = Sequence[tuple[str, str | None]]
 """Pairs (regular expression for the beginning of a published name, our beginning or None for "not needed")."""
 
 
-def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Read a checkpoint: a state dict, bare or under ``state_dict``, ``model`` or ``network``; ``module.`` is taken off.
+CONTAINERS = ("state_dict", "model_state_dict", "model", "network", "net", "weights")
+"""Keys below which training code keeps its state dict."""
+_WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")
 
-    Only tensors and plain types are unpickled.
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Read a checkpoint: a state dict, bare or under one of ``CONTAINERS`` (nested ones too).
+
+    ``module.`` (data parallel) and ``_orig_mod.`` (compiled) are taken off the names. Only tensors and plain types are
+    unpickled; values that are no tensors are left out.
 
     Raises:
         ValueError: the file is missing, cannot be read, or holds no tensors.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"The checkpoint {path} cannot be read as tensors and plain types: {reason}") from error
-    for key in ("state_dict", "model", "network"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    tensors = content if isinstance(content, Mapping) else {}
-    state = {str(k).removeprefix("module."): v for k, v in tensors.items() if isinstance(v, Tensor)}
+    except FileNotFoundError as error:
+        raise ValueError(f"The checkpoint {path} does not exist.") from error
+    except Exception as error:  # torch and pickle raise nearly anything on bytes that are no checkpoint
+        raise ValueError(
+            f"The checkpoint {path} cannot be read as tensors and plain types: {_reason(error)}."
+        ) from error
+    state = {_WRAPPERS.sub("", str(k)): v for k, v in _innermost(content).items() if isinstance(v, Tensor)}
     if not state:
         raise ValueError(f"The checkpoint {path} holds no state dict.")
     return state
+
+
+def _innermost(content: object) -> Mapping[Any, Any]:
+    """The mapping inside all containers; an empty one where there is none."""
+    if not isinstance(content, Mapping):
+        return {}
+    inside = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), None)
+    return content if inside is None else _innermost(inside)
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, in words of one line."""
+    text = str(error)
+    foreign = re.search(r"Unsupported global: GLOBAL (\S+)", text)
+    if foreign:
+        return f"it needs the Python class {foreign.group(1)}; save the state dict alone"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is no checkpoint of PyTorch, or a damaged one"
 
 
 def renamed(name: str, rules: Rules) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from harness.modeling.published import read_state_dict
 
 
 class BasicBlock(nn.Module):
@@ -122,14 +123,20 @@ def load_torchvision(trunk: ResNetTrunk, path: str | Path) -> None:
     file's mean over colour, repeated.
 
     Raises:
-        ValueError: a name of the trunk is missing in the file, or a shape differs.
+        ValueError: an unreadable file, a name of the trunk that is missing in it, or another shape.
     """
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    state = {k: v for k, v in state.items() if not k.startswith(("layer4.", "fc."))}
+    state = {k: v for k, v in read_state_dict(path).items() if not k.startswith(("layer4.", "fc."))}
     wanted = trunk.conv1.weight.shape[1]
-    weight = state["conv1.weight"]
+    weight = state.get("conv1.weight")
+    if weight is None:
+        raise ValueError(f"{path} is no torchvision-style ResNet: it has no conv1.weight.")
     if weight.shape[1] != wanted:
         state["conv1.weight"] = weight.mean(1, keepdim=True).repeat(1, wanted, 1, 1)
+    own = trunk.state_dict()
+    wrong = [name for name, tensor in state.items() if name in own and tensor.shape != own[name].shape]
+    if wrong:
+        got, expected = tuple(state[wrong[0]].shape), tuple(own[wrong[0]].shape)
+        raise ValueError(f"{path} is of another ResNet: {wrong[0]} must have shape {expected}, got {got}.")
     missing, unexpected = trunk.load_state_dict(state, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:

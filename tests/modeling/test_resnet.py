@@ -46,6 +46,29 @@ def test_a_file_of_other_names_is_refused(tmp_path: Path) -> None:
         load_torchvision(ResNetTrunk(18, width=8), path)
 
 
+@pytest.mark.parametrize(
+    ("depth", "content", "sentence"),
+    [
+        (
+            50,
+            None,
+            r"is of another ResNet: layer1\.0\.conv1\.weight must have shape \(8, 8, 1, 1\), got \(8, 8, 3, 3\)",
+        ),
+        (18, {"features.0.weight": torch.zeros(1)}, r"has no conv1\.weight"),
+        (18, {"model": {"lr": 0.1}}, "holds no state dict"),
+    ],
+    ids=["depth", "names", "no tensors"],
+)
+def test_a_file_of_another_network_is_refused_in_words(
+    tmp_path: Path, depth: int, content: object, sentence: str
+) -> None:
+    path = _file(tmp_path / "resnet.pth")
+    if content is not None:
+        torch.save(content, path)
+    with pytest.raises(ValueError, match=sentence):
+        load_torchvision(ResNetTrunk(depth, width=8), path)
+
+
 def test_an_unknown_depth_is_refused() -> None:
     with pytest.raises(ValueError, match=r"depth must be one of \[18, 34, 50\], got 101"):
         ResNetTrunk(101)
