@@ -88,7 +88,7 @@ class DecayGate(nn.Module):
         if not largest > 0:
             raise ValueError(f"decay_init must be positive, got {largest}")
         with torch.no_grad():
-            self.a_log += math.log(largest / LARGEST_DECAY)
+            self.a_log.add_(math.log(largest / LARGEST_DECAY))
 
     def log_decay(self, source: Tensor) -> Tensor:
         """−exp(A_log)·softplus(a + dt_bias), [..., width] → [..., heads]."""
