@@ -8,6 +8,15 @@ import torch
 from torch import Tensor
 
 
+def class_ids(logits: Tensor) -> Tensor:
+    """uint8 [T, H, W]: arg-max over the classes of logits [T, K+1, H, W], ties to the smaller id; quicker than argmax."""
+    best, labels = logits[:, 0], torch.zeros_like(logits[:, 0], dtype=torch.uint8)
+    for class_id in range(1, logits.shape[1]):
+        labels.masked_fill_(logits[:, class_id] > best, class_id)
+        best = torch.maximum(best, logits[:, class_id])
+    return labels
+
+
 def flip_rate(labels: Tensor) -> float:
     """Share of foreground pixels that flicker: labels [T, H, W] → 0 to 1.
 

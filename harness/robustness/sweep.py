@@ -26,7 +26,7 @@ from harness.experiment.execute import load_trained, predictor, scored_clip_leng
 from harness.files import write_text
 from harness.registry import PERTURBATIONS
 from harness.robustness.clips import pixel_aspect
-from harness.robustness.flips import flip_rate
+from harness.robustness.flips import class_ids, flip_rate
 from harness.robustness.perturbations.base import SEVERITIES, Perturbation, clip_hash
 from harness.robustness.sector import Sector, find_sector
 from harness.runs import ROW_COLUMNS, Run
@@ -193,7 +193,7 @@ class _Seen:
     def predict(self, frames: Tensor, first_mask: Tensor | None) -> Tensor:
         """The run's predictor, with an eye on flicker."""
         logits = self._sweeper.predict(frames, first_mask)
-        self.flips[self._current] = flip_rate(logits.argmax(1))
+        self.flips[self._current] = flip_rate(class_ids(logits)) if len(logits) > 2 else math.nan
         return logits
 
 

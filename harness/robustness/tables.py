@@ -29,16 +29,16 @@ from harness.statistics.bootstrap import Interval
 
 
 def robustness_tables(results: SweepResults) -> Iterator[Table]:
-    """The summary, one table per quantity, the drops per perturbation, and the paired comparisons."""
+    """The summary, what augmentation buys, the drops per perturbation, the paired comparisons, a table per quantity."""
     yield summary_table(results)
-    for readout in results.measured():
-        yield severity_table(results, readout)
-    yield drop_table(results)
     augmented = augmentation_table(results)
     if augmented is not None:
         yield augmented
+    yield drop_table(results)
     if len(results.arms) > 1:
         yield comparison_table(results)
+    for readout in results.measured():
+        yield severity_table(results, readout)
 
 
 def summary_table(results: SweepResults) -> Table:
@@ -50,6 +50,7 @@ def summary_table(results: SweepResults) -> Table:
         _column(DICE, "perturbed", "perturbed Dice"),
         Column(key="drop", header="Drop", unit="points", direction="down"),
         Column(key="rpc", header="rPC", unit="%", direction="up"),
+        _column(DICE, "area", "Area under the Dice curve", csv_only=True),
         Column(key="relative_drop", header="Drop rel. to reference", unit="%", digits=0, csv_only=True),
         Column(key="worst", header="Worst perturbation", text=True),
     ]
@@ -63,7 +64,8 @@ def summary_table(results: SweepResults) -> Table:
         caption=_caption(results)
         + " rPC: mean perturbed over mean clean Dice. Failures: labelled frames with Dice < 0.5 or an empty mask. "
         f"† differs from {results.reference} in mean perturbed Dice: two-sided signed-rank test on patient means, "
-        f"Holm-corrected over {max(len(results.arms) - 1, 0)} models. Seen: perturbations used as training augmentation.",
+        f"Holm-corrected over the other models ({max(len(results.arms) - 1, 0)}). Seen: perturbations used as training "
+        "augmentation.",
         columns=tuple(columns),
         rows=tuple(rows),
         notes=_notes(results),
@@ -80,6 +82,7 @@ def _summary_row(results: SweepResults, arm: Arm, rest: list[Readout], *, dagger
         "perturbed": cell(interval(perturbed), dagger=dagger),
         "drop": cell(interval(drop(wide, perturbed, higher=True))),
         "rpc": cell(relative_performance(wide, perturbed)),
+        "area": cell(interval(_mean_area(results, wide))),
         "relative_drop": Cell(value=relative_drop(lost.mean(), _reference_drop(results))),
         "worst": Cell(text=f"{_words(lost.idxmax())} (−{lost.max():.1f})" if lost.notna().any() else ""),
         "seen": Cell(text=seen_text(results, arm)),
@@ -90,6 +93,12 @@ def _summary_row(results: SweepResults, arm: Arm, rest: list[Readout], *, dagger
         cells[f"{item.key}_clean"] = cell(interval(clean(own)))
         cells[item.key] = cell(interval(available_mean(own, results.perturbations, results.severities)))
     return Row(label=arm.label, cells=cells)
+
+
+def _mean_area(results: SweepResults, wide: pd.DataFrame) -> pd.Series:
+    """Mean over perturbations of the area under each patient's curve."""
+    areas = [curve_area(wide, name, results.severities) for name in results.perturbations]
+    return pd.concat(areas, axis=1).mean(axis=1, skipna=False)
 
 
 def _reference_drop(results: SweepResults) -> float:

@@ -45,7 +45,7 @@ def test_distortion_grows_with_severity(name, clip):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 def test_range_dtype_shape_and_finiteness_are_kept(name, dtype, clip):
     out = build(name)(clip.to(dtype), 5, "case")
     assert out.dtype == dtype
@@ -72,6 +72,40 @@ def test_the_same_case_gives_the_same_bytes_and_another_case_may_not(name, clip)
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_bytes_depend_on_nothing_but_clip_case_and_severity(name, fan_clip, clip):
+    """Whatever was perturbed before, alone or among others, on one thread or two; the clip given stays as it is."""
+    perturbation, others = build(name), [fan_clip(frames=4, seed=k) for k in (1, 2)]
+    before, threads = clip.clone(), torch.get_num_threads()
+    alone = clip_hash(perturbation(clip, 4, "case"))
+    among = [clip_hash(perturbation(item, 4, case)) for item, case in zip((*others, clip), "abc", strict=True)]
+    assert clip_hash(perturbation(clip, 4, "c")) == among[-1]
+    try:
+        torch.set_num_threads(1 if threads > 1 else 2)
+        assert clip_hash(perturbation(clip, 4, "case")) == alone
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(clip, before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_random_numbers_are_drawn_on_the_cpu_whatever_the_device(name, clip, monkeypatch):
+    """The pattern cannot differ between devices: no other source of random numbers is asked."""
+    for function in ("randn_like", "rand_like", "normal", "bernoulli", "randint", "randperm"):
+        monkeypatch.setattr(torch, function, lambda *args, **kwargs: pytest.fail("a second source of random numbers"))
+    devices = []
+    for function in ("rand", "randn"):
+        drawn = getattr(torch, function)
+
+        def spy(*args, drawn=drawn, **kwargs):
+            devices.append(kwargs["generator"].device.type)
+            return drawn(*args, **kwargs)
+
+        monkeypatch.setattr(torch, function, spy)
+    build(name)(clip, 3, "case")
+    assert set(devices) <= {"cpu"}
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_global_random_numbers_are_not_consumed(name, clip):
     torch.manual_seed(3)
     expected = torch.rand(4)
@@ -89,10 +123,11 @@ def test_random_patterns_differ_between_cases(name, fan_clip):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_single_frame_works(name, clip):
+def test_a_single_frame_works_and_only_the_order_of_frames_has_nothing_to_change_in_it(name, clip):
     out = build(name)(clip[:1], 3, "case")
     assert out.shape == clip[:1].shape
     assert bool(out.isfinite().all())
+    assert torch.equal(out, clip[:1]) == (build(name).coherence == "frames")
 
 
 @pytest.mark.parametrize("name", NAMES)
