@@ -41,18 +41,23 @@ def load(kind: str, name: str) -> Config:
     if name.endswith(".py"):
         path = Path(name)
         if not path.is_file():
-            raise ConfigError(f"The {kind[:-1]} config {name} does not exist.")
+            raise ConfigError(f"The {_one(kind)} config {name} does not exist.")
         folder = str(path.resolve().parent)
         if folder not in sys.path:
             sys.path.insert(0, folder)
     else:
         path = config_root() / kind / f"{name}.py"
         if not path.is_file():
-            raise unknown(kind[:-1], name, list_configs(kind))
+            raise unknown(_one(kind), name, list_configs(kind))
     try:
         return Config.fromfile(str(path), import_custom_modules=True)
     except Exception as error:
         raise ConfigError(f"The config {path} cannot be read: {error}") from error
+
+
+def _one(kind: str) -> str:
+    """``studies`` → ``study``, ``models`` → ``model``."""
+    return kind[:-3] + "y" if kind.endswith("ies") else kind[:-1]
 
 
 def parse_overrides(items: Iterable[str]) -> dict[str, Any]:

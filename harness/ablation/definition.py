@@ -1,30 +1,11 @@
-"""What a study is: factors and their levels (or a numeric space), read from a config and checked completely."""
+"""What a study is: factors and their levels, or a numeric space; ``reading.py`` makes it from a config."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from harness import config
-from harness.errors import ConfigError, unknown
-
 Kind = Literal["grid", "single", "tpe"]
-KINDS = ("grid", "single", "tpe")
-_KEYS = {
-    "kind",
-    "model",
-    "seeds",
-    "recipes",
-    "suite",
-    "factors",
-    "exclude",
-    "moot",
-    "space",
-    "budget",
-    "sampler",
-    "pruner",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,83 +82,3 @@ class StudyDefinition:
     def labels(self) -> dict[str, str]:
         """What tables call factors and dimensions, by name."""
         return {one.name: one.label for one in self.factors} | {one.name: one.label for one in self.space}
-
-
-def load_study(name: str) -> StudyDefinition:
-    """Read ``configs/studies/<name>.py``, or any config file when ``name`` is a path that ends in ``.py``.
-
-    Raises:
-        ConfigError: unknown name, key, factor or level, or a study without anything that varies.
-    """
-    content = config.load("studies", name).to_dict()
-    if "study" not in content:
-        raise ConfigError(f"The study config {name} defines no `study = dict(...)`.")
-    return study_from_dict(Path(name).stem, content["study"])
-
-
-def study_from_dict(name: str, raw: dict[str, Any]) -> StudyDefinition:
-    """Check the content of a study's config; see ``load_study``."""
-    where = f"the study '{name}'"
-    for key in raw:
-        if key not in _KEYS:
-            raise unknown("key", key, _KEYS, where)
-    kind = raw.get("kind", "grid")
-    if kind not in KINDS:
-        raise unknown("kind", kind, KINDS, where)
-    study = StudyDefinition(
-        name=name,
-        kind=kind,
-        model=raw.get("model", "gdkvm"),
-        seeds=tuple(raw.get("seeds", (0,))),
-        suite=dict(raw.get("suite", {})),
-        recipes=dict(raw.get("recipes", {})),
-        factors=tuple(_factor(key, value, where) for key, value in raw.get("factors", {}).items()),
-        exclude=tuple(dict(condition) for condition in raw.get("exclude", ())),
-        moot=tuple(dict(rule) for rule in raw.get("moot", ())),
-        space=tuple(_dimension(key, value, where) for key, value in raw.get("space", {}).items()),
-        budget=int(raw.get("budget", 20)),
-        sampler=dict(raw.get("sampler", {})),
-        pruner=dict(raw.get("pruner", {})),
-    )
-    _check(study, where)
-    return study
-
-
-def _factor(name: str, raw: dict[str, Any], where: str) -> Factor:
-    levels = {str(level): dict(overrides) for level, overrides in raw.get("levels", {}).items()}
-    if len(levels) < 2:
-        raise ConfigError(f"The factor '{name}' of {where} needs at least two levels, got {len(levels)}.")
-    return Factor(name=name, label=raw.get("label", name), levels=levels)
-
-
-def _dimension(name: str, raw: dict[str, Any], where: str) -> Dimension:
-    options = {key: value for key, value in raw.items() if key not in ("label", "sets", "type")}
-    kind = raw.get("type")
-    if kind not in ("float", "int", "categorical"):
-        raise unknown("type", str(kind), ("float", "int", "categorical"), f"dimension '{name}' of {where}")
-    if "sets" not in raw:
-        raise ConfigError(f"The dimension '{name}' of {where} does not say what it sets (sets='recipe.optimizer.lr').")
-    return Dimension(name=name, label=raw.get("label", name), sets=raw["sets"], type=kind, options=options)
-
-
-def _check(study: StudyDefinition, where: str) -> None:
-    if study.kind == "tpe" and not study.space:
-        raise ConfigError(f"{where.capitalize()} is of kind tpe and needs a `space`.")
-    if study.kind != "tpe" and not study.factors:
-        raise ConfigError(f"{where.capitalize()} is of kind {study.kind} and needs `factors`.")
-    if not study.seeds or len(set(study.seeds)) < len(study.seeds):
-        raise ConfigError(f"{where.capitalize()} needs seeds, each named once; got {list(study.seeds)}.")
-    for condition in (*study.exclude, *(rule.get("when", {}) for rule in study.moot)):
-        for factor, level in condition.items():
-            _known(study, factor, where)
-            if level not in study.factor(factor).levels:
-                raise unknown("level", str(level), study.factor(factor).levels, f"factor '{factor}' of {where}")
-    for rule in study.moot:
-        for factor in rule.get("factors", ()):
-            _known(study, factor, where)
-
-
-def _known(study: StudyDefinition, factor: str, where: str) -> None:
-    names = [one.name for one in study.factors]
-    if factor not in names:
-        raise unknown("factor", factor, names, where)

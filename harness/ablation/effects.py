@@ -6,23 +6,26 @@ Differences are always (reference level) − (other level): what the part brings
 
 Uncertainty has two sources, patients and seeds, crossed:
 
-- the interval redraws both (``statistics.seeds``); with two or three seeds it is somewhat narrow in the seeds' part;
-- ``p`` is a t test of the mean of crossed random effects: Var = Var(patients' means) / n + Var(seeds' means) / s, which
-  counts the residual twice and so errs on the safe side; degrees of freedom after Satterthwaite (Biometrics
-  Bulletin 2, 1946). It allows for few seeds. With one seed it is the signed-rank test over patients, which says nothing
-  about another seed.
+- interval and ``p`` come from the t test of the mean of crossed random effects. Its variance is that of a two-way analysis
+  of variance, (MS patients + MS seeds − MS rest) / (n s), the part of the patients not below zero; its quantile is the mean of
+  those with n − 1 and s − 1 degrees of freedom, weighted with the parts (Cochran, Biometrics 20, 1964), which keeps the
+  level where Satterthwaite's degrees of freedom do not: three seeds that happen to agree;
+- the bootstrap that redraws both (``statistics.seeds``) stands beside it; three seeds are too few for it
+  (``benchmarks/ablation_simulation.py``).
+
+With one seed they are the BCa interval and the signed-rank test over patients, which say nothing about another seed.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
 from harness.ablation.cells import Levels, matched_pairs
 from harness.statistics.bootstrap import RESAMPLES, Floats, Interval
@@ -44,7 +47,7 @@ class Effect:
         name: ``KPFF``, ``LKVA x GDR``, or the variant's name.
         factors: names of the factors involved.
         point, low, high: estimate and 95 % interval over patients and seeds; limits NaN below 10 patients.
-        t_low, t_high: interval that belongs to ``p`` and allows for few seeds; for one seed the same as low, high.
+        boot_low, boot_high: bootstrap interval over patients and seeds; for one seed the same.
         seed_sd: standard deviation of the seeds' estimates; NaN for one seed.
         p, p_adjusted: two-sided, before and after Holm over the effects of the same family; NaN where not tested.
         patients, seeds, pairs: what went into it; ``pairs`` counts matched pairs of cells (quadruples for an
@@ -57,8 +60,8 @@ class Effect:
     point: float
     low: float
     high: float
-    t_low: float
-    t_high: float
+    boot_low: float
+    boot_high: float
     seed_sd: float
     p: float
     p_adjusted: float
@@ -184,10 +187,10 @@ def _effect(
         name=name,
         factors=factors,
         point=summary.interval.point if summary else nothing,
-        low=summary.interval.low if summary else nothing,
-        high=summary.interval.high if summary else nothing,
-        t_low=limits.low if limits else nothing,
-        t_high=limits.high if limits else nothing,
+        low=limits.low if limits else nothing,
+        high=limits.high if limits else nothing,
+        boot_low=summary.interval.low if summary else nothing,
+        boot_high=summary.interval.high if summary else nothing,
         seed_sd=summary.seed_sd if summary else nothing,
         p=p_value(values) if not empty else nothing,
         p_adjusted=nothing,
@@ -218,21 +221,40 @@ class CrossedTest:
 
 
 def crossed_test(values: Floats, level: float = 0.95) -> CrossedTest:
-    """t test of the mean of ``values`` [n patients, s seeds] with both taken as random and crossed.
+    """t test of the mean of ``values`` [n patients, s seeds] with both taken as random and crossed; see the module's text.
 
-    Fewer than two patients or seeds give NaN. Values without any spread give p = 0 or, all zero, 1. In simulations of a
-    true zero with three seeds it rejects 2 to 6 % at α = 5 % where seeds differ no more than patients' means do by
-    chance, and 8 % where they differ as much as single patients.
+    Fewer than two patients or seeds give NaN. Values without any spread give p = 0 or, all zero, 1. At α = 5 % it rejects a
+    true zero in 3 to 5 % of simulated tables, however much three seeds differ (``benchmarks/ablation_simulation.py``).
     """
     n, s = values.shape
     if n < 2 or s < 2:
         return CrossedTest(float("nan"), float("nan"), float("nan"))
     mean = float(values.mean())
-    parts = np.array([values.mean(1).var(ddof=1) / n, values.mean(0).var(ddof=1) / s])
-    variance = float(parts.sum())
-    if np.ptp(values) == 0 or variance == 0:
+    patients, seeds = variance_parts(values)
+    error = float(np.sqrt(patients + seeds))
+    if np.ptp(values) == 0 or error == 0:
         return CrossedTest(1.0 if mean == 0 else 0.0, mean, mean)
-    freedom = variance**2 / float((parts**2 / np.array([n - 1, s - 1])).sum())
-    error = float(np.sqrt(variance))
-    reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error
-    return CrossedTest(float(2 * stats.t.sf(abs(mean) / error, freedom)), mean - reach, mean + reach)
+
+    def quantile(p: float) -> float:
+        tails = stats.t.isf(p / 2, np.array([n - 1, s - 1]))
+        return float(np.average(tails, weights=[patients, seeds]))
+
+    reach = quantile(1 - level) * error
+    return CrossedTest(_solve(quantile, abs(mean) / error), mean - reach, mean + reach)
+
+
+def variance_parts(values: Floats) -> tuple[float, float]:
+    """Parts of patients and seeds in the variance of the mean of ``values`` [n, s]; both are at least zero."""
+    n, s = values.shape
+    rows, columns = values.mean(1), values.mean(0)
+    rest = ((values - rows[:, None] - columns[None, :] + values.mean()) ** 2).sum() / ((n - 1) * (s - 1))
+    patients = max(float(s * rows.var(ddof=1) - rest), 0.0)
+    return patients / (n * s), float(columns.var(ddof=1)) / s
+
+
+def _solve(quantile: Callable[[float], float], statistic: float) -> float:
+    """The p at which the two-sided quantile is the statistic; below 1e-30 it is 0."""
+    smallest = -30.0
+    if quantile(10**smallest) <= statistic:
+        return 0.0
+    return 10 ** float(optimize.brentq(lambda log_p: quantile(10**log_p) - statistic, smallest, 0.0))

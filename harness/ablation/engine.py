@@ -49,15 +49,22 @@ def run_study(job: StudyJob, resolved: ResolvedStudy, *, workers: int = 1, tell:
 
 
 def start_worker(job: Path, share: int = 1) -> subprocess.Popen[bytes]:
-    """Start a worker process on a job file; ``share`` workers divide this machine's cores among them.
+    """Start a worker process on a job file; ``share`` workers divide the cores that we may use (``OMP_NUM_THREADS`` wins).
 
     It is no member of the terminal's foreground group: whoever started it decides when it is interrupted.
     """
-    threads = str(max(1, (os.cpu_count() or 1) // share))
+    threads = str(max(1, cores() // share))
     environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **os.environ}
     return subprocess.Popen(
         [sys.executable, "-m", "harness.ablation", str(job)], env=environment, start_new_session=True
     )
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _wait(processes: list[subprocess.Popen[bytes]], tell: Tell) -> None:

@@ -14,27 +14,36 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from harness.ablation.effects import Effect
+from harness.ablation.optuna_figures import optuna_figures
 from harness.ablation.results import StudyResults
 from harness.ablation.tables import study_effects
 from harness.reporting.measures import Measure
 from harness.reporting.style import COLUMN_INCHES, PAGE_INCHES, colours, footnote, house_style, markers, new_figure
 from harness.statistics.paired import DICE_MARGIN
 
+_EFFECTS = (
+    "Effects on test Dice with 95 % intervals over patients and seeds; filled: significant after Holm's correction; "
+    "grey: the practical margin."
+)
+_INTERACTIONS = "Mean test Dice by two factors, a small point per seed; parallel lines mean no interaction."
+_HISTORY = "Validation Dice in the order of the trials."
 _HEADS = {"main": "main effects", "interaction": "interactions", "contrast": "full model − variant"}
 
 
-def all_figures(results: StudyResults) -> Iterator[tuple[str, Figure]]:
-    """Every figure that this study has something for: (file name, figure)."""
+def all_figures(results: StudyResults) -> Iterator[tuple[str, Figure, str]]:
+    """Every figure that this study has something for: (file name, figure, caption)."""
+    mark = results.suite.mark
     if results.cells and any(arm.finished for arm in results.suite.arms):
         dice = results.measures[0]
         effects = [e for e in study_effects(results, dice) if math.isfinite(e.point)]
         if effects:
-            yield "effects", effect_plot(effects, dice, mark=results.suite.mark, margin=100 * DICE_MARGIN)
+            yield "effects", effect_plot(effects, dice, mark=mark, margin=100 * DICE_MARGIN), _EFFECTS
         panels = interaction_means(results, dice)
         if panels:
-            yield "interactions", interaction_plot(panels, dice, mark=results.suite.mark)
+            yield "interactions", interaction_plot(panels, dice, mark=mark), _INTERACTIONS
     if len(trials := results.trials()):
-        yield "history", history_plot(trials, mark=results.suite.mark)
+        yield "history", history_plot(trials, mark=mark), _HISTORY
+    yield from optuna_figures(results.study, results.definition.labels, mark=mark)
 
 
 def effect_plot(effects: Sequence[Effect], measure: Measure, *, mark: str | None = None, margin: float = 0.0) -> Figure:

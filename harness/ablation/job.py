@@ -11,12 +11,16 @@ from typing import Any
 
 from optuna.trial import BaseTrial
 
-from harness.ablation.cells import Cell, study_cells
-from harness.ablation.definition import StudyDefinition, load_study
+from harness.ablation.cells import Cell, study_cells, variant_name
+from harness.ablation.definition import Dimension, StudyDefinition
+from harness.ablation.parts import build
+from harness.ablation.reading import load_study
 from harness.ablation.storage import StoragePlace
 from harness.ablation.variant import vary
+from harness.errors import ConfigError
 from harness.experiment import SuiteOptions, SuitePlan, plan_suite
 from harness.files import canonical_hash
+from harness.registry import MODELS, load_plugins
 from harness.runs import Run, RunSpec, RunStore
 
 
@@ -117,8 +121,45 @@ def resolve(job: StudyJob, progress: bool = True) -> ResolvedStudy:
     plan = plan_suite(base_options(definition, job.options), progress)
     resolved = ResolvedStudy(definition=definition, plan=plan, cells=cells, store=RunStore(job.results_dir))
     for cell in cells:
-        resolved.spec(cell.overrides, definition.seeds[0])
+        _check_clips(definition, cell, resolved.spec(cell.overrides, definition.seeds[0]), plan)
+    if definition.kind == "tpe":
+        resolved.spec({one.sets: _first_value(one) for one in definition.space}, definition.seeds[0])
+        build("samplers", definition.sampler or {"type": "TPESampler"})
+        build("pruners", definition.pruner or {"type": "NopPruner"})
     return resolved
+
+
+def check_models(resolved: ResolvedStudy) -> None:
+    """Build the model of every variant once, so that a value that it refuses is told before the first is trained.
+
+    Raises:
+        ConfigError: the model refuses the arguments of a variant.
+    """
+    load_plugins()
+    for cell in resolved.cells:
+        model = resolved.spec(cell.overrides, resolved.definition.seeds[0]).model["build"]
+        try:
+            MODELS.build(dict(model))
+        except (TypeError, ValueError) as error:
+            name = variant_name(resolved.definition, cell.levels)
+            raise ConfigError(
+                f"The variant '{name}' of the study '{resolved.definition.name}' cannot be built: {error}"
+            ) from error
+
+
+def _first_value(one: Dimension) -> Any:
+    return one.options["choices"][0] if one.type == "categorical" else one.options["low"]
+
+
+def _check_clips(study: StudyDefinition, cell: Cell, spec: RunSpec, plan: SuitePlan) -> None:
+    """Clips longer than any there is would only repeat frames: such variants are no variants."""
+    longest = max(record.count for record in plan.cache.records)
+    wanted = spec.recipe["clip_length"]
+    if wanted > max(longest, plan.specs[0].recipe["clip_length"]):
+        raise ConfigError(
+            f"The variant '{variant_name(study, cell.levels)}' of the study '{study.name}' asks for clips of {wanted} "
+            f"frames, the longest of this dataset has {longest}; use whole sequences (--clip half) or another study."
+        )
 
 
 def base_options(study: StudyDefinition, options: SuiteOptions) -> SuiteOptions:

@@ -13,11 +13,12 @@ import pandas as pd
 from harness.ablation.cells import Cell, variant_name
 from harness.ablation.definition import StudyDefinition
 from harness.ablation.job import ResolvedStudy
+from harness.experiment.first_mask import measured_build
 from harness.files import write_text
 from harness.profiling import profile_model
 from harness.reporting.measures import Measure, suite_measures
 from harness.reporting.results import Arm, SuiteResults, read_run
-from harness.runs import Run, RunStore
+from harness.runs import Run
 from harness.statistics.patients import patient_means
 
 
@@ -130,7 +131,7 @@ def _profile(run: Run, resolved: ResolvedStudy) -> None:
     model = run.spec.model
     settings = {"device": run.record["results"]["device"], **resolved.plan.profile}
     table = profile_model(
-        model["build"],
+        measured_build(run.spec),
         model=model["name"],
         size=model["size"],
         custom_imports=model.get("custom_imports", ()),
@@ -147,11 +148,3 @@ def clip_ms(profile: pd.DataFrame | None) -> float:
     rows = profile[profile["mode"] == "clip"]
     values = rows.sort_values("variant", key=lambda names: names != "inference", kind="stable")["median_ms"].dropna()
     return float(values.iloc[0]) if len(values) else float("nan")
-
-
-def best_run(results: StudyResults, store: RunStore) -> Run | None:
-    """The run of the trial with the best validation Dice; None before any trial is complete."""
-    finished = results.trials().dropna(subset=["value"])
-    if finished.empty:
-        return None
-    return store.get(str(finished["run"].iloc[int(finished["value"].to_numpy().argmax())]))

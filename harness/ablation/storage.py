@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.util
 import logging
 import warnings
@@ -14,13 +13,15 @@ from urllib.parse import quote
 
 import optuna
 import sqlalchemy
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages.journal import JournalFileBackend
 
 from harness.errors import BenchError, ConfigError
-from harness.files import canonical_hash
+from harness.files import canonical_hash, file_lock
 
+STORAGE_ERRORS = (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, OSError)
+"""What a storage raises that cannot be reached, written or read."""
 MAX_RETRY = 3
 """How often a trial whose worker died is queued again."""
 
@@ -75,9 +76,9 @@ def open_storage(where: StoragePlace) -> BaseStorage:
     Raises:
         BenchError: the server does not answer or its driver is not installed.
     """
-    if where.file is not None:
-        where.file.parent.mkdir(parents=True, exist_ok=True)
     try:
+        if where.file is not None:
+            where.file.parent.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings(), _creation_lock(where):
             warnings.simplefilter("ignore", ExperimentalWarning)
             if where.url.startswith("journal:"):
@@ -90,18 +91,35 @@ def open_storage(where: StoragePlace) -> BaseStorage:
                 engine_kwargs={"connect_args": {"timeout": 60}} if where.url.startswith("sqlite") else None,
             )
     except ImportError as error:
-        raise BenchError(f"The storage {_shown(where.url)} needs a driver: pip install psycopg2-binary.") from error
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        raise BenchError(f"The storage {_shown(where.url)} cannot be used: {reason}") from error
+        raise BenchError(
+            f"The storage {_shown(where.url)} needs a driver: pip install psycopg2-binary (or echobench[postgresql])."
+        ) from error
+    except STORAGE_ERRORS as error:
+        raise storage_error(where, error) from error
 
 
 def open_study(where: StoragePlace, storage: BaseStorage, name: str) -> optuna.Study:
     """The study of this name, made where it is missing; its objective is maximised."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("sqlalchemy").setLevel(logging.ERROR)
-    with exclusive(where, storage, name):
-        return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+    try:
+        with exclusive(where, storage, name):
+            return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+    except ValueError as error:
+        raise BenchError(f"The storage {_shown(where.url)} cannot be used: it is no journal of Optuna.") from error
+    except STORAGE_ERRORS as error:
+        raise storage_error(where, error) from error
+
+
+def storage_error(where: StoragePlace, error: BaseException) -> BenchError:
+    """One sentence about a storage that cannot be opened or no longer answers."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()
+    return BenchError(
+        f"The storage {_shown(where.url)} cannot be used: {reason[0] if reason else type(cause).__name__}"
+    )
 
 
 @contextlib.contextmanager
@@ -124,15 +142,6 @@ def exclusive(where: StoragePlace, storage: BaseStorage, name: str) -> Iterator[
         finally:
             connection.execute(sqlalchemy.text("SELECT pg_advisory_unlock(:key)"), {"key": key})
             connection.commit()
-
-
-@contextlib.contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """Hold an advisory lock on ``path``; the system lets go of it when the process ends, however it ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _creation_lock(where: StoragePlace) -> contextlib.AbstractContextManager[None]:

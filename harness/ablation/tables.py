@@ -107,11 +107,12 @@ def _caption(results: StudyResults) -> str:
         if seeds > 1
         else "two-sided Wilcoxon signed-rank test on patients"
     )
+    others = f"{len(results.cells) - 1} variants" if len(results.cells) > 2 else "one other variant"
     switches = any(factor.switch for factor in results.definition.factors)
     signs = "✓: part is on, ×: off, ·: it means nothing in this variant. " if switches else ""
     return (
         f"Mean over {over} with 95 % bootstrap interval. {signs}"
-        f"† differs from the full model: {test}, Holm-corrected over the {len(results.cells) - 1} variants of a column, "
+        f"† differs from the full model: {test}, Holm-corrected over the {others} of a column, "
         f"α = {ALPHA:g}. Checkpoints were selected on validation Dice; the test split took no part in any choice. "
         f"Clip: a whole clip at inference. First-frame protocol: {' and '.join(results.suite.protocols)}."
     )
@@ -162,10 +163,7 @@ def effect_table(results: StudyResults, measure: Measure, effects: list[Effect])
     return Table(
         name=f"effects_{measure.header.lower()}",
         title=f"{results.suite.name}: effects on {measure.header}",
-        caption="Positive: the reference level has the larger value. 95 % bootstrap interval over patients and seeds, "
-        "differences taken within patient and seed. p and verdict: t test with patients and seeds as crossed random "
-        "effects, which allows for few seeds (one seed: signed-rank test); Holm over main effects and interactions, and over the contrasts. "
-        "An interaction says how much more one part brings when the other is on.",
+        caption=_effects_caption(effects),
         columns=(
             Column(key="effect", header="Effect", unit=unit, digits=2),
             Column(key="p", header="p", digits=3, probability=True),
@@ -173,8 +171,8 @@ def effect_table(results: StudyResults, measure: Measure, effects: list[Effect])
             *verdict,
             Column(key="patients", header="n", digits=0),
             Column(key="seeds", header="Seeds", digits=0),
-            Column(key="t_low", header="t interval, lower", digits=2, csv_only=True),
-            Column(key="t_high", header="t interval, upper", digits=2, csv_only=True),
+            Column(key="bootstrap_low", header="bootstrap interval, lower", digits=2, csv_only=True),
+            Column(key="bootstrap_high", header="bootstrap interval, upper", digits=2, csv_only=True),
             Column(key="pairs", header="Pairs of cells", digits=0, csv_only=True),
         ),
         rows=tuple(_effect_row(effect, margin) for effect in effects),
@@ -184,11 +182,27 @@ def effect_table(results: StudyResults, measure: Measure, effects: list[Effect])
     )
 
 
+def _effects_caption(effects: list[Effect]) -> str:
+    several = any(effect.seeds > 1 for effect in effects)
+    test = (
+        "95 % interval, p and verdict: t test of the mean difference with patients and seeds as crossed random effects, "
+        "which allows for few seeds (± SD over seeds)"
+        if several
+        else "95 % BCa interval over patients and two-sided Wilcoxon signed-rank test; one seed, so nothing is said about "
+        "another one"
+    )
+    return (
+        "Positive: the reference level has the larger value. Differences are taken within patient and seed. "
+        f"{test}; Holm over main effects and interactions, and apart from them over the contrasts. An interaction says how "
+        "much more one part brings when the other is on."
+    )
+
+
 def _effect_row(effect: Effect, margin: float) -> Row:
     cells = {
         "effect": Cell(value=effect.point, low=effect.low, high=effect.high, seed_sd=effect.seed_sd),
-        "t_low": Cell(value=effect.t_low),
-        "t_high": Cell(value=effect.t_high),
+        "bootstrap_low": Cell(value=effect.boot_low),
+        "bootstrap_high": Cell(value=effect.boot_high),
         "p": Cell(value=effect.p),
         "p_adjusted": Cell(value=effect.p_adjusted),
         "verdict": Cell(text=_verdict(effect, margin)),
@@ -200,10 +214,10 @@ def _effect_row(effect: Effect, margin: float) -> Row:
 
 
 def _verdict(effect: Effect, margin: float) -> str:
-    if not math.isfinite(margin):
+    if not (math.isfinite(margin) and math.isfinite(effect.low)):
         return ""
     words = {"superior": "larger", "inferior": "smaller", "equivalent": "equivalent", "undecided": "undecided"}
-    return words[margin_verdict(effect.t_low, effect.t_high, margin)]
+    return words[margin_verdict(effect.low, effect.high, margin)]
 
 
 def importance_table(results: StudyResults) -> Table:
@@ -240,7 +254,9 @@ def trial_table(results: StudyResults, best: int = 10) -> Table:
     space = results.definition.space
     rows = []
     for _, trial in done.iterrows():
-        cells = {one.name: Cell(text=_shown(trial.get(one.name))) for one in space}
+        cells = {one.name: Cell(text=_shown(trial.get(one.name))) for one in space} | {
+            "run": Cell(text=str(trial["run"]))
+        }
         rows.append(Row(label=f"trial {trial['number']}", cells={"value": Cell(value=float(trial["value"])), **cells}))
     counts = ", ".join(f"{count} {state}" for state, count in trials["state"].value_counts().items())
     return Table(
@@ -250,6 +266,7 @@ def trial_table(results: StudyResults, best: int = 10) -> Table:
         columns=(
             Column(key="value", header="Validation Dice", digits=4, direction="up"),
             *(Column(key=one.name, header=one.label, text=True) for one in space),
+            Column(key="run", header="Run", text=True, csv_only=True),
         ),
         rows=tuple(rows),
         mark=results.suite.mark,

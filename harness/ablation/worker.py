@@ -5,21 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import optuna
-from optuna.exceptions import TrialPruned
+from optuna.exceptions import StorageInternalError, TrialPruned
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from harness.ablation import queue
 from harness.ablation.job import ResolvedStudy, StudyJob, suggest
-from harness.ablation.storage import exclusive, file_lock, open_storage, open_study
+from harness.ablation.parts import build
+from harness.ablation.storage import exclusive, open_storage, open_study, storage_error
 from harness.ablation.watch import Heartbeat, PruningWatch
-from harness.errors import BenchError, ConfigError, unknown
+from harness.errors import BenchError
 from harness.experiment import execute
+from harness.files import file_lock
 from harness.runs import Run
 
 Tell = Callable[[str], None]
@@ -50,7 +51,14 @@ class Worker:
 
         Raises:
             KeyboardInterrupt: Ctrl-C; the trial in hand is queued again and its run resumes from its checkpoint.
+            BenchError: the storage no longer answers; what is trained is kept.
         """
+        try:
+            self._work()
+        except (SQLAlchemyError, StorageInternalError) as error:
+            raise storage_error(self.job.place, error) from error
+
+    def _work(self) -> None:
         self.prepare()
         while self.parent is None or os.getppid() == self.parent:
             trial = self._next()
@@ -155,7 +163,8 @@ class Worker:
         except KeyboardInterrupt:
             if not watch.pruned:
                 raise
-            run.stop("interrupted", "stopped early by the study's pruner")
+            if run.status != "finished":  # else the pruner's word came when all was done
+                run.stop("interrupted", "stopped early by the study's pruner")
             raise TrialPruned from None
 
 
@@ -169,31 +178,6 @@ def validation_dice(run: Run) -> float:
     if score is None:
         raise BenchError(f"The run {run.name} has no validation Dice: no validation case could be scored.")
     return float(score)
-
-
-def build(kind: str, options: dict[str, Any]) -> Any:
-    """An Optuna sampler or pruner from ``dict(type="TPESampler", ...)``; ``kind`` is ``samplers`` or ``pruners``.
-
-    Raises:
-        ConfigError: no such class, or arguments that it does not take.
-    """
-    module = getattr(optuna, kind)
-    options = dict(options)
-    name = options.pop("type")
-    if name not in module.__all__:
-        raise unknown(kind[:-1], name, module.__all__, "the study")
-    try:
-        with _quiet():
-            return getattr(module, name)(**options)
-    except TypeError as error:
-        raise ConfigError(f"The {kind[:-1]} {name} of the study cannot be made: {error}.") from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield
 
 
 def _title(trial: Trial) -> str:

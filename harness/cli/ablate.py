@@ -11,12 +11,15 @@ from typing import Any
 import click
 from rich.console import Console
 
+from harness.ablation.archive import export_study, read_export
 from harness.ablation.engine import run_study
-from harness.ablation.job import ResolvedStudy, StudyJob, resolve
+from harness.ablation.job import ResolvedStudy, StudyJob, check_models, resolve
+from harness.ablation.queue import bind
 from harness.ablation.report import print_study, write_study
 from harness.ablation.results import StudyResults, profile_cells
-from harness.ablation.storage import open_storage, open_study, place
+from harness.ablation.storage import exclusive, open_storage, open_study, place
 from harness.cli._options import CommaList, data_options, store_options
+from harness.config import list_configs
 from harness.experiment import SuiteOptions
 
 
@@ -28,7 +31,7 @@ from harness.experiment import SuiteOptions
 @click.option("--recipe", help="Training recipe (default: the study's for this dataset).")
 @click.option("--seeds", type=CommaList(int), help="Seeds, e.g. 0,1,2 (default: the study's).")
 @click.option("--structures", help="lv or all.")
-@click.option("--first-frame", help="auto or gt.")
+@click.option("--first-frame", help="auto, auto_unet or gt.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config value; repeatable.")
 @click.option("--name", help="Name of the stored study and its report (default: study and data).")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
@@ -39,6 +42,7 @@ from harness.experiment import SuiteOptions
 @click.option("--retry-failed", is_flag=True, help="Train variants again whose run failed.")
 @click.option("--no-profile", is_flag=True, help="Leave the cost columns empty.")
 @click.option("--report-only", is_flag=True, help="Train nothing; report what is there.")
+@click.option("--export", "export_to", type=click.Path(), help="Also write the committable part of the study here.")
 @click.option("--dry-run", is_flag=True, help="List the runs and their state, train nothing.")
 @store_options
 def command(
@@ -53,16 +57,20 @@ def command(
     retry_failed: bool,
     no_profile: bool,
     report_only: bool,
+    export_to: str | None,
     dry_run: bool,
     **chosen: Any,
 ) -> int:
-    """Train the variants of STUDY (modules, update_rule, keys, clip, tune, or a config file) and report effects.
+    """Train the variants of STUDY and say what each part brings.
 
-    Variants are ordinary runs: what is finished is not repeated, what was interrupted resumes. The same command on the
-    same storage joins in. Example:
+    STUDY is modules, update_rule, keys, clip, tune, a config file of your own (*.py), or a folder that --export wrote,
+    which is reported again without data or training. Variants are ordinary runs: what is finished is not repeated, what was
+    interrupted resumes. The same command on the same storage joins in. Example:
 
         echobench ablate modules --dataset phantom --workers 2
     """
+    if Path(study).is_dir() and study not in list_configs("studies"):
+        return _finish(read_export(Path(study)), Path(reports_dir), None)
     options = SuiteOptions(data_root=Path(data_dir), **chosen)
     default = Path(results_dir).parent / "studies"
     job = StudyJob(
@@ -77,17 +85,30 @@ def command(
     resolved = resolve(job)
     job = named(job, resolved, default if storage is None else None)
     console = Console(stderr=True, highlight=False)
+    if not report_only:
+        check_models(resolved)
     if dry_run:
         return _list(resolved, console)
     if not report_only:
         run_study(job, resolved, workers=workers, tell=console.print)
         if not no_profile:
             profile_cells(resolved)
-    stored = open_study(job.place, open_storage(job.place), job.name)
+    storage = open_storage(job.place)
+    stored = open_study(job.place, storage, job.name)
+    with exclusive(job.place, storage, job.name):
+        bind(stored, resolved.identity)
     results = StudyResults.collect(resolved, stored, name=job.name, command=f"echobench {shlex.join(sys.argv[1:])}")
-    paths = write_study(results, Path(reports_dir) / job.name)
+    return _finish(results, Path(reports_dir), export_to)
+
+
+def _finish(results: StudyResults, reports_dir: Path, export_to: str | None) -> int:
+    """Report, show and export; the exit code is 1 where a run is missing."""
+    name = results.suite.name
+    paths = write_study(results, reports_dir / name)
     print_study(results)
-    click.echo(f"{len(paths)} files in {Path(reports_dir) / job.name}")
+    click.echo(f"{len(paths)} files in {reports_dir / name}")
+    if export_to is not None:
+        click.echo(f"{len(export_study(results, Path(export_to) / name))} files in {Path(export_to) / name}")
     return 1 if any(arm.reason for arm in results.suite.arms) else 0
 
 

@@ -13,9 +13,9 @@ from optuna.trial import TrialState
 
 from harness import config
 from harness.ablation.cells import study_cells
-from harness.ablation.definition import load_study
 from harness.ablation.job import ResolvedStudy
 from harness.ablation.queue import waiting_trial
+from harness.ablation.reading import load_study
 from harness.ablation.results import StudyResults
 from harness.registry import load_plugins
 from harness.runs import ROW_COLUMNS, RunSpec, RunStore

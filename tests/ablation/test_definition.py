@@ -6,13 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from synthetic import resolved_study
 
+from gdkvm.rule_registry import build_rule
 from harness import config
 from harness.ablation.cells import MOOT, study_cells, variant_name
-from harness.ablation.definition import load_study, study_from_dict
+from harness.ablation.job import check_models
+from harness.ablation.reading import load_study, study_from_dict
 from harness.ablation.storage import place
 from harness.ablation.variant import arguments, vary
 from harness.errors import ConfigError
@@ -76,11 +79,56 @@ def test_excluded_cells_are_left_out():
         ({"factors": AB, "exclude": [{"a": "of"}]}, "off"),
         ({"factors": AB, "seeds": [1, 1]}, "once"),
         ({"kind": "tpe", "space": {"x": {"type": "float", "low": 0, "high": 1}}}, "what it sets"),
+        (
+            {"kind": "tpe", "space": {"x": {"type": "float", "sets": "recipe.x", "low": 2, "high": 1}}},
+            "float dimension",
+        ),
+        ({"kind": "tpe", "space": {"x": {"type": "int", "sets": "recipe.x", "lo": 2}}}, "int dimension"),
+        ({"factors": [1]}, "`factors` of the study 's' must be a dict"),
+        ({"factors": {"a": {"levels": ["on", "off"]}}}, "levels=dict"),
+        ({"factors": {"a": {"lable": "A", "levels": AB["a"]["levels"]}}}, "Did you mean 'label'"),
+        ({"factors": {"a": {"levels": {"on": {}, "off": False}}}}, "level 'off'"),
+        ({"factors": AB, "seeds": ["one"]}, "whole numbers"),
+        ({"factors": AB, "seeds": 3}, "`seeds` of the study 's' must be a list"),
+        ({"factors": AB, "moot": [{"if": {"a": "off"}}]}, "Unknown key 'if'"),
+        ({"factors": AB, "suite": {"views": ["4CH"]}}, "Unknown key 'views'"),
+        ({"factors": AB, "pruner": {"name": "MedianPruner"}}, "type="),
+        ({"factors": {k: {**v, "label": "Same"} for k, v in AB.items()}}, "twice"),
     ],
 )
 def test_what_is_wrong_with_a_study_is_one_sentence(raw, words):
     with pytest.raises(ConfigError, match=words):
         study_from_dict("s", raw)
+
+
+def test_a_config_without_a_study_is_refused(tmp_path):
+    (tmp_path / "empty.py").write_text("recipe = dict()\n")
+    with pytest.raises(ConfigError, match="defines no `study"):
+        load_study(str(tmp_path / "empty.py"))
+
+
+def test_the_search_over_the_gates_initialisation_reaches_the_gates():
+    def largest(**arguments):
+        torch.manual_seed(0)
+        return build_rule("gated", value_width=64, heads=8, **arguments).decay_gate.a_log.exp().max().item()
+
+    assert largest(decay_init=1.6) == pytest.approx(largest() / 10, rel=1e-4)
+    assert "models.gdkvm.decay_init" in {one.sets for one in load_study("tune").space}
+    with pytest.raises(ValueError, match="positive"):
+        largest(decay_init=0.0)
+
+
+def test_a_variant_that_its_model_refuses_is_told_before_anything_is_trained(tmp_path):
+    resolved = resolved_study(tmp_path, "update_rule")
+    resolved.cells[1].overrides["models.gdkvm.update_rule"] = "gatd"
+    with pytest.raises(ConfigError, match=r"variant 'no alpha'.*Did you mean 'gated'"):
+        check_models(resolved)
+
+
+def test_the_plain_sum_is_one_run_in_both_studies(tmp_path):
+    one, other = resolved_study(tmp_path, "modules"), resolved_study(tmp_path, "update_rule")
+    shared = {one.run(cell, 0).name for cell in one.cells} & {other.run(cell, 0).name for cell in other.cells}
+    assert len(shared) == 2
 
 
 def test_a_study_that_excludes_its_reference_is_refused():

@@ -17,6 +17,7 @@ from harness.ablation.results import clip_ms
 from harness.ablation.tables import ablation_table, effect_tables, study_effects
 from harness.reporting.render_latex import to_latex
 from harness.reporting.render_text import to_csv
+from harness.reporting.sections import find_sections
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +63,18 @@ def test_every_file_of_the_report_is_written(results, tmp_path):
     written = {path.relative_to(tmp_path).as_posix() for path in write_study(results, tmp_path)}
     tables = {"ablation", "effects_dice", "effects_iou", "effects_hd95", "effects_asd", "importance"}
     assert {f"{name}.{kind}" for name in tables for kind in ("md", "csv", "tex")} <= written
-    assert {f"figures/{name}.{k}" for name in ("effects", "interactions", "history") for k in ("pdf", "png")} <= written
+    figures = ("effects", "interactions", "history", "optuna_history", "optuna_importances", "optuna_slice")
+    assert {f"figures/{name}.{k}" for name in figures for k in ("pdf", "png")} <= written
     assert all((tmp_path / name).stat().st_size > 0 for name in written)
+
+
+def test_a_suites_report_of_the_same_dataset_takes_the_study_up(results, tmp_path):
+    write_study(results, tmp_path / "modules-phantom")
+    (section,) = find_sections(tmp_path / "phantom-small", "phantom")
+    assert section.title == "Ablation study: modules-phantom"
+    assert [table.name for table in section.tables][:2] == ["ablation", "effects_dice"]
+    assert dict(section.figures)["effects"].startswith("Effects on test Dice")
+    assert find_sections(tmp_path / "camus-small", "camus") == []
 
 
 def test_latex_prints_check_marks_without_a_package(results):

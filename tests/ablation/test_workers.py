@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from postgres_server import binaries, server
 
 LONG = ("recipe.iterations=60", "recipe.val_interval=60")
-PATIENCE_S = 400
+PATIENCE_S = 900
 
 
 @pytest.fixture(params=["sqlite", "journal", "postgresql"])
