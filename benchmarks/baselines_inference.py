@@ -17,12 +17,14 @@ import torch
 from torch import Tensor
 
 from harness import config
+from harness.allocator import keep_freed_memory
 from harness.modeling import VideoSegmenter
 from harness.registry import MODELS, load_plugins
 
 
 def main() -> None:
     options = _options()
+    keep_freed_memory()
     torch.set_num_threads(options.threads)
     load_plugins()
     print(f"{options.frames} frames of {options.image_size} px, {options.threads} threads, torch {torch.__version__}")

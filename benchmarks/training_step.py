@@ -27,6 +27,7 @@ import torch
 from mmengine.hooks import Hook
 
 from harness import config
+from harness.allocator import keep_freed_memory
 from harness.clip import Case, Clip
 from harness.data import PreparedCache, prepare
 from harness.data.dataset import EchoDataset, Finding
@@ -193,6 +194,7 @@ def measure(build: dict[str, Any], recipe: Recipe, warmup: int) -> dict[str, flo
 @click.option("--set", "settings", multiple=True, help="Override a value of the recipe, e.g. batch_size=2.")
 def command(models: str, size: str, recipe_name: str, steps: int, warmup: int, settings: tuple[str, ...]) -> None:
     """Print one line per model."""
+    keep_freed_memory()
     values = config.load("recipes", recipe_name).to_dict()["recipe"]
     config.override(values, config.parse_overrides(settings))
     values.update(iterations=steps + warmup, val_interval=10**9, checkpoint_interval=10**9)
