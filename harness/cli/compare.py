@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from harness.errors import ConfigError
 from harness.reporting.manifest import only_suite, read_suite
+from harness.reporting.pairs import PairReport, compare_arms
+from harness.reporting.render_text import escape_markdown
 from harness.reporting.results import SuiteResults
-from harness.reporting.sentences import compare_arms, pair_sentences
+from harness.reporting.sentences import pair_sentences
 from harness.runs import RunStore
 
 
@@ -18,34 +21,52 @@ from harness.runs import RunStore
 @click.argument("second")
 @click.option("--suite", help="Report whose models are compared (default: the only one there is).")
 @click.option("--structure", help="lv, myo or la (default: the first one scored).")
+@click.option("--format", "kind", type=click.Choice(["text", "md", "json"]), default="text", show_default=True)
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--reports-dir", default="reports", show_default=True, help="Where reports are kept.")
 def command(
-    first: str, second: str, suite: str | None, structure: str | None, results_dir: str, reports_dir: str
+    first: str, second: str, suite: str | None, structure: str | None, kind: str, results_dir: str, reports_dir: str
 ) -> None:
     """Which of two models is better, by how much, how sure, at which cost, and does it matter?
 
     FIRST and SECOND are models of a suite (labels as in its table) or names of two runs. Example: echobench compare GDKVM XMem
     """
-    results = _suite(first, second, suite, Path(reports_dir), Path(results_dir))
-    labels = [run.label for run in results.models] if _are_runs(first, second) else [first, second]
-    if labels[0].lower() == labels[1].lower():
-        raise ConfigError(f"Both names mean {labels[0]}; give two different models.")
-    if results.mark:
-        click.echo(f"[{results.mark}]")
-    for line in pair_sentences(compare_arms(results, labels[0], labels[1], structure)):
-        click.echo(line)
+    results, labels = _chosen(first, second, suite, Path(reports_dir), Path(results_dir))
+    pair = compare_arms(results, labels[0], labels[1], structure)
+    click.echo({"text": _text, "md": _markdown, "json": _json}[kind](results, pair))
 
 
-def _are_runs(first: str, second: str) -> bool:
-    return "/" in first and "/" in second
+def _text(results: SuiteResults, pair: PairReport) -> str:
+    return "\n".join([*([f"[{results.mark}]"] if results.mark else []), *pair_sentences(pair)])
 
 
-def _suite(first: str, second: str, suite: str | None, reports_dir: Path, results_dir: Path) -> SuiteResults:
-    if _are_runs(first, second):
-        store = RunStore(results_dir)
-        runs = [store.get(first), store.get(second)]
-        if first == second:
+def _markdown(results: SuiteResults, pair: PairReport) -> str:
+    head = f"### {escape_markdown(f'{pair.first.label} against {pair.second.label}')}\n"
+    mark = [f"**{escape_markdown(results.mark)}**\n"] if results.mark else []
+    return "\n".join([head, *mark, *(f"- {escape_markdown(line)}" for line in pair_sentences(pair))])
+
+
+def _json(results: SuiteResults, pair: PairReport) -> str:
+    content = {"dataset": results.dataset, "mark": results.mark, "sentences": pair_sentences(pair), **pair.record()}
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _chosen(
+    first: str, second: str, suite: str | None, reports_dir: Path, results_dir: Path
+) -> tuple[SuiteResults, list[str]]:
+    """The results that hold both models, and their labels in it.
+
+    Raises:
+        ConfigError: a run and a model are mixed, or one run is given twice.
+    """
+    runs = ["/" in name for name in (first, second)]
+    if all(runs):
+        if first.strip("/") == second.strip("/"):
             raise ConfigError(f"Both names mean the run {first}; give two different runs.")
-        return SuiteResults.from_runs(runs, name="comparison", distinct=True)
-    return read_suite(suite or only_suite(reports_dir), reports_dir, results_dir)
+        store = RunStore(results_dir)
+        opened = [store.get(name.strip("/")) for name in (first, second)]
+        results = SuiteResults.from_runs(opened, name="comparison", distinct=True)
+        return results, [run.label for run in results.models]
+    if any(runs):
+        raise ConfigError("Give two models of a suite or two runs of the store, not one of each.")
+    return read_suite(suite or only_suite(reports_dir), reports_dir, results_dir), [first, second]

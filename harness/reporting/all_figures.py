@@ -24,29 +24,17 @@ from harness.reporting.results import SuiteResults
 from harness.reporting.table import Table
 from harness.statistics.ranks import complete_cases, nemenyi, rank_stability
 
-CAPTIONS = {
-    "dice_against_fps": "Dice (95 % interval) against streaming speed; the area of a bubble is the number of parameters.",
-    "distribution": "Dice per patient; grey lines join the same patient across models.",
-    "differences": "Paired difference in Dice of the reference and each baseline, Hodges–Lehmann with 95 % interval.",
-    "critical_difference": "Mean ranks; bars join models that Nemenyi's test does not tell apart.",
-    "rank_stability": "How often each model takes each rank when patients are resampled.",
-    "bland_altman": "Agreement of ejection fraction: bias and limits of agreement with their 95 % intervals.",
-    "ef_regression": "Predicted against true ejection fraction, least-squares line (solid) and identity (dotted).",
-    "learning_curves": "Training loss and validation Dice.",
-    "memory": "Peak memory against the length of the clip, streaming.",
-}
-
 
 def dice_by_patient(results: SuiteResults) -> pd.DataFrame:
-    """Dice in percent per patient (row) and finished arm (column), averaged over seeds."""
+    """Dice in percent per patient (row) and finished arm (column), averaged over seeds; NaN where a seed has none."""
     structure = results.structures[0] if results.structures else "lv"
     dice = overlap_measures()[0]
-    columns = {a.label: arm_values(a, dice, structure=structure).mean(axis=1) for a in results.arms if a.finished}
-    return pd.DataFrame(columns)
+    tables = {arm.label: arm_values(arm, dice, structure=structure) for arm in results.arms if arm.finished}
+    return pd.DataFrame({label: table.mean(axis=1, skipna=False) for label, table in tables.items()})
 
 
 def suite_figures(results: SuiteResults, table: Table) -> Iterator[tuple[str, Figure]]:
-    """Yield (name, figure) in the order of ``CAPTIONS``; ``table`` is the suite's main table."""
+    """Yield (name, figure) in the order of ``captions.CAPTIONS``; ``table`` is the suite's main table."""
     scores = dice_by_patient(results)
     makers: dict[str, Callable[[], Figure | None]] = {
         "dice_against_fps": lambda: dice_against_fps(table),
@@ -73,7 +61,7 @@ def _differences(results: SuiteResults) -> Figure | None:
     labels = [f"vs {one.other}" for one in found]
     points, lows, highs = ([getattr(one, name) for one in found] for name in ("shift", "low", "high"))
     label = f"{results.reference} minus baseline [Dice points]"
-    return effect_plot(labels, points, lows, highs, label, mark=results.mark)
+    return effect_plot(labels, points, lows, highs, label, margin=overlap_measures()[0].margin, mark=results.mark)
 
 
 def _ranking(results: SuiteResults, scores: pd.DataFrame, *, stability: bool) -> Figure | None:
@@ -88,7 +76,7 @@ def _ranking(results: SuiteResults, scores: pd.DataFrame, *, stability: bool) ->
 def _ef(results: SuiteResults, draw: Callable[..., Figure]) -> Figure | None:
     method = ef_method(results)
     pairs = ef_tables(results, method, "reference") if method else {}
-    pairs = {label: table for label, table in pairs.items() if len(table) > 2}
+    pairs = {label: tables for label, tables in pairs.items() if all(len(table) > 2 for table in tables)}
     return draw(pairs, ef_agreements(results), mark=results.mark) if pairs else None
 
 

@@ -76,18 +76,15 @@ class CasePicture:
 def case_scores(rows: pd.DataFrame, structure: str = "lv") -> list[CaseScore]:
     """Every case (patient and view) of one run's test rows, worst first; cases without any defined Dice are left out."""
     dice = select(rows[rows["split"] == "test"], "dice", structure=structure).dropna(subset=["value"])
-    found = []
-    for (patient, view), group in dice.groupby(["patient", "view"], sort=True):
-        worst = group.iloc[int(group["value"].to_numpy().argmin())]
-        found.append(
-            CaseScore(
-                patient=str(patient),
-                view=str(view),
-                dice=100 * float(group["value"].mean()),
-                frame=int(worst["frame"]),
-                phase=str(worst["phase"]),
-            )
+    order = dice.sort_values(["patient", "view", "value"], kind="stable")
+    worst = order.drop_duplicates(["patient", "view"])  # the first row of each case is its worst frame
+    means = order.groupby(["patient", "view"], sort=True)["value"].mean()
+    found = [
+        CaseScore(patient=str(p), view=str(v), dice=100 * float(mean), frame=int(frame), phase=str(phase))
+        for p, v, frame, phase, mean in zip(
+            worst["patient"], worst["view"], worst["frame"], worst["phase"], means, strict=True
         )
+    ]
     return sorted(found, key=lambda case: case.dice)
 
 

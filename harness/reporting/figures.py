@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from harness.reporting.cases import CasePicture
+from harness.reporting.labels import Point, place_labels
 from harness.reporting.style import (
     COLUMN_INCHES,
     PAGE_INCHES,
@@ -36,29 +37,29 @@ def dice_against_fps(table: Table) -> Figure | None:
     if not rows:
         return None
     with house_style():
-        figure = new_figure(COLUMN_INCHES, 2.7)
+        figure = new_figure(COLUMN_INCHES, 2.8)
         axes = figure.add_subplot()
         palette = colours(row.label for row in table.rows)
-        for row in rows:
-            _bubble(axes, row, palette[row.label])
+        points = [_bubble(axes, row, palette[row.label]) for row in rows]
         axes.set_xscale("log")
         _plain_ticks(axes)
-        axes.margins(x=0.25, y=0.22)
+        axes.margins(x=0.2, y=0.15)
         axes.set_xlabel("frames per second, streaming")
         axes.set_ylabel("Dice [%]")
         _size_legend(axes, [row.cell("parameters_m").value for row in rows])
         footnote(figure, table.mark)
+        place_labels(axes, points)
     return figure
 
 
-def _bubble(axes: Axes, row: Row, colour: tuple[float, float, float]) -> None:
+def _bubble(axes: Axes, row: Row, colour: tuple[float, float, float]) -> Point:
     fps, dice, millions = row.cell("fps").value, row.cell("dice"), row.cell("parameters_m").value
     size = _BUBBLE * millions if math.isfinite(millions) else 20.0
     if dice.has_interval:
         axes.plot([fps, fps], [dice.low, dice.high], color=colour, linewidth=1, zorder=2)
     axes.scatter([fps], [dice.value], s=size, color=[colour], alpha=0.75, edgecolor="black", linewidth=0.5, zorder=3)
-    offset = math.sqrt(size / math.pi) + 2
-    axes.annotate(row.label, (fps, dice.value), xytext=(offset, 2), textcoords="offset points", fontsize=7, zorder=4)
+    radius = math.sqrt(size / math.pi)
+    return Point(x=fps, y=dice.value, name=row.label, radius=radius, low=dice.low, high=dice.high)
 
 
 def _plain_ticks(axes: Axes) -> None:
@@ -77,7 +78,10 @@ def _size_legend(axes: Axes, millions: Sequence[float]) -> None:
         axes.scatter([], [], s=_BUBBLE * value, color="0.75", edgecolor="black", linewidth=0.5, label=f"{value:g} M")
         for value in shown
     ]
-    axes.legend(handles=handles, title="parameters", title_fontsize=7, loc="best", labelspacing=1.2, borderpad=1)
+    title = axes.plot([], [], " ", label="parameters:")
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.legend(handles=[*title, *handles], loc="outside upper right", ncols=3, handletextpad=0.3, columnspacing=0.8)
 
 
 def _round(value: float) -> float:

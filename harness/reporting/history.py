@@ -33,14 +33,23 @@ def read_history(folder: Path) -> pd.DataFrame:
 
 
 def histories(results: SuiteResults) -> dict[str, pd.DataFrame]:
-    """The learning curves of the first seed of every arm that has a log."""
+    """The learning curves of every arm that has a log: mean over seeds, and ``*_low`` and ``*_high`` their range."""
     found = {}
     for arm in results.arms:
-        folder = arm.runs[0].folder
-        table = read_history(folder) if folder is not None else pd.DataFrame()
+        logs = [read_history(run.folder) for run in arm.runs if run.folder is not None]
+        table = over_seeds([log for log in logs if len(log)])
         if len(table):
             found[arm.label] = table
     return found
+
+
+def over_seeds(logs: list[pd.DataFrame]) -> pd.DataFrame:
+    """Mean, least and largest loss and score per iteration; columns ``<kind>``, ``<kind>_low`` and ``<kind>_high``."""
+    if not logs:
+        return pd.DataFrame()
+    grouped = pd.concat(logs).groupby("iteration")[["loss", "score"]]
+    low, high = grouped.min().add_suffix("_low"), grouped.max().add_suffix("_high")
+    return pd.concat([grouped.mean(), low, high], axis=1).reset_index()
 
 
 def memory_curves(results: SuiteResults) -> pd.DataFrame:

@@ -27,7 +27,6 @@ COST_COLUMNS = (
     Column(key="memory_mb", header="Memory", unit="MB", direction="down", digits=0),
 )
 TAIL_COLUMNS = (
-    Column(key="first_frame", header="First frame", text=True),
     Column(key="patients", header="n", digits=0),
     Column(key="seeds", header="Seeds", digits=0, csv_only=True),
 )
@@ -44,7 +43,8 @@ def main_table(results: SuiteResults) -> Table:
     method = ef_method(results)
     daggers = _daggers(results, measures, structure, method)
     rows = [_row(arm, measures, structure, method, daggers) for arm in results.arms]
-    columns = (*(measure.column for measure in measures), *ef_columns(results, method), *COST_COLUMNS, *TAIL_COLUMNS)
+    protocol = Column(key="first_frame", header="First frame", text=True, csv_only=len(results.protocols) < 2)
+    columns = (*(one.column for one in measures), *ef_columns(results, method), *COST_COLUMNS, protocol, *TAIL_COLUMNS)
     return Table(
         name="table",
         title=f"{results.name}: {STRUCTURE_NAMES.get(structure, structure)} on the test split of {results.dataset}",
@@ -78,16 +78,16 @@ def _daggers(
     """Significance per (label, column key), for every paired column."""
     finished = [arm for arm in results.arms if arm.finished]
     columns = {
-        measure.metric: (measure, {a.label: arm_values(a, measure, structure=structure).mean(axis=1) for a in finished})
+        measure.metric: (measure, {a.label: arm_values(a, measure, structure=structure) for a in finished})
         for measure in measures
     }
     if method:
         error = Measure(metric="ef_mae", header="EF MAE", unit="points", direction="down")
-        columns["ef_mae"] = (error, {a.label: ef_errors(a, method, "reference").mean(axis=1) for a in finished})
+        columns["ef_mae"] = (error, {a.label: ef_errors(a, method, "reference") for a in finished})
     return {
         (one.other, key): one.significant(ALPHA)
-        for key, (measure, means) in columns.items()
-        for one in against_reference(results.reference, means, measure)
+        for key, (measure, values) in columns.items()
+        for one in against_reference(results.reference, values, measure)
     }
 
 
@@ -145,10 +145,9 @@ def caption(results: SuiteResults, n: str, method: str | None) -> str:
     return " ".join(
         sentence
         for sentence in (
-            f"Mean over n = {n} patients (views, phases and frames of a patient are averaged first) with 95 % "
-            + ("bootstrap interval over patients and seeds" if seeds > 1 else "BCa bootstrap interval over patients")
-            + f" ({RESAMPLES:,} resamples; none below n = {SMALLEST_SAMPLE}).",
-            f"Averaged over up to {seeds} seeds, (± SD over seeds)." if seeds > 1 else "",
+            f"Mean over n = {n} patients (views, phases and frames of a patient are averaged first)"
+            + (f" and {seeds_of(results)} seeds (± SD over seeds)" if seeds > 1 else "")
+            + f" with {interval_words(results)} ({RESAMPLES:,} resamples; none below n = {SMALLEST_SAMPLE}).",
             f"† differs from {results.reference}: two-sided Wilcoxon signed-rank test (Pratt) on patient means, "
             f"Holm-corrected over the {baselines} baselines of a column, α = {ALPHA:g}."
             if baselines
@@ -159,6 +158,19 @@ def caption(results: SuiteResults, n: str, method: str | None) -> str:
         )
         if sentence
     )
+
+
+def seeds_of(results: SuiteResults) -> str:
+    """The number of finished seeds in words: one number, or the range where models differ."""
+    counts = sorted({len(arm.finished) for arm in results.arms if arm.finished})
+    return "0" if not counts else str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def interval_words(results: SuiteResults) -> str:
+    """What an interval of this suite is: over patients, or over patients and seeds where there are several."""
+    if max((len(arm.finished) for arm in results.arms), default=0) > 1:
+        return "95 % bootstrap interval over patients × seeds"
+    return "95 % BCa bootstrap interval over patients"
 
 
 def notes(results: SuiteResults) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.errors import BenchError, unknown
 from harness.files import read_json, write_json
 from harness.reporting.results import SuiteResults
+from harness.reporting.sections import fingerprint
 from harness.runs import RunStore
 
 FILE = "suite.json"
@@ -20,6 +21,7 @@ def write_manifest(results: SuiteResults, out_dir: Path) -> Path:
         "reference": results.reference,
         "command": results.command,
         "runs": [run.record.get("name", "") for run in results.models],
+        "sections": fingerprint(out_dir, results.dataset),
     }
     path = Path(out_dir) / FILE
     write_json(path, content)
@@ -27,9 +29,13 @@ def write_manifest(results: SuiteResults, out_dir: Path) -> Path:
 
 
 def report_is_of(results: SuiteResults, out_dir: Path) -> bool:
-    """Whether the finished report in a folder was made from these runs."""
+    """Whether the finished report in a folder was made from these runs and the sections that lie there now."""
     path = Path(out_dir) / FILE
-    return path.is_file() and read_json(path)["runs"] == [run.record.get("name", "") for run in results.models]
+    if not (path.is_file() and (path.parent / "index.html").is_file()):
+        return False
+    content, runs = read_json(path), [run.record.get("name", "") for run in results.models]
+    same = content.get("sections", "") == fingerprint(out_dir, results.dataset)
+    return bool(content["runs"] == runs and same)
 
 
 def read_suite(name: str, reports_dir: Path, results_dir: Path) -> SuiteResults:

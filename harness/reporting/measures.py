@@ -93,20 +93,18 @@ def value_cell(values: pd.DataFrame, *, dagger: bool = False) -> Cell:
 
 
 def comparisons(results: SuiteResults, measure: Measure, *, structure: str | None) -> list[Comparison]:
-    """The reference against every other finished arm on patient means (averaged over seeds); Holm over these arms."""
-    means = {
-        arm.label: arm_values(arm, measure, structure=structure).mean(axis=1) for arm in results.arms if arm.finished
-    }
-    return against_reference(results.reference, means, measure)
+    """The reference against every other finished arm on patients x seeds; Holm over these arms."""
+    values = {arm.label: arm_values(arm, measure, structure=structure) for arm in results.arms if arm.finished}
+    return against_reference(results.reference, values, measure)
 
 
-def against_reference(reference: str, means: dict[str, pd.Series], measure: Measure) -> list[Comparison]:
-    """Compare series per patient with the reference's; nothing when the reference is not among them."""
-    if reference not in means:
+def against_reference(reference: str, values: dict[str, pd.DataFrame], measure: Measure) -> list[Comparison]:
+    """Compare values per patient and seed with the reference's; nothing when the reference has none."""
+    if not values.get(reference, pd.DataFrame()).size:
         return []
-    others = {label: series for label, series in means.items() if label != reference and len(series)}
+    others = {label: table for label, table in values.items() if label != reference and table.size}
     higher = measure.direction == "up"
-    return compare(reference, others, means[reference], margin=measure.margin, higher=higher)
+    return compare(reference, others, values[reference], margin=measure.margin, higher=higher)
 
 
 def ef_method(results: SuiteResults) -> str | None:

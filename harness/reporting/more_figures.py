@@ -18,11 +18,15 @@ from harness.reporting.style import (
     markers,
     new_figure,
 )
-from harness.statistics.agreement import Agreement, regression
+from harness.reporting.table import decimals
+from harness.statistics.agreement import Agreement
+
+_SEED_MARKERS = "o^sDvPX*<>"
+"""One shape per seed in plots of agreement; colours tell models apart."""
 
 
 def paired_distribution(scores: pd.DataFrame, label: str, *, mark: str | None = None) -> Figure:
-    """One dot per patient and model, a grey line through each patient's dots, box plots behind.
+    """One dot per patient and model, a grey line through each patient's dots, box plots (median, quartiles) beside them.
 
     ``scores`` is [patients, models] in displayed units, ``label`` names the axis.
     """
@@ -32,54 +36,74 @@ def paired_distribution(scores: pd.DataFrame, label: str, *, mark: str | None = 
         positions = np.arange(scores.shape[1])
         axes.plot(positions, scores.to_numpy().T, color="0.7", linewidth=0.4, alpha=0.6, zorder=1)
         complete = [scores[name].dropna().to_numpy(float) for name in scores.columns]
-        axes.boxplot(complete, positions=positions, widths=0.45, showfliers=False, medianprops={"color": "0.25"})
+        axes.boxplot(
+            complete,
+            positions=positions + 0.22,
+            manage_ticks=False,
+            widths=0.16,
+            showfliers=False,
+            showcaps=False,
+            medianprops={"color": "0.1", "linewidth": 1.4},
+        )
         palette = colours(scores.columns)
         for index, name in enumerate(scores.columns):
-            axes.scatter(np.full(len(scores), index), scores[name], s=6, color=[palette[name]], alpha=0.8, zorder=3)
-        axes.set_xticks(positions, [str(name) for name in scores.columns], rotation=20, ha="right")
-        axes.set_ylabel(label)
-        axes.set_xlabel("")
+            axes.scatter(np.full(len(scores), index), scores[name], s=7, color=[palette[name]], alpha=0.6, zorder=3)
+        axes.set_xlim(-0.4, len(positions) - 0.4)
+        axes.set_xticks(
+            positions, [str(name) for name in scores.columns], rotation=20, ha="right", rotation_mode="anchor"
+        )
+        axes.set_ylabel(f"{label}, n = {len(scores.dropna(how='all'))} patients")
         footnote(figure, mark)
     return figure
 
 
 def bland_altman(
-    pairs: Mapping[str, pd.DataFrame], found: Mapping[str, Agreement], *, mark: str | None = None
+    pairs: Mapping[str, Sequence[pd.DataFrame]], found: Mapping[str, Agreement], *, mark: str | None = None
 ) -> Figure:
     """Difference against mean of predicted and true EF, one panel per model: bias and limits of agreement with bands.
 
-    ``pairs`` holds columns ``predicted`` and ``truth`` in EF points.
+    ``pairs`` holds one table per seed with columns ``predicted`` and ``truth`` in EF points; lines are those of ``found``.
     """
 
-    def panel(axes: Axes, label: str, table: pd.DataFrame) -> None:
-        middle, difference = table.mean(axis=1), table["predicted"] - table["truth"]
-        axes.scatter(middle, difference, s=7, color=[colours(pairs)[label]], alpha=0.8)
-        lines = ((found[label].bias, "-"), (found[label].lower_limit, "--"), (found[label].upper_limit, "--"))
-        for interval, style in lines:
+    def panel(axes: Axes, label: str, tables: Sequence[pd.DataFrame]) -> None:
+        one = found[label]
+        for shape, table in zip(_SEED_MARKERS, tables, strict=False):
+            middle, difference = table.mean(axis=1), table["predicted"] - table["truth"]
+            axes.scatter(middle, difference, s=7, color=[colours(pairs)[label]], alpha=0.8, marker=shape)
+        for interval, style in ((one.bias, "-"), (one.lower_limit, "--"), (one.upper_limit, "--")):
             axes.axhline(interval.point, color="black", linestyle=style, linewidth=0.9)
             if interval.known:
                 axes.axhspan(interval.low, interval.high, color="0.6", alpha=0.25, linewidth=0)
-        low, high = found[label].lower_limit.point, found[label].upper_limit.point
-        axes.set_title(f"{label}: {found[label].bias.point:+.1f} [{low:.1f}, {high:.1f}]", fontsize=7)
+        bias, low, high = (_minus(each.point) for each in (one.bias, one.lower_limit, one.upper_limit))
+        axes.set_title(f"{label}, n = {one.n}\nbias {bias}, limits {low} to {high}", fontsize=7)
 
-    return _panels(pairs, panel, "mean of prediction and truth [EF points]", "prediction − truth", mark)
+    return _panels(pairs, panel, "mean of prediction and truth [EF points]", "prediction − truth [EF points]", mark)
 
 
 def ef_regression(
-    pairs: Mapping[str, pd.DataFrame], found: Mapping[str, Agreement], *, mark: str | None = None
+    pairs: Mapping[str, Sequence[pd.DataFrame]], found: Mapping[str, Agreement], *, mark: str | None = None
 ) -> Figure:
     """Predicted against true EF with the least-squares line (solid) and identity (dotted), one panel per model."""
 
-    def panel(axes: Axes, label: str, table: pd.DataFrame) -> None:
-        truth, predicted = table["truth"].to_numpy(float), table["predicted"].to_numpy(float)
-        axes.scatter(truth, predicted, s=7, color=[colours(pairs)[label]], alpha=0.8)
-        slope, intercept = regression(predicted, truth)
+    def panel(axes: Axes, label: str, tables: Sequence[pd.DataFrame]) -> None:
+        one = found[label]
+        for shape, table in zip(_SEED_MARKERS, tables, strict=False):
+            axes.scatter(
+                table["truth"], table["predicted"], s=7, color=[colours(pairs)[label]], alpha=0.8, marker=shape
+            )
+        truth = np.concatenate([table["truth"].to_numpy(float) for table in tables])
         ends = np.array([truth.min(), truth.max()])
-        axes.plot(ends, slope * ends + intercept, color="black", linewidth=0.9)
+        axes.plot(ends, one.slope * ends + one.intercept, color="black", linewidth=0.9)
         axes.plot(ends, ends, color="0.4", linestyle=":", linewidth=0.9)
-        axes.set_title(f"{label}: r = {found[label].r.point:.3f}, n = {found[label].n}", fontsize=7)
+        r = f"{one.r.point:.3f}" if np.isfinite(one.r.point) else "--"
+        axes.set_title(f"{label}, n = {one.n}\nr = {r}, slope {_minus(one.slope, 2)}", fontsize=7)
 
     return _panels(pairs, panel, "EF of the truth [%]", "predicted EF [%]", mark)
+
+
+def _minus(value: float, digits: int = 1) -> str:
+    """A number with a true minus sign; ``--`` for none."""
+    return decimals(value, digits).replace("-", "−") if np.isfinite(value) else "--"
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame], *, mark: str | None = None) -> Figure | None:
@@ -100,6 +124,11 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], *, mark: str | None =
                 shape = shapes[label] if kind == "score" else ""
                 values = _smooth(points[kind])
                 axes.plot(points["iteration"], values, color=palette[label], label=label, marker=shape, markersize=3)
+                if {f"{kind}_low", f"{kind}_high"} <= set(points) and (
+                    points[f"{kind}_high"] > points[f"{kind}_low"]
+                ).any():
+                    low, high = _smooth(points[f"{kind}_low"]), _smooth(points[f"{kind}_high"])
+                    axes.fill_between(points["iteration"], low, high, color=palette[label], alpha=0.15, linewidth=0)
             axes.set_xlabel("iteration")
             axes.set_ylabel(title)
         figure.axes[-1].legend()
@@ -144,13 +173,16 @@ def effect_plot(
     highs: Sequence[float],
     xlabel: str,
     *,
+    margin: float = 0.0,
     mark: str | None = None,
 ) -> Figure:
-    """Effects with intervals, one line each, zero marked: for ablations and pairwise differences."""
+    """Pairwise differences with intervals, one line each; zero is marked, the band is the practical ``margin``."""
     with house_style():
         figure = new_figure(COLUMN_INCHES, 0.7 + 0.24 * len(labels))
         axes = figure.add_subplot()
         rows = np.arange(len(labels))[::-1]
+        if margin:
+            axes.axvspan(-margin, margin, color="0.9", zorder=0)
         axes.axvline(0, color="0.3", linewidth=0.8)
         for row, point, low, high in zip(rows, points, lows, highs, strict=True):
             axes.plot([low, high], [row, row], color="#0173b2", linewidth=1.6)
@@ -163,8 +195,8 @@ def effect_plot(
 
 
 def _panels(
-    tables: Mapping[str, pd.DataFrame],
-    panel: Callable[[Axes, str, pd.DataFrame], None],
+    tables: Mapping[str, Sequence[pd.DataFrame]],
+    panel: Callable[[Axes, str, Sequence[pd.DataFrame]], None],
     xlabel: str,
     ylabel: str,
     mark: str | None,
@@ -172,7 +204,7 @@ def _panels(
     columns = min(3, len(tables))
     rows = -(-len(tables) // columns)
     with house_style():
-        figure = new_figure(PAGE_INCHES * columns / 3, 2.1 * rows + 0.3)
+        figure = new_figure(PAGE_INCHES * columns / 3, 2.2 * rows + 0.3)
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, (label, table) in zip(grid, tables.items(), strict=False):
             panel(axes, label, table)

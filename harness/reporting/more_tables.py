@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pandas as pd
 
-from harness.reporting.main_table import cost_cells, method_name
+from harness.reporting.main_table import cost_cells, interval_words, method_name
 from harness.reporting.measures import (
     ALPHA,
     arm_ef_pairs,
@@ -15,6 +14,7 @@ from harness.reporting.measures import (
     comparisons,
     ef_method,
     has_stated_ef,
+    overlap_measures,
     suite_measures,
     value_cell,
 )
@@ -28,7 +28,7 @@ _EF_COLUMNS = (
     Column(key="mae", header="MAE", unit="points", direction="down"),
     Column(key="rmse", header="RMSE", unit="points", direction="down"),
     Column(key="r", header="r", direction="up", digits=3),
-    Column(key="r_squared", header="R²", direction="up", digits=3),
+    Column(key="pearson_r_squared", header="r²", direction="up", digits=3),
     Column(key="bias", header="Bias", unit="points"),
     Column(key="sd", header="SD", unit="points", direction="down"),
     Column(key="lower_limit", header="Lower limit", unit="points"),
@@ -75,23 +75,20 @@ def _parts(results: SuiteResults) -> dict[str, tuple[str | None, str | None]]:
 
 
 def ef_agreements(results: SuiteResults, against: str = "reference") -> dict[str, Agreement]:
-    """Agreement of EF per arm; with several seeds each patient's prediction is the mean over the seeds."""
+    """Agreement of EF per arm; with several seeds the mean over the seeds' statistics, never that of a mean prediction."""
     method = ef_method(results)
     found: dict[str, Agreement] = {}
-    for label, pairs in (ef_tables(results, method, against) if method else {}).items():
-        found[label] = agreement(pairs["predicted"], pairs["truth"])
+    for label, tables in (ef_tables(results, method, against) if method else {}).items():
+        predicted = pd.concat([table["predicted"] for table in tables], axis=1)
+        truth = pd.concat([table["truth"] for table in tables], axis=1).mean(axis=1)
+        found[label] = agreement(predicted.to_numpy(), truth.to_numpy())
     return found
 
 
-def ef_tables(results: SuiteResults, method: str, against: str) -> dict[str, pd.DataFrame]:
-    """Predicted and true EF per patient and arm, averaged over seeds; arms without any pair are left out."""
-    found = {}
-    for arm in results.arms:
-        tables = arm_ef_pairs(arm, method, against)
-        pairs = pd.concat(tables).groupby(level="patient").mean() if tables else pd.DataFrame()
-        if len(pairs):
-            found[arm.label] = pairs
-    return found
+def ef_tables(results: SuiteResults, method: str, against: str) -> dict[str, list[pd.DataFrame]]:
+    """Predicted and true EF per patient, one table per seed, by arm; arms without any pair are left out."""
+    found = {arm.label: arm_ef_pairs(arm, method, against) for arm in results.arms}
+    return {label: tables for label, tables in found.items() if any(len(table) for table in tables)}
 
 
 def ef_table(results: SuiteResults) -> Table | None:
@@ -109,8 +106,8 @@ def ef_table(results: SuiteResults) -> Table | None:
     return Table(
         name="lvef",
         title=f"{results.name}: left-ventricular ejection fraction by {method_name(method)}",
-        caption="Bias is prediction minus truth, limits of agreement are bias ± 1.96 SD (ddof = 1), intervals are 95 % BCa "
-        "bootstrap over patients; predictions below 0 or above 90 are counted as implausible and kept.",
+        caption="Bias is prediction minus truth, limits of agreement are bias ± 1.96 SD (ddof = 1), r is Pearson's; intervals "
+        f"are {interval_words(results)}; predictions below 0 or above 90 are counted as implausible and kept.",
         columns=_EF_COLUMNS,
         rows=tuple(rows),
         mark=results.mark,
@@ -118,13 +115,34 @@ def ef_table(results: SuiteResults) -> Table | None:
 
 
 def _ef_cells(found: Agreement) -> dict[str, Cell]:
-    names = ("mae", "rmse", "r", "r_squared", "bias", "sd", "lower_limit", "upper_limit")
-    cells = {name: _interval_cell(getattr(found, name)) for name in names}
+    names = [column.key for column in _EF_COLUMNS if hasattr(getattr(found, column.key, None), "point")]
+    cells = {name: interval_cell(getattr(found, name), found.seed_sd.get(name, math.nan)) for name in names}
     return {**cells, "implausible": Cell(value=found.implausible), "patients": Cell(value=found.n)}
 
 
-def _interval_cell(interval: Interval) -> Cell:
-    return Cell(value=interval.point, low=interval.low, high=interval.high)
+def interval_cell(interval: Interval, seed_sd: float = math.nan) -> Cell:
+    """A cell of an estimate with its interval and the spread over seeds."""
+    return Cell(value=interval.point, low=interval.low, high=interval.high, seed_sd=seed_sd)
+
+
+def _comparison_caption(results: SuiteResults) -> str:
+    arms = sum(1 for arm in results.arms if arm.finished and arm.label != results.reference)
+    seeded = max((len(arm.finished) for arm in results.arms), default=0) > 1
+    return (
+        "Paired differences over patients: Hodges–Lehmann estimate with the 95 % interval of the exact signed-rank distribution, "
+        f"and mean with {interval_words(results)}"
+        + (" (± spread of the difference between single runs)" if seeded else "")
+        + "; two-sided Wilcoxon signed-rank test (Pratt)"
+        + (" on each patient's mean over seeds, which takes the seeds as given" if seeded else "")
+        + f", Holm-corrected over the {arms} baselines of each metric, † p < {ALPHA:g}; rank-biserial correlation (positive "
+        f"favours {results.reference}); probability that the model with the worse mean is in truth the better one; verdict: the "
+        + ("mean's" if seeded else "Hodges–Lehmann")
+        + f" interval against a practical margin of ±{_margin():g} Dice points."
+    )
+
+
+def _margin() -> float:
+    return overlap_measures()[0].margin
 
 
 def cost_table(results: SuiteResults) -> Table | None:
@@ -178,6 +196,7 @@ def comparison_table(results: SuiteResults) -> Table | None:
                 "rank_biserial": Cell(value=one.rank_biserial),
                 "false_claim": Cell(value=one.false_claim),
                 "verdict": Cell(text=one.verdict if measure.margin else ""),
+                "mean": Cell(value=one.mean_difference, low=one.mean_low, high=one.mean_high, seed_sd=one.seed_sd),
                 "patients": Cell(value=one.n),
             }
             rows.append(Row(label=one.other, cells=cells, group=measure.column.title))
@@ -186,11 +205,10 @@ def comparison_table(results: SuiteResults) -> Table | None:
     return Table(
         name="comparisons",
         title=f"{results.name}: {results.reference} minus each baseline",
-        caption="Hodges–Lehmann paired difference with 95 % interval; two-sided Wilcoxon signed-rank test (Pratt), Holm-corrected "
-        f"within each metric, † p < {ALPHA:g}; rank-biserial correlation (positive favours {results.reference}); probability that "
-        "the model with the worse mean is in truth the better one; verdict against a practical margin of 0.5 Dice points.",
+        caption=_comparison_caption(results),
         columns=(
-            Column(key="shift", header="Difference", digits=2),
+            Column(key="shift", header="Hodges–Lehmann", digits=2),
+            Column(key="mean", header="Mean difference", digits=2),
             Column(key="p", probability=True, header="p", digits=4),
             Column(key="p_adjusted", probability=True, header="p (Holm)", digits=4),
             Column(key="rank_biserial", header="Rank-biserial", digits=2),
@@ -203,31 +221,3 @@ def comparison_table(results: SuiteResults) -> Table | None:
         stub="Baseline",
         ranked=False,
     )
-
-
-def published_table(path: Path, source: str, frame: pd.DataFrame) -> Table:
-    """Published figures in a block of their own, as printed; never ranked and never tested."""
-    text = ["method", "setting", "metric", "venue", "dataset", "kind", "unit"]
-    stub = next((name for name in text if name in frame), str(frame.columns[0]))
-    columns = tuple(Column(key=str(c), header=str(c).replace("_", " "), text=True) for c in frame.columns if c != stub)
-    rows = [
-        Row(label=str(row[stub]), cells={c.key: Cell(text=str(row[c.key])) for c in columns})
-        for _, row in frame.iterrows()
-    ]
-    return Table(
-        name=f"published_{path.stem}",
-        title=f"Published figures, not measured here: {path.stem.replace('_', ' ')}",
-        caption=f"As printed. Source: {source}.",
-        columns=columns,
-        rows=tuple(rows),
-        stub=stub.capitalize(),
-        ranked=False,
-    )
-
-
-def read_published(path: Path) -> Table:
-    """Read one file of ``configs/published``: comment lines are the source, every cell stays as printed."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    source = " ".join(line.lstrip("# ").strip() for line in lines if line.startswith("#")).rstrip(".")
-    frame = pd.read_csv(path, comment="#", dtype=str, keep_default_na=False, index_col=False)
-    return published_table(path, source, frame)

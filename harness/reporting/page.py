@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,16 +11,21 @@ import jinja2
 from markupsafe import Markup
 
 from harness.reporting.audit_view import cells as audit_cells
-from harness.reporting.cases import CasePicture, case_scores
-from harness.reporting.paper import caption
-from harness.reporting.players import data_uri, player
+from harness.reporting.case_table import case_table
+from harness.reporting.cases import CasePicture
+from harness.reporting.charts import chart
+from harness.reporting.players import player
+from harness.reporting.provenance import commands, origin, provenance
 from harness.reporting.render_text import ARROWS, DAGGER, interval_text, to_csv
 from harness.reporting.results import SuiteResults
+from harness.reporting.sections import Section
 from harness.reporting.table import Cell, Column, Mark, Row, Table
 from harness.reporting.verdicts import suite_verdicts
 from harness.statistics.audit_table import Audit, audit_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_AUDITED = ("table", "parts_", "lvef")
+"""Beginnings of the names of tables whose figures can be held against each other."""
 
 
 def page(
@@ -29,110 +33,72 @@ def page(
     tables: Sequence[Table],
     figures: Mapping[str, bytes],
     pictures: Sequence[CasePicture] = (),
+    sections: Sequence[Section] = (),
 ) -> str:
     """The page of a suite.
 
     Args:
         results: where verdicts, cases and provenance come from.
-        tables: shown in this order, the main table first.
+        tables: shown in this order, the main table first; published ones have a place of their own.
         figures: PNG bytes by figure name.
         pictures: cases with pixels, shown worst first as clips.
+        sections: robustness sweeps and studies found on disk.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(raw=_raw, header=_header, cell=_cell, sort_key=_sort_key)
-    audit = audit_text(to_csv(tables[0]), results.name)
+    environment.globals.update(
+        raw=_raw, header=_header, cell=_cell, sort_key=_sort_key, short_title=_shortener(results)
+    )
+    measured = [table for table in tables if not table.published]
+    audits = audited(measured)
     return environment.get_template("page.html.j2").render(
         results=results,
+        seeds=_seeds(results),
         verdicts=suite_verdicts(results),
-        tables=[*tables[:1], case_table(results), *tables[1:]],
-        figures=[(name, caption(name), data_uri(png, "image/png")) for name, png in figures.items()],
+        tables=[*measured, case_table(results)],
+        published=[table for table in tables if table.published],
+        figures=[chart(name, png) for name, png in figures.items()],
         players=[player(picture) for picture in sorted(pictures, key=lambda picture: picture.dice)],
-        audit=audit,
-        audit_lines=_audit_lines(audit),
-        runs=[_provenance(run.record, run.status) for run in results.models],
-        commands=_commands(results),
+        parts=[_part(section) for section in sections],
+        audits=[(_shortener(results)(title), audit.verdict) for title, audit in audits],
+        audit_lines=[audit_cells(c) for _, audit in audits for c in audit.checks if c.verdict != "ok"],
+        runs=[provenance(run.record, run.status) for run in results.models],
+        origin=origin(results),
+        commands=commands(results, sections),
     )
 
 
-def case_table(results: SuiteResults) -> Table:
-    """Every test case of every finished run, worst first: Dice in percent, averaged over labelled frames."""
-    structure = results.structures[0] if results.structures else "lv"
-    found = [
-        (score, arm.label, run.seed)
-        for arm in results.arms
-        for run in arm.finished
-        for score in case_scores(run.rows, structure)
-    ]
-    rows = [
-        Row(
-            label=label,
-            cells={
-                "patient": Cell(text=score.patient),
-                "view": Cell(text=score.view),
-                "seed": Cell(value=seed),
-                "dice": Cell(value=score.dice),
-                "worst": Cell(text=f"{score.phase} (frame {score.frame})".strip()),
-            },
-        )
-        for score, label, seed in sorted(found, key=lambda entry: entry[0].dice)
-    ]
-    return Table(
-        name="cases",
-        title="All test cases, worst first",
-        caption="Mean over the labelled frames of a case.",
-        columns=(
-            Column(key="patient", header="Patient", text=True),
-            Column(key="view", header="View", text=True),
-            Column(key="seed", header="Seed", digits=0),
-            Column(key="dice", header="Dice", unit="%", digits=1, direction="up"),
-            Column(key="worst", header="Worst frame", text=True),
-        ),
-        rows=tuple(rows),
-        ranked=False,
-    )
+def audited(tables: Sequence[Table]) -> list[tuple[str, Audit]]:
+    """Title and audit of every table that has figures to check."""
+    chosen = [table for table in tables if table.name.startswith(_AUDITED)]
+    return [(table.title, audit_text(to_csv(table), table.title)) for table in chosen]
 
 
-def _audit_lines(audit: Audit) -> list[list[str]]:
-    return [audit_cells(check) for check in audit.checks if check.verdict != "ok"]
-
-
-def _commands(results: SuiteResults) -> list[str]:
-    commit = next((c for run in results.models if (c := run.record.get("code", {}).get("commit"))), None)
-    checkout = [f"git checkout {commit}"] if commit else []
-    return [*checkout, results.command or "make bench", f"echobench report {results.name}"]
-
-
-def _provenance(record: dict[str, Any], status: str) -> dict[str, Any]:
-    """What a reader needs to trust a run: code, machine, packages, times and the whole resolved spec."""
-    code, machine = record.get("code") or {}, record.get("environment") or {}
-    done = record.get("results") or {}
-    facts = {
-        "status": status,
-        "commit": (code.get("commit") or "unknown") + (" (with uncommitted changes)" if code.get("dirty") else ""),
-        "version": code.get("version"),
-        "started": record.get("started"),
-        "finished": record.get("finished"),
-        "seconds": _plain(done.get("seconds")),
-        "best iteration": done.get("best_iteration"),
-        "python": machine.get("python"),
-        "platform": machine.get("platform"),
-        "processor": machine.get("processor"),
-        "cores": machine.get("cores"),
-        "packages": _plain(machine.get("packages")),
-    }
+def _part(section: Section) -> dict[str, Any]:
+    pngs = {name: (section.folder / "figures" / f"{name}.png").read_bytes() for name, _ in section.figures}
     return {
-        "name": record.get("name", ""),
-        "facts": {key: value for key, value in facts.items() if value not in (None, "")},
-        "spec": json.dumps(record.get("spec", {}), indent=2, sort_keys=True),
+        "key": section.key,
+        "title": section.title,
+        "mark": section.mark,
+        "tables": section.tables,
+        "figures": [chart(name, pngs[name], text) for name, text in section.figures],
     }
 
 
-def _plain(value: Any) -> str | None:
-    if not isinstance(value, dict):
-        return None if value is None else str(value)
-    return ", ".join(f"{key} {item:.0f}" if isinstance(item, float) else f"{key} {item}" for key, item in value.items())
+def _seeds(results: SuiteResults) -> str:
+    most = max((len(arm.finished) for arm in results.arms), default=0)
+    return f"{most} seeds per model; their spread is part of every interval." if most > 1 else ""
+
+
+def _shortener(results: SuiteResults) -> Any:
+    """On the suite's own page its name need not head every title."""
+
+    def short(title: str) -> str:
+        rest = title.removeprefix(f"{results.name}: ")
+        return rest[:1].upper() + rest[1:]
+
+    return short
 
 
 def _raw(name: str) -> Markup:
@@ -146,12 +112,13 @@ def _header(column: Column) -> str:
 
 def _cell(column: Column, row: Row, mark: Mark) -> Markup:
     """One cell: value (best bold, second underlined), dagger and interval."""
-    cell = row.cell(column.key)
+    cell: Cell = row.cell(column.key)
     if column.text:
         return Markup("{}").format(cell.text or "--")
     tags = {"best": "<strong>{}</strong>", "second": "<u>{}</u>", "": "{}"}
     shown = Markup(tags[mark]).format(column.show(cell.value))
-    dagger = Markup('<sup title="significant">{}</sup>').format(DAGGER) if cell.dagger else Markup("")
+    told = '<sup aria-hidden="true">{}</sup><span class="sr"> significant</span>'
+    dagger = Markup(told).format(DAGGER) if cell.dagger else Markup("")
     extra = interval_text(column, cell)
     return shown + dagger + (Markup("<small>{}</small>").format(extra) if extra else Markup(""))
 

@@ -80,7 +80,7 @@ def median_summary(profiles: Iterable[pd.DataFrame | None]) -> ProfileSummary:
 def condition(row: pd.Series) -> str:
     """Device, precision and the like of one profile row as ``key value`` pairs; columns that are absent are left out."""
     known = [(name, row[name]) for name in _CONDITION if name in row.index and pd.notna(row[name])]
-    return ", ".join(text for name, value in known if (text := _condition_text(name, value)))
+    return ", ".join(dict.fromkeys(text for name, value in known if (text := _condition_text(name, value))))
 
 
 def _condition_text(name: str, value: object) -> str:

@@ -14,13 +14,13 @@ def critical_difference_diagram(result: Nemenyi, *, metric: str = "Dice", mark: 
     """Mean ranks on a line (1, the best, on the left); bars join models that do not differ (Nemenyi)."""
     ranks, models = result.mean_ranks, len(result.mean_ranks)
     with house_style():
-        figure = new_figure(COLUMN_INCHES, 1.15 + 0.16 * models)
+        figure = new_figure(COLUMN_INCHES, 1.1 + 0.15 * models)
         axes = figure.add_subplot()
         axes.set_axis_off()
         axes.set_xlim(0.2, models + 0.8)
         bars = 0.3 * len(result.cliques)
         depth = bars + 0.45 * ((models + 1) // 2) + 0.3
-        axes.set_ylim(-depth - 0.2, 1.9)
+        axes.set_ylim(-depth - 0.2, 1.5)
         _rank_axis(axes, models)
         _difference_bar(axes, result)
         for level, clique in enumerate(result.cliques):

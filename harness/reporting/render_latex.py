@@ -6,7 +6,9 @@ Needs ``\\usepackage{booktabs}``, ``\\usepackage{siunitx}`` and ``\\usepackage{g
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
+from collections.abc import Sequence
 
 from harness.reporting.table import MISSING, Cell, Column, Mark, Row, Table
 
@@ -21,7 +23,10 @@ _ESCAPES = {
     "✓": r"\ensuremath{\surd}",
     "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}",
 }  # fmt: skip
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _ARROWS = {"up": r"\,$\uparrow$", "down": r"\,$\downarrow$", "none": ""}
+TALLEST = 40
+"""Lines of a table that fit on a page of LaTeX's article class together with a caption."""
 _DAGGER = r"$^{\dagger}$"
 
 
@@ -43,17 +48,26 @@ def to_latex(table: Table, *, star: bool = True) -> str:
     """A ``table*`` (or ``table``) environment with caption and label; wide tables shrink to the line width.
 
     Values stand in ``S`` columns and align at the decimal point, bold, underlined and daggered ones too; intervals stand
-    below them in small print. A missing value is ``--``.
+    below them in small print, the spread over seeds below these. A missing value is ``--``. Columns of text that hold
+    nothing but numbers (published figures, as printed) align at the decimal point as well. What is too tall for a page
+    goes on in further floats under the same number.
     """
+    formats = [_Format.of(table, column) for column in table.shown]
+    parts = _parts(table, formats)
+    return "\n".join(_environment(table, formats, rows, part, star) for part, rows in enumerate(parts))
+
+
+def _environment(table: Table, formats: list[_Format], rows: list[int], part: int, star: bool) -> str:
+    """One floating table with some of the rows; parts after the first say that they go on."""
     environment = "table*" if star else "table"
-    columns = table.shown
-    formats = [_Format.of(table, column) for column in columns]
     spec = "l" + "".join(one.spec for one in formats)
+    more = rf"\textbf{{{escape_latex(table.title)}}} (continued)."
     lines = [
         rf"\begin{{{environment}}}[t]",
         r"\centering",
-        rf"\caption{{{_caption(table)}}}",
-        rf"\label{{tab:{_label(table.name)}}}",
+        *([r"\addtocounter{table}{-1}"] if part else []),
+        rf"\caption{{{more if part else _caption(table)}}}",
+        *([] if part else [rf"\label{{tab:{_label(table.name)}}}"]),
         r"\smallskip",
         r"\setlength{\tabcolsep}{4pt}",
         r"\sisetup{detect-weight=true, table-number-alignment=center}",
@@ -62,12 +76,35 @@ def to_latex(table: Table, *, star: bool = True) -> str:
         r"\toprule",
         *_heads(table),
         r"\midrule",
-        *_body(table, formats),
+        *_body(table, formats, rows),
         r"\bottomrule",
         r"\end{tabular}}",
         rf"\end{{{environment}}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _parts(table: Table, formats: list[_Format]) -> list[list[int]]:
+    """Row numbers of each part: a table longer than ``TALLEST`` lines goes on in another float, if possible at a group."""
+    groups: dict[str, list[int]] = {}
+    for index, row in enumerate(table.rows):
+        groups.setdefault(row.group, []).append(index)
+    below = {i: 0 if table.compact else len(_intervals(row, formats)) for i, row in enumerate(table.rows)}
+    parts: list[list[int]] = [[]]
+    used = 0.0
+    for group, members in groups.items():
+        needed = (1.5 if group else 0) + sum(1 + below[index] for index in members)
+        if parts[-1] and used + needed > TALLEST:
+            parts.append([])
+            used = 0.0
+        for index in members:
+            if used > TALLEST:
+                parts.append([])
+                used = 1.5
+            parts[-1].append(index)
+            used += 1 + below[index]
+        used += 1.5 if group else 0
+    return parts
 
 
 def _heads(table: Table) -> list[str]:
@@ -78,10 +115,11 @@ def _heads(table: Table) -> list[str]:
     return [*lines, " & ".join(["", *units]) + r" \\"] if any(units) else lines
 
 
-def _body(table: Table, formats: list[_Format]) -> list[str]:
+def _body(table: Table, formats: list[_Format], rows: list[int]) -> list[str]:
     lines: list[str] = []
     marks, group = table.marks(), ""
-    for index, row in enumerate(table.rows):
+    for index in rows:
+        row = table.rows[index]
         if row.group != group:
             lines += [r"\addlinespace"] if lines else []
             lines.append(rf"\multicolumn{{{len(formats) + 1}}}{{@{{}}l}}{{\textit{{{escape_latex(row.group)}}}}} \\")
@@ -93,36 +131,44 @@ def _body(table: Table, formats: list[_Format]) -> list[str]:
 
 
 def _intervals(row: Row, formats: list[_Format]) -> list[str]:
-    texts = [one.interval(row.cell(one.column.key)) for one in formats]
-    return [" & ".join(["", *texts]) + r" \\[2pt]"] if any(texts) else []
+    """The lines below a row: intervals, then spreads over seeds, where there are any."""
+    cells = [(one, row.cell(one.column.key)) for one in formats]
+    lines = [[one.interval(cell) for one, cell in cells], [one.spread(cell) for one, cell in cells]]
+    shown = [" & ".join(["", *texts]) + r" \\" for texts in lines if any(texts)]
+    return [*shown[:-1], shown[-1] + "[2pt]"] if shown else []
 
 
 class _Format:
     """How one column is set: the widest integer and the decimals decide the ``table-format``."""
 
-    def __init__(self, column: Column, integers: int, negative: bool, dagger: bool) -> None:
-        self.column, self.integers, self.negative, self.dagger = column, integers, negative, dagger
+    def __init__(self, column: Column, numbers: Sequence[str], dagger: bool) -> None:
+        self.column, self.dagger = column, dagger
+        self.words = column.text and not all(_NUMBER.fullmatch(text) for text in numbers)
+        self.integers = max((len(text.lstrip("-").partition(".")[0]) for text in numbers), default=1)
+        self.digits = (
+            max((len(text.partition(".")[2]) for text in numbers), default=0) if column.text else column.digits
+        )
+        self.negative = any(text.startswith("-") for text in numbers)
 
     @classmethod
     def of(cls, table: Table, column: Column) -> _Format:
         cells = [row.cell(column.key) for row in table.rows]
-        shown = [column.show(cell.value) for cell in cells]
+        shown = [cell.text or MISSING if column.text else column.show(cell.value) for cell in cells]
         numbers = [text.lstrip("<") for text in shown if text != MISSING]
-        integers = max((len(text.lstrip("-").partition(".")[0]) for text in numbers), default=1)
-        negative = any(text.startswith("-") for text in numbers)
-        return cls(column, integers, negative, any(cell.dagger for cell in cells))
+        return cls(column, numbers, any(cell.dagger for cell in cells))
 
     @property
     def spec(self) -> str:
-        if self.column.text:
+        if self.words:
             return "l"
         post = rf", table-space-text-post={{{_DAGGER}}}" if self.dagger else ""
         sign = "-" if self.negative else ""
-        return f"S[table-format={sign}{self.integers}.{self.column.digits}{post}]"
+        return f"S[table-format={sign}{self.integers}.{self.digits}{post}]"
 
     def cell(self, cell: Cell, mark: Mark) -> str:
         if self.column.text:
-            return escape_latex(cell.text) if cell.text else MISSING
+            missing = MISSING if self.words else "{" + MISSING + "}"
+            return (escape_latex(cell.text) if self.words else cell.text) if cell.text else missing
         shown = self.column.show(cell.value)
         if shown == MISSING:
             return "{" + MISSING + "}"
@@ -146,8 +192,12 @@ class _Format:
             return ""
         show = self.column.show
         low, high = (show(limit).replace("-", "$-$") for limit in (cell.low, cell.high))
-        spread = rf"\,$\pm$\,{show(cell.seed_sd)}" if math.isfinite(cell.seed_sd) else ""
-        return rf"{{\scriptsize [{low}, {high}]{spread}}}"
+        return rf"{{\scriptsize [{low}, {high}]}}"
+
+    def spread(self, cell: Cell) -> str:
+        if self.column.text or not math.isfinite(cell.seed_sd):
+            return ""
+        return rf"{{\scriptsize $\pm$\,{self.column.show(cell.seed_sd)}}}"
 
 
 def _caption(table: Table) -> str:

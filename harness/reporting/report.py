@@ -9,21 +9,22 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from harness.config import config_root
 from harness.files import write_text
 from harness.reporting.all_figures import suite_figures
 from harness.reporting.cases import CasePicture
 from harness.reporting.figures import overlay_grid
 from harness.reporting.main_table import main_table
 from harness.reporting.manifest import write_manifest
-from harness.reporting.more_tables import comparison_table, cost_table, ef_table, part_tables, read_published
+from harness.reporting.more_tables import comparison_table, cost_table, ef_table, part_tables
 from harness.reporting.page import page
 from harness.reporting.paper import paper
 from harness.reporting.pictures import suite_pictures
+from harness.reporting.published import published_files, read_published
 from harness.reporting.render_latex import to_latex
 from harness.reporting.render_terminal import print_table
 from harness.reporting.render_text import to_csv, to_markdown
 from harness.reporting.results import SuiteResults
+from harness.reporting.sections import find_sections
 from harness.reporting.style import save
 from harness.reporting.table import Table
 
@@ -35,7 +36,8 @@ def write_report(results: SuiteResults, out_dir: Path, pictures: Sequence[CasePi
     """Write all tables (``*.{md,csv,tex}``), ``figures/*.{pdf,png}``, ``paper.tex``, ``index.html`` and ``suite.json``.
 
     ``pictures`` are the cases to overlay, one figure per model (see ``cases.notable_cases``); None takes those stored with
-    the runs (see ``pictures.save_pictures``), an empty sequence shows none. Files are replaced one by one, each atomically.
+    the runs (see ``pictures.save_pictures``), an empty sequence shows none. Robustness sweeps and studies that lie in or
+    beside the folder become parts of page and paper (see ``sections``). Files are replaced one by one, each atomically.
 
     Returns:
         The paths written, the main table (``table.*``) first.
@@ -51,8 +53,9 @@ def write_report(results: SuiteResults, out_dir: Path, pictures: Sequence[CasePi
         written += [pdf, png]
         pngs[name] = png.read_bytes()
     charts = {name: png for name, png in pngs.items() if not name.startswith(OVERLAYS)}
-    write_text(out_dir / "paper.tex", paper(tables, list(pngs)))
-    write_text(out_dir / "index.html", page(results, tables, charts, shown))
+    sections = find_sections(out_dir, results.dataset)
+    write_text(out_dir / "paper.tex", paper(tables, pngs, sections))
+    write_text(out_dir / "index.html", page(results, tables, charts, shown, sections))
     return [*written, out_dir / "paper.tex", out_dir / "index.html", write_manifest(results, out_dir)]
 
 
@@ -64,16 +67,10 @@ def _figures(results: SuiteResults, main: Table, pictures: Sequence[CasePicture]
 
 def more_tables(results: SuiteResults) -> list[Table]:
     """The tables beside the main one that this suite has something for."""
-    made = (ef_table(results), cost_table(results), comparison_table(results))
-    published = (
-        [read_published(path) for path in published_files()] if any(arm.finished for arm in results.arms) else []
-    )
-    return [*part_tables(results), *(table for table in made if table is not None), *published]
-
-
-def published_files() -> list[Path]:
-    """The tables of published figures kept with the project."""
-    return sorted((config_root() / "published").glob("*.csv"))
+    made = (comparison_table(results), *part_tables(results), ef_table(results), cost_table(results))
+    finished = any(arm.finished for arm in results.arms)
+    published = [read_published(path) for path in published_files()] if finished else []
+    return [*(table for table in made if table is not None), *published]
 
 
 def print_report(results: SuiteResults, paths: Sequence[Path] = (), console: Console | None = None) -> None:

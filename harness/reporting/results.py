@@ -159,14 +159,18 @@ class SuiteResults:
         return known + sorted(found - set(known))
 
     def arm(self, label: str) -> Arm:
-        """The arm with this label, whatever its case.
+        """The arm with this label (whatever its case), else the only one with this registry name.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: there is none, or more than one.
         """
-        for arm in self.arms:
-            if arm.label.lower() == label.lower():
-                return arm
+        name = label.lower()
+        fits = [arm for arm in self.arms if arm.label.lower() == name]
+        fits = fits or [arm for arm in self.arms if arm.runs[0].model.lower() == name]
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            raise ConfigError(f"'{label}' may mean {' or '.join(arm.label for arm in fits)}; use one of these labels.")
         raise unknown("model", label, [arm.label for arm in self.arms], f"the suite {self.name}")
 
 

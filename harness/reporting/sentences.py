@@ -3,127 +3,111 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-from harness.reporting.measures import (
-    ALPHA,
-    Measure,
-    against_reference,
-    arm_values,
-    ef_errors,
-    ef_method,
-    suite_measures,
-)
-from harness.reporting.profile import ProfileSummary, median_summary
-from harness.reporting.results import STRUCTURE_NAMES, Arm, SuiteResults
+from harness.reporting.measures import ALPHA, Measure
+from harness.reporting.pairs import PairReport, compare_arms
+from harness.reporting.profile import ProfileSummary
+from harness.reporting.results import STRUCTURE_NAMES
+from harness.reporting.table import decimals
+from harness.statistics.bootstrap import SMALLEST_SAMPLE
 from harness.statistics.paired import Comparison
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PairReport:
-    """Two arms of a suite: a comparison per measure (first minus second) and both costs."""
-
-    first: Arm
-    second: Arm
-    structure: str
-    comparisons: tuple[tuple[Measure, Comparison], ...]
-    costs: tuple[ProfileSummary, ProfileSummary]
-
-
-def compare_arms(results: SuiteResults, first: str, second: str, structure: str | None = None) -> PairReport:
-    """Compare two arms of a suite on the same patients; p values are those of this one comparison (no correction).
-
-    Raises:
-        ConfigError: a label that the suite does not have.
-    """
-    a, b = results.arm(first), results.arm(second)
-    structure = structure or (results.structures[0] if results.structures else "lv")
-    found: list[tuple[Measure, Comparison]] = []
-    for measure in suite_measures(results):
-        means = {
-            arm.label: arm_values(arm, measure, structure=structure).mean(axis=1) for arm in (a, b) if arm.finished
-        }
-        found += [(measure, one) for one in against_reference(a.label, means, measure) if one.n]
-    method = ef_method(results)
-    if method:
-        measure = Measure(metric="ef_mae", header="EF error", unit="points", direction="down", digits=1)
-        means = {arm.label: ef_errors(arm, method, "reference").mean(axis=1) for arm in (a, b) if arm.finished}
-        found += [(measure, one) for one in against_reference(a.label, means, measure) if one.n]
-    costs = tuple(median_summary(run.profile for run in arm.finished) for arm in (a, b))
-    return PairReport(first=a, second=b, structure=structure, comparisons=tuple(found), costs=(costs[0], costs[1]))
+__all__ = ["compare_arms", "margin_sentence", "p_text", "pair_sentences", "verdict_sentence"]
 
 
 def pair_sentences(pair: PairReport) -> list[str]:
     """The answer in plain sentences, the verdict first."""
-    missing = [
-        f"{arm.label} has no finished run ({arm.reason})." for arm in (pair.first, pair.second) if not arm.finished
-    ]
-    if missing or not pair.comparisons:
-        return missing or [f"{pair.first.label} and {pair.second.label} share no scored patient."]
     measure, main = pair.comparisons[0]
     lines = [verdict_sentence(measure, main), certainty_sentence(measure, main), margin_sentence(measure, main)]
     lines += [verdict_sentence(m, c) for m, c in pair.comparisons[1:] if not m.csv_only and m.metric != "iou"]
     lines += cost_sentences(pair.first.label, pair.second.label, *pair.costs)
     seeds = [len(arm.finished) for arm in (pair.first, pair.second)]
     where = STRUCTURE_NAMES.get(pair.structure, pair.structure)
+    counted = "1 seed each" if seeds == [1, 1] else f"{seeds[0]} and {seeds[1]} seeds"
     lines.append(
-        f"Structure: {where}; each patient counts once (views, phases, frames and seeds averaged; "
-        f"{seeds[0]} and {seeds[1]} {'seed' if seeds == [1, 1] else 'seeds'})."
+        f"Structure: {where}; each patient counts once (views, phases, frames and seeds averaged; {counted}); "
+        "p values are those of this one comparison, uncorrected."
     )
-    return lines
+    missing = [f"{arm.label} is incomplete: {arm.reason}." for arm in (pair.first, pair.second) if arm.reason]
+    return [*lines, *pair.remarks, *missing]
 
 
 def verdict_sentence(measure: Measure, one: Comparison, *, corrected: bool = False) -> str:
     """``GDKVM beats XMem by 1.2 Dice points [0.4, 2.0], p = 0.003, n = 50.``; says so where no difference is shown.
 
     The difference is the Hodges-Lehmann estimate with its interval, turned so that it is positive for the winner; with
-    ``corrected`` the Holm-adjusted p decides and is printed.
+    ``corrected`` the Holm-adjusted p decides and is printed. Several seeds add the mean difference over patients x seeds.
     """
+    if not math.isfinite(one.shift):
+        return f"{one.reference} and {one.other} share no patient with a value of {measure.header}."
     p = one.p_adjusted if corrected else one.p
     name, sign = ("p (Holm)" if corrected else "p"), (1 if measure.direction == "up" else -1)
     ahead = sign * one.shift >= 0
     winner, loser = (one.reference, one.other) if ahead else (one.other, one.reference)
-    flip = 1 if (one.shift >= 0) else -1
-    low, high = sorted((flip * one.low, flip * one.high))
-    size = f"{abs(one.shift):.{measure.digits}f} {_unit(measure)}"
-    interval = f" [{low:.{measure.digits}f}, {high:.{measure.digits}f}]" if math.isfinite(low) else ""
-    tail = f"{interval}, {name} {p_text(p)}, n = {one.n}"
+    flip = 1 if one.shift >= 0 else -1
+    size, interval = (
+        f"{decimals(abs(one.shift), measure.digits)} {_unit(measure)}",
+        _interval(one.low, one.high, flip, measure),
+    )
+    tail = f"{interval}, {name} {p_text(p)}, n = {one.n}{_seed_clause(measure, one, flip)}"
     if measure.direction == "up":
         lead, won = f"{winner} is ahead of {loser} by {size}", f"{winner} beats {loser} by {size}"
     else:
         lead = won = f"{winner}'s {measure.header} is {size} lower than {loser}'s"
     if p < ALPHA:
         return f"{won}{tail}."
+    if float(decimals(abs(one.shift), measure.digits)) == 0:
+        lead = f"they are level, {size}"
     if not math.isfinite(p):
-        return f"{lead}{interval}, n = {one.n}: too few patients for a test."
+        return f"{lead[:1].upper()}{lead[1:]}{interval}, n = {one.n}: too few patients for a test."
     return f"No difference in {measure.header} between {one.reference} and {one.other} is shown: {lead}{tail}."
+
+
+def _interval(low: float, high: float, flip: int, measure: Measure) -> str:
+    if not math.isfinite(low):
+        return ""
+    ends = sorted((flip * low, flip * high))
+    return f" [{decimals(ends[0], measure.digits)}, {decimals(ends[1], measure.digits)}]"
+
+
+def _seed_clause(measure: Measure, one: Comparison, flip: int) -> str:
+    if not math.isfinite(one.seed_sd):
+        return ""
+    mean = decimals(flip * one.mean_difference, measure.digits)
+    return f" (over patients and seeds: mean {mean}{_interval(one.mean_low, one.mean_high, flip, measure)})"
 
 
 def certainty_sentence(measure: Measure, one: Comparison) -> str:
     """Probability of a false claim and the effect size."""
     better = one.mean_difference >= 0 if measure.direction == "up" else one.mean_difference <= 0
     loser = one.other if better else one.reference
-    favoured = one.reference if one.rank_biserial >= 0 else one.other
-    return (
-        f"Probability that {loser} is in truth the better one: {p_text(one.false_claim).lstrip('= ')}; "
-        f"rank-biserial correlation {abs(one.rank_biserial):.2f} in favour of {favoured}."
-    )
+    claim = f"Probability that {loser} is in truth the better one: {p_text(one.false_claim).lstrip('= ')}"
+    if one.rank_biserial == 0:
+        return f"{claim}; rank-biserial correlation 0.00."
+    favoured = one.reference if one.rank_biserial > 0 else one.other
+    return f"{claim}; rank-biserial correlation {abs(one.rank_biserial):.2f} in favour of {favoured}."
 
 
 def margin_sentence(measure: Measure, one: Comparison) -> str:
     """Whether the difference matters, given the practical margin."""
     margin = f"{measure.margin:g} {_unit(measure)}"
+    judged = "the interval over patients and seeds" if math.isfinite(one.seed_sd) else "the interval"
+    if not math.isfinite(one.mean_low if math.isfinite(one.seed_sd) else one.low):
+        return (
+            f"Whether the difference matters cannot be said: with n = {one.n} there is no interval "
+            f"(at least {SMALLEST_SAMPLE} patients are needed)."
+        )
     if one.verdict == "superior":
-        return f"{one.reference} is superior: the whole interval lies beyond the practical margin of {margin}."
+        return f"{one.reference} is superior: {judged} lies wholly beyond the practical margin of {margin}."
     if one.verdict == "inferior":
-        return f"{one.reference} is inferior: the whole interval lies beyond the practical margin of {margin}."
+        return f"{one.reference} is inferior: {judged} lies wholly beyond the practical margin of {margin}."
     if one.verdict == "equivalent":
-        return f"The two are equivalent in practice: the whole interval lies within the margin of ±{margin}."
-    return f"Whether the difference matters is undecided: the interval is not wholly on one side of the margin of {margin}."
+        return f"The two are equivalent in practice: {judged} lies wholly within the margin of ±{margin}."
+    return f"Whether the difference matters is undecided: {judged} is not wholly on one side of the margin of {margin}."
 
 
 def cost_sentences(first: str, second: str, a: ProfileSummary, b: ProfileSummary) -> list[str]:
-    """Speed, memory and size of two models against each other; nothing for what was not measured."""
+    """Speed, memory and size of two models against each other; says so where nothing was measured."""
     parts = [
         _ratio("speed", a.fps, b.fps, "FPS", 1),
         _ratio("memory", a.memory_mb, b.memory_mb, "MB", 0),
@@ -131,7 +115,12 @@ def cost_sentences(first: str, second: str, a: ProfileSummary, b: ProfileSummary
         _ratio("GMACs per frame", a.gmacs, b.gmacs, "", 2),
     ]
     known = [part for part in parts if part]
-    return [f"Cost of {first} against {second}: {'; '.join(known)}."] if known else []
+    if not known:
+        return ["Their cost cannot be compared: speed and memory were not measured for both."]
+    lines = [f"Cost of {first} against {second}: {'; '.join(known)}."]
+    if a.condition and b.condition and a.condition != b.condition:
+        lines.append(f"Speed was measured under different conditions: {a.condition} and {b.condition}.")
+    return lines
 
 
 def p_text(p: float) -> str:

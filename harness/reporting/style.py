@@ -17,7 +17,7 @@ from harness.files import write_bytes
 COLUMN_INCHES = 3.4
 """Width of one column of a two-column paper."""
 PAGE_INCHES = 7.0
-PNG_DPI = 200
+PNG_DPI = 300
 REFERENCE_COLOUR, PREDICTION_COLOUR = "#56b4e9", "#e69f00"
 """Contours of the reference mask and of a prediction (Okabe and Ito's sky blue and orange)."""
 

@@ -11,6 +11,12 @@ Direction = Literal["up", "down", "none"]
 Mark = Literal["best", "second", ""]
 
 
+def decimals(value: float, digits: int) -> str:
+    """A number at a fixed precision; a rounded zero never carries a minus."""
+    shown = f"{value:.{digits}f}"
+    return shown.lstrip("-") if float(shown) == 0 else shown
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
     """A column: ``key`` (CSV header), ``header`` with ``unit`` for people, ``digits`` shown after the decimal point.
@@ -39,8 +45,7 @@ class Column:
             return MISSING
         if self.probability and value < 10**-self.digits:
             return f"<{10**-self.digits:.{self.digits}f}"
-        shown = f"{value:.{self.digits}f}"
-        return shown.lstrip("-") if float(shown) == 0 else shown
+        return decimals(value, self.digits)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +92,7 @@ class Table:
         stub: header of the label column.
         ranked: whether best and second are marked (within each group of rows).
         compact: whether LaTeX leaves intervals out (Markdown and CSV have them).
+        published: whether the figures are others', as printed: never ranked, tested or mixed with measured ones.
     """
 
     name: str
@@ -99,6 +105,7 @@ class Table:
     stub: str = "Model"
     ranked: bool = True
     compact: bool = False
+    published: bool = False
 
     def column(self, key: str) -> Column:
         """The column with this key; KeyError when there is none."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.reporting.all_figures import dice_by_patient
 from harness.reporting.measures import comparisons, overlap_measures
+from harness.reporting.profile import median_summary
 from harness.reporting.results import SuiteResults
 from harness.reporting.sentences import margin_sentence, p_text, verdict_sentence
 from harness.statistics.ranks import complete_cases, friedman, rank_stability
@@ -20,6 +21,7 @@ def suite_verdicts(results: SuiteResults) -> list[str]:
         for one in comparisons(results, dice, structure=structure)
     ]
     lines += _ranking(results)
+    lines += _costs(results)
     lines += [f"{arm.label} is incomplete: {arm.reason}." for arm in results.arms if arm.reason]
     return lines or ["No run of this suite is finished yet."]
 
@@ -29,9 +31,10 @@ def _ranking(results: SuiteResults) -> list[str]:
     if scores.shape[1] < 2 or len(scores) < 2:
         return []
     stability = rank_stability(scores)
-    first = stability.share[1].sort_values(ascending=False)
+    best = scores.mean().idxmax()
     lines = [
-        f"{first.index[0]} has the highest mean Dice in {100 * first.iloc[0]:.0f} % of {len(scores)}-patient resamples "
+        f"{best} has the highest mean Dice, {scores[best].mean():.1f} %, and keeps that place in "
+        f"{100 * stability.share.loc[best, 1]:.0f} % of {len(scores)}-patient resamples "
         f"(mean Kendall τ with the observed ranking: {stability.tau:.2f})."
     ]
     omnibus = friedman(scores)
@@ -42,3 +45,20 @@ def _ranking(results: SuiteResults) -> list[str]:
             f"(χ² = {omnibus.statistic:.1f}, p {p_text(omnibus.p)}, n = {omnibus.n})."
         )
     return lines
+
+
+def _costs(results: SuiteResults) -> list[str]:
+    """Which model is fastest, smallest and needs least memory; nothing with fewer than two profiles."""
+    costs = {arm.label: median_summary(run.profile for run in arm.finished) for arm in results.arms if arm.finished}
+    wanted = (
+        ("fastest", "fps", max, "{:.1f} FPS", 1.0),
+        ("least memory", "memory_mb", min, "{:.0f} MB", 1.0),
+        ("fewest parameters", "parameters", min, "{:.2f} M", 1e-6),
+    )
+    parts = []
+    for word, key, choose, form, scale in wanted:
+        known = {label: getattr(cost, key) for label, cost in costs.items() if np.isfinite(getattr(cost, key))}
+        if len(known) > 1:
+            label = choose(known, key=known.__getitem__)
+            parts.append(f"{word} {label} ({form.format(scale * known[label])})")
+    return [f"Cost: {', '.join(parts)}."] if parts else []

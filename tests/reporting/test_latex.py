@@ -86,3 +86,35 @@ def test_the_sample_paper_shows_every_table_and_figure(make_suite: Callable[...,
     assert {"table.tex", "parts_lv.tex", "parts_myo.tex", "lvef.tex", "cost.tex", "comparisons.tex"} <= {
         path.name for path in tables
     }
+
+
+def test_a_table_too_tall_for_a_page_goes_on_at_a_group(tmp_path: Path) -> None:
+    column = Column(key="v", header="V", direction="up", digits=0)
+    rows = [
+        Row(label=f"row {g} {i}", group=f"group {g}", cells={"v": Cell(value=i)}) for g in range(15) for i in range(5)
+    ]
+    table = Table(name="tall", title="Tall", caption="C", columns=(column,), rows=tuple(rows))
+    text = to_latex(table)
+    assert text.count(r"\begin{table*}") == 3
+    assert text.count(r"\label{") == 1
+    assert text.count("(continued)") == 2
+    assert all(text.count(label + " &") == 1 for label in ("row 14 4", "row 0 0"))
+    (tmp_path / "t.tex").write_text(PREAMBLE + text + "\\end{document}\n", encoding="utf-8")
+    assert "Float too large" not in compile_latex(tmp_path, "t.tex")
+
+
+def test_printed_numbers_of_others_align_and_words_do_not() -> None:
+    columns = (Column(key="a", header="A", text=True), Column(key="b", header="B", text=True))
+    rows = [Row(label=str(k), cells={"a": Cell(text=a), "b": Cell(text=b)}) for k, (a, b) in enumerate((("-0.70", "x"), ("12.5", ""), ("", "1")))]  # fmt: skip
+    text = to_latex(Table(name="p", title="P", caption="C", columns=columns, rows=tuple(rows)))
+    assert "S[table-format=-2.2]l@" in text
+    assert "& {--} & 1" in text
+
+
+def test_the_spread_over_seeds_stands_below_the_interval() -> None:
+    column = Column(key="v", header="V", digits=1)
+    row = Row(label="m", cells={"v": Cell(value=90, low=89, high=91, seed_sd=0.25)})
+    lines = to_latex(Table(name="p", title="P", caption="C", columns=(column,), rows=(row,))).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("m &"))
+    assert "[89.0, 91.0]" in lines[at + 1]
+    assert r"$\pm$\,0.2" in lines[at + 2]

@@ -14,10 +14,9 @@ from harness.reporting.more_tables import (
     cost_table,
     ef_table,
     part_tables,
-    read_published,
 )
+from harness.reporting.published import published_files, read_published
 from harness.reporting.render_text import to_markdown
-from harness.reporting.report import published_files
 from harness.reporting.results import SuiteResults
 from harness.reporting.table import Row, Table
 from harness.statistics.paired import compare

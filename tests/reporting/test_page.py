@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.reporting.case_table import case_table
 from harness.reporting.cases import CasePicture
 from harness.reporting.main_table import main_table
 from harness.reporting.more_tables import comparison_table
-from harness.reporting.page import case_table, page
+from harness.reporting.page import page
 from harness.reporting.players import contour_path, player
 from harness.reporting.results import ModelResults, SuiteResults
 from harness.reporting.verdicts import suite_verdicts

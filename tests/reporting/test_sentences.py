@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.compare import command
-from harness.errors import ConfigError
+from harness.errors import BenchError, ConfigError
 from harness.reporting import ModelResults, SuiteResults
 from harness.reporting.measures import Measure, overlap_measures
 from harness.reporting.sentences import compare_arms, margin_sentence, p_text, pair_sentences, verdict_sentence
@@ -84,11 +85,70 @@ def test_the_order_of_the_question_does_not_change_the_answer(suite: SuiteResult
 def test_a_model_without_a_finished_run_is_named(suite: SuiteResults) -> None:
     broken = ModelResults(label="Broken", model="broken", status="failed", reason="out of memory")
     with_broken = replace(suite, models=(*suite.models, broken))
-    assert pair_sentences(compare_arms(with_broken, "GDKVM", "Broken")) == [
-        "Broken has no finished run (seed 0 failed: out of memory)."
-    ]
+    with pytest.raises(BenchError, match=r"Broken has no finished run \(seed 0 failed: out of memory\)"):
+        compare_arms(with_broken, "GDKVM", "Broken")
     with pytest.raises(ConfigError, match="Valid: GDKVM, STM"):
         compare_arms(suite, "GDKVM", "xmen")
+    with pytest.raises(ConfigError, match="Both names mean U-Net"):
+        compare_arms(suite, "u-net", "unet")
+    with pytest.raises(ConfigError, match="Unknown structure 'la'"):
+        compare_arms(suite, "GDKVM", "STM", "la")
+
+
+def with_spec(suite: SuiteResults, label: str, part: str, **values: object) -> SuiteResults:
+    """The suite with a recorded spec on every run, one model's differing in one part."""
+    base = {"data": {"fingerprint": "aaaa", "views": ["2CH", "4CH"], "clip": "half"}, "recipe": {"iterations": 350}}
+    models = []
+    for run in suite.models:
+        spec = {**base, part: {**base[part], **values}} if run.label == label else base
+        models.append(replace(run, record={**run.record, "spec": spec}))
+    return replace(suite, models=tuple(models))
+
+
+def test_runs_on_different_cases_are_never_compared(pair: SuiteResults) -> None:
+    for values in ({"fingerprint": "bbbb"}, {"views": ["4CH"]}, {"clip": "ed_es"}):
+        with pytest.raises(ConfigError, match="only runs on the same cases can be compared"):
+            compare_arms(with_spec(pair, "U-Net", "data", **values), "GDKVM", "U-Net")
+
+
+def test_another_recipe_is_remarked_upon(pair: SuiteResults) -> None:
+    lines = pair_sentences(compare_arms(with_spec(pair, "U-Net", "recipe", iterations=700), "GDKVM", "U-Net"))
+    assert any("different recipes (iterations)" in line for line in lines)
+
+
+def test_models_without_a_common_patient_cannot_be_compared(pair: SuiteResults) -> None:
+    first, second = pair.models
+    moved = second.rows.assign(patient="x" + second.rows["patient"])
+    with pytest.raises(BenchError, match="share no scored patient"):
+        compare_arms(replace(pair, models=(first, replace(second, rows=moved))), "GDKVM", "U-Net")
+
+
+def test_eight_patients_have_a_test_but_no_interval(make_suite: Callable[..., SuiteResults]) -> None:
+    text = " ".join(pair_sentences(compare_arms(make_suite(patients=8, models=("GDKVM", "STM")), "GDKVM", "STM")))
+    assert "with n = 8 there is no interval" in text
+    assert "[" not in text
+    assert "p = " in text or "p < " in text
+    assert "nan" not in text
+
+
+def test_several_seeds_say_what_they_add(make_suite: Callable[..., SuiteResults]) -> None:
+    pair = compare_arms(make_suite(patients=12, seeds=3, models=("GDKVM", "STM")), "GDKVM", "STM")
+    lines = pair_sentences(pair)
+    assert "over patients and seeds: mean " in lines[0]
+    assert "the interval over patients and seeds" in lines[2]
+    assert any("3 and 3 seeds" in line for line in lines)
+
+
+def test_models_that_are_equal_are_level(suite: SuiteResults) -> None:
+    zero = replace(BASE, shift=-0.02, low=-0.3, high=0.2, p=0.8)
+    text = verdict_sentence(DICE, zero)
+    assert "they are level, 0.0 Dice points [-0.2, 0.3]" in text
+    assert "-0.0" not in verdict_sentence(DICE, replace(zero, high=0.04))
+
+
+def invoke(folder: Path, *arguments: str) -> str:
+    """Standard output of the verb."""
+    return CliRunner().invoke(command, [*arguments, "--results-dir", str(folder)], catch_exceptions=False).output
 
 
 def test_the_verb_compares_runs_of_the_store_by_name(make_suite: Callable[..., SuiteResults], tmp_path: Path) -> None:
@@ -106,5 +166,9 @@ def test_the_verb_compares_runs_of_the_store_by_name(make_suite: Callable[..., S
     assert result.exit_code == 0
     assert "[partial: few]" in result.output
     assert "Dice points" in result.output
+    found = json.loads(invoke(tmp_path, *names, "--format", "json"))
+    assert found["comparisons"]["dice"]["n"] == 12
+    assert found["costs"]["GDKVM"]["fps"] is None
+    assert invoke(tmp_path, *names, "--format", "md").startswith("### GDKVM against U-Net")
     same = CliRunner().invoke(command, [names[0], names[0], "--results-dir", str(tmp_path)])
     assert isinstance(same.exception, ConfigError)

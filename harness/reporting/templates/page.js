@@ -1,9 +1,8 @@
 "use strict";
 (() => {
   const compare = (a, b) => {
-    if (a === "" || b === "") return (a === "") - (b === "");
     const x = Number(a), y = Number(b);
-    return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
+    return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, undefined, { numeric: true }) : x - y;
   };
 
   const sortBy = (table, index, heading) => {
@@ -14,32 +13,36 @@
     const key = (row) => row.cells[index].dataset.key ?? "";
     const rows = [...body.rows].sort((a, b) => {
       const empty = (key(a) === "") - (key(b) === "");
-      return empty || (downward ? -1 : 1) * compare(key(a), key(b));
+      return empty || (key(a) === "" ? 0 : (downward ? -1 : 1) * compare(key(a), key(b)));
     });
     body.append(...rows);
   };
 
   const filterBy = (block, words) => {
-    const rows = [...block.querySelectorAll("tbody tr")];
-    for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
+    const items = [...block.querySelectorAll(".item")];
+    for (const item of items) {
+      const text = (item.querySelector("figcaption") ?? item).textContent.toLowerCase();
+      item.hidden = !words.every((word) => text.includes(word));
     }
-    const left = rows.filter((row) => !row.hidden).length;
-    block.querySelector("output").textContent = `${left} of ${rows.length} rows`;
+    const left = items.filter((item) => !item.hidden).length;
+    const kind = block.matches("details") ? "rows" : "cases";
+    block.querySelector(".filter output").textContent = `${left} of ${items.length} ${kind}`;
   };
 
-  for (const block of document.querySelectorAll("details.table")) {
-    const table = block.querySelector("table");
-    [...table.tHead.rows[0].cells].forEach((heading, index) =>
-      heading.querySelector("button").addEventListener("click", () => sortBy(table, index, heading)));
+  for (const block of document.querySelectorAll(".filtered")) {
     block.querySelector("input[type=search]").addEventListener("input", (event) =>
       filterBy(block, event.target.value.toLowerCase().split(/\s+/).filter(Boolean)));
+  }
+
+  for (const table of document.querySelectorAll("details.table table")) {
+    [...table.tHead.rows[0].cells].forEach((heading, index) =>
+      heading.querySelector("button").addEventListener("click", () => sortBy(table, index, heading)));
   }
 
   for (const figure of document.querySelectorAll(".player")) {
     const clip = JSON.parse(figure.querySelector("script").textContent);
     const slider = figure.querySelector("input"), button = figure.querySelector("button");
+    const name = figure.querySelector("figcaption").textContent;
     const show = (index) => {
       figure.querySelector("image").setAttribute("href", clip.frames[index]);
       figure.querySelector("path.reference").setAttribute("d", clip.reference[index]);
@@ -48,10 +51,14 @@
       slider.value = index;
     };
     let timer = null;
+    const label = (word) => {
+      button.textContent = word;
+      button.setAttribute("aria-label", `${word} ${name}`);
+    };
     button.addEventListener("click", () => {
-      if (timer) { clearInterval(timer); timer = null; button.textContent = "Play"; return; }
-      button.textContent = "Pause";
-      const pause = clip.frames.length < 4 ? 700 : 120;
+      if (timer) { clearInterval(timer); timer = null; label("Play"); return; }
+      label("Pause");
+      const pause = clip.frames.length < 4 ? 700 : Math.max(80, 1000 / clip.frames.length);
       timer = setInterval(() => show((Number(slider.value) + 1) % clip.frames.length), pause);
     });
     slider.addEventListener("input", () => show(Number(slider.value)));
@@ -59,4 +66,15 @@
 
   document.querySelector("#contours")?.addEventListener("change", (event) =>
     document.body.classList.toggle("hide-contours", !event.target.checked));
+
+  // A link to a table that is folded up unfolds it; paper has no folds but for whole configurations.
+  const unfold = () => document.querySelector(location.hash || "#none")?.closest("details")?.setAttribute("open", "");
+  addEventListener("hashchange", unfold);
+  unfold();
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open]):not(.long)")];
+    folded.forEach((block) => block.setAttribute("open", ""));
+  });
+  addEventListener("afterprint", () => folded.forEach((block) => block.removeAttribute("open")));
 })();

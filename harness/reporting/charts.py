@@ -1,0 +1,55 @@
+"""Figures on the page: what they show in words, and how wide they are."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from PIL import Image
+
+from harness.reporting.captions import caption, source
+from harness.reporting.players import data_uri
+from harness.reporting.style import COLUMN_INCHES
+
+_CSS_PIXELS = 96
+"""Pixels of a page per inch, by the definition of CSS."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chart:
+    """One figure: file stem, caption, text in place of the picture, and the picture as a data URI with its size on the page."""
+
+    name: str
+    caption: str
+    alt: str
+    uri: str
+    width: int
+    height: int
+    wide: bool
+
+
+def chart(name: str, png: bytes, text: str = "") -> Chart:
+    """The chart of PNG bytes; ``text`` is the caption where the figure is not one of the suite's own."""
+    text = text or caption(name)
+    width, height = inches(png)
+    return Chart(
+        name=name,
+        caption=text,
+        alt=f"Chart. {text} The values stand in the table {source(name)}." if source(name) else f"Chart. {text}",
+        uri=data_uri(png, "image/png"),
+        width=round(1.1 * _CSS_PIXELS * width),
+        height=round(1.1 * _CSS_PIXELS * height),
+        wide=is_wide(png),
+    )
+
+
+def inches(png: bytes) -> tuple[float, float]:
+    """Width and height on paper; a picture that does not state its resolution counts as 200 pixels per inch."""
+    with Image.open(io.BytesIO(png)) as image:
+        across, down = image.info.get("dpi", (200, 200))
+        return image.width / across, image.height / down
+
+
+def is_wide(png: bytes) -> bool:
+    """Whether a figure needs more than one column of a two-column page."""
+    return inches(png)[0] > 1.2 * COLUMN_INCHES
