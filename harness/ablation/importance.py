@@ -37,6 +37,7 @@ def importances(study: optuna.Study, seed: int = 0) -> pd.DataFrame:
     table["variance"] = _variance_shares(trials, names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.simplefilter("ignore", UserWarning)  # PED-ANOVA on trials that are all alike
         table["fanova"] = _optuna(study, FanovaImportanceEvaluator(seed=seed), names)
         table["ped_anova"] = _optuna(study, PedAnovaImportanceEvaluator(), names)
     return table.sort_values("fanova", ascending=False)

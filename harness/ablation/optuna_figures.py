@@ -38,8 +38,9 @@ def optuna_figures(
         plots.plot_optimization_history(study, target_name="validation Dice")
         yield "optuna_history", _take(mark), "Optuna's optimisation history of the validation Dice."
         if names:
-            plots.plot_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=names)
-            yield "optuna_importances", _take(mark), "Importance for the validation Dice after f-ANOVA, by Optuna."
+            if len({trial.value for trial in done}) > 1:  # f-ANOVA shares out a variance
+                plots.plot_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=names)
+                yield "optuna_importances", _take(mark), "Importance for the validation Dice after f-ANOVA, by Optuna."
             plots.plot_slice(study, params=names, target_name="validation Dice")
             yield "optuna_slice", _take(mark), "Validation Dice of every trial by each parameter, by Optuna."
         if len(names) > 1 and any(isinstance(done[0].distributions[name], _NUMERIC) for name in varied):

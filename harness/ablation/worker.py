@@ -181,4 +181,7 @@ def validation_dice(run: Run) -> float:
 
 
 def _title(trial: Trial) -> str:
-    return str(trial.user_attrs.get("cell") or trial.params) + f", seed {trial.user_attrs.get('seed', 0)}"
+    drawn = ", ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in trial.params.items()
+    )
+    return f"{trial.user_attrs.get('cell') or drawn}, seed {trial.user_attrs.get('seed', 0)}"

@@ -93,11 +93,11 @@ def command(
         run_study(job, resolved, workers=workers, tell=console.print)
         if not no_profile:
             profile_cells(resolved)
-    storage = open_storage(job.place)
-    stored = open_study(job.place, storage, job.name)
-    with exclusive(job.place, storage, job.name):
+    opened = open_storage(job.place)
+    stored = open_study(job.place, opened, job.name)
+    with exclusive(job.place, opened, job.name):
         bind(stored, resolved.identity)
-    results = StudyResults.collect(resolved, stored, name=job.name, command=f"echobench {shlex.join(sys.argv[1:])}")
+    results = StudyResults.collect(resolved, stored, name=job.name, command=_command())
     return _finish(results, Path(reports_dir), export_to)
 
 
@@ -110,6 +110,16 @@ def _finish(results: StudyResults, reports_dir: Path, export_to: str | None) -> 
     if export_to is not None:
         click.echo(f"{len(export_study(results, Path(export_to) / name))} files in {Path(export_to) / name}")
     return 1 if any(arm.reason for arm in results.suite.arms) else 0
+
+
+def _command() -> str:
+    """The command that makes this study: what was typed but for options that only report."""
+    words = list(sys.argv[1:])
+    if "--export" in words:
+        place = words.index("--export")
+        del words[place : place + 2]
+    kept = [word for word in words if word != "--report-only" and not word.startswith("--export=")]
+    return f"echobench {shlex.join(kept)}"
 
 
 def named(job: StudyJob, resolved: ResolvedStudy, studies: Path | None) -> StudyJob:

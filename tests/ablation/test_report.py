@@ -7,11 +7,14 @@ import io
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from synthetic import EFFECTS, finish, resolved_study
 
+from harness.ablation.importance import importances
+from harness.ablation.optuna_figures import optuna_figures
 from harness.ablation.report import write_study
 from harness.ablation.results import clip_ms
 from harness.ablation.tables import ablation_table, effect_tables, study_effects
@@ -99,3 +102,13 @@ def test_a_failed_variant_stays_in_the_table_with_its_reason(tmp_path):
 
 def test_a_clip_without_profile_has_no_time():
     assert clip_ms(None) != clip_ms(None)
+
+
+def test_trials_that_are_all_alike_have_no_importance_and_no_plot_of_it():
+    study = optuna.create_study(direction="maximize")
+    levels = optuna.distributions.CategoricalDistribution(["on", "off"])
+    for level in ("on", "off", "on", "off"):
+        study.add_trial(optuna.create_trial(params={"a": level}, distributions={"a": levels}, value=0.5))
+    names = [name for name, _, _ in optuna_figures(study, {"a": "A"})]
+    assert names == ["optuna_history", "optuna_slice"]
+    assert importances(study)[["variance", "fanova"]].isna().to_numpy().all()
