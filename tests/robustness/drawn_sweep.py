@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from harness.files import write_text
 from harness.robustness.patients import patient_table
 from harness.robustness.readouts import Arm
 from harness.robustness.results import SweepResults
-from harness.robustness.sweep import CLEAN, SWEEP_COLUMNS
+from harness.robustness.sweep import CLEAN, SWEEP_COLUMNS, sweep_path
+from harness.runs import Run, RunSpec, RunStore
 
 NAMES = ("haze", "speckle")
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -38,7 +40,7 @@ def rows(slope: float, patients: int = 12, seed: int = 0) -> pd.DataFrame:
             ):
                 row = {**base, "view": view, "phase": phase, "frame": int(phase == "ES"), "structure": "lv"}
                 found.append({**row, "metric": "dice", "value": value + offset})
-            ef = {**base, "view": "", "phase": "", "frame": -1, "structure": "lv"}
+            ef = {**base, "view": "", "phase": "", "frame": -1, "structure": "lv", "clip_hash": ""}
             found.append({**ef, "metric": "ef_biplane_reference", "value": 60.0})
             predicted = np.nan if severity == 5 and patient == 0 else 60.0 - severity
             found.append({**ef, "metric": "ef_biplane_predicted", "value": predicted})
@@ -52,3 +54,25 @@ def results(**slopes: float) -> SweepResults:
         for number, (label, slope) in enumerate(slopes.items())
     )
     return SweepResults(name="demo", dataset="phantom", arms=arms, reference=arms[0].label, perturbations=NAMES)
+
+
+PLAIN = [{"type": "PaperAugmentation", "flip": 0.0}]
+AUGMENTED = [{"type": "RobustAugmentation", "perturbations": ["haze"]}, *PLAIN]
+
+
+def swept_run(store: RunStore, label: str, slope: float, *, seed: int = 0, augmented: bool = False) -> Run:
+    """A finished run in a store, with the drawn rows as its sweep; nothing was trained."""
+    spec = RunSpec(
+        model={"name": label.lower(), "size": "small", "label": label, "build": {"type": label}},
+        data={"dataset": "phantom", "fingerprint": "f", "image_size": 32, "mark": None},
+        recipe={"augment": AUGMENTED if augmented else PLAIN, "iterations": 2},
+        seed=seed,
+        protocol={"first_frame": "auto", "structures": "lv"},
+    )
+    run = store.open(spec)
+    run.record["status"] = "finished"
+    run.save()
+    table = rows(slope, seed=seed)
+    for name, part in table.groupby("perturbation"):
+        write_text(sweep_path(run, str(name)), part.to_csv(index=False))
+    return run

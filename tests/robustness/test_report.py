@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
+import subprocess
 
 import pandas as pd
 import pytest
@@ -10,9 +13,11 @@ from click.testing import CliRunner
 from drawn_sweep import results
 
 from harness.cli import cli
+from harness.reporting.render_latex import to_latex
 from harness.robustness.figures import drop_heat_map, severity_curves
 from harness.robustness.gallery import gallery
 from harness.robustness.ladders import read_ladders, write_ladders
+from harness.robustness.report import write_robustness_report
 from harness.robustness.results import SweepResults
 from harness.robustness.sweep import SweepOptions, sweep_run
 from harness.robustness.tables import comparison_table, drop_table, robustness_tables, severity_table, summary_table
@@ -30,6 +35,7 @@ def test_the_summary_holds_clean_perturbed_drop_and_the_worst(demo):
     assert other.cells["drop"].value == pytest.approx(9.0)
     assert gdkvm.cells["perturbed"].value == pytest.approx(86.05)
     assert other.cells["relative_drop"].value == pytest.approx(200.0)
+    assert gdkvm.cells["area"].value == pytest.approx(90.55 - 1.5 * 2.5)
     assert gdkvm.cells["worst"].text == "haze (−6.0)"
     assert (gdkvm.cells["seen"].text, other.cells["seen"].text) == ("none", "1 of 2")
     assert other.cells["perturbed"].dagger
@@ -57,6 +63,33 @@ def test_drops_and_comparisons_agree(demo):
 def test_every_table_has_a_name_of_its_own(demo):
     names = [table.name for table in robustness_tables(demo)]
     assert len(set(names)) == len(names) == 6
+
+
+def test_the_tables_compile_with_a_real_latex(demo, tmp_path):
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed (texlive-latex-extra, texlive-science)")
+    head = (
+        "\\documentclass{article}\\usepackage{booktabs}\\usepackage{siunitx}\\usepackage{graphicx}\\begin{document}\n"
+    )
+    plain, augmented = demo.arms
+    twin = dataclasses.replace(demo, arms=(plain, dataclasses.replace(augmented, plain=plain.label)))
+    body = "\\clearpage\n".join(to_latex(table) for table in robustness_tables(twin))
+    (tmp_path / "t.tex").write_text(f"{head}{body}\\end{{document}}\n")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_the_manifest_says_what_a_page_needs(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.robustness.report.save", lambda figure, folder, name: [])
+    write_robustness_report(demo, [], tmp_path, "echobench")
+    manifest = json.loads((tmp_path / "robustness.json").read_text())
+    assert manifest["tables"][0] == "robustness"
+    assert {path.stem for path in tmp_path.glob("*.md")} == set(manifest["tables"])
+    assert list(manifest["captions"])[:2] == ["drop_heat_map", "severity_dice"]
+    assert "Dashed" in manifest["captions"]["severity_dice"]
 
 
 def test_curves_have_a_panel_per_perturbation_and_dash_what_was_seen(demo):

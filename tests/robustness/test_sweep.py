@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 
 import pandas as pd
@@ -12,7 +13,8 @@ import torch
 from harness.errors import BenchError, DataError
 from harness.robustness import sweep as sweeping
 from harness.robustness.clips import pixel_aspect, prepared_of
-from harness.robustness.flips import flip_rate
+from harness.robustness.flips import class_ids, flip_rate
+from harness.robustness.parallel import sweep_in_parallel
 from harness.robustness.sweep import SWEEP_COLUMNS, SweepOptions, limited, read_sweep, sweep_path, sweep_run, swept
 from harness.runs import ROW_COLUMNS, Run
 
@@ -117,6 +119,39 @@ def test_the_data_of_a_run_is_found_by_its_fingerprint(finished, tmp_path):
     foreign = dataclasses.replace(run.spec, data={**run.spec.data, "fingerprint": "0" * 16})
     with pytest.raises(DataError, match="does not hold the data of the run"):
         prepared_of(foreign, tmp_path, cache.path)
+
+
+def test_a_cache_that_cannot_be_opened_is_passed_over_and_named_where_none_fits(finished, tmp_path):
+    run, cache, _ = finished
+    older = tmp_path / "cache" / "a-older-format"
+    older.mkdir(parents=True)
+    manifest = json.loads((cache.path / "manifest.json").read_text())
+    (older / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    with pytest.raises(DataError, match=r"no prepared data.*\(a-older-format cannot be opened"):
+        prepared_of(run.spec, tmp_path)
+    shutil.copytree(cache.path, tmp_path / "cache" / "b-fits")
+    assert prepared_of(run.spec, tmp_path).path == tmp_path / "cache" / "b-fits"
+
+
+@pytest.mark.slow
+def test_runs_swept_at_the_same_time_have_the_rows_of_runs_swept_in_turn(run, cache, finished, tmp_path):
+    narrow = dataclasses.replace(OPTIONS, perturbations=("gain_up",), severities=(1,))
+    shutil.copytree(run.path, tmp_path / "twin")
+    twin = Run(tmp_path / "twin", finished[0].record)
+    found = list(sweep_in_parallel([(run, cache.path), (twin, cache.path)], narrow, workers=2))
+    assert sorted(count for _, count in found) == [2, 2]
+    shutil.copytree(finished[0].path, tmp_path / "alone", ignore=shutil.ignore_patterns("robustness"))
+    alone = Run(tmp_path / "alone", finished[0].record)
+    sweep_run(alone, cache, narrow)
+    for other in (run, twin):
+        assert swept(other).equals(swept(alone))
+
+
+def test_class_ids_are_those_of_the_arg_max():
+    logits = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0)).round(decimals=1)
+    assert torch.equal(class_ids(logits).long(), logits.argmax(1))
+    tied = torch.zeros(1, 3, 2, 2)
+    assert not class_ids(tied).any()
 
 
 def test_the_aspect_is_that_of_the_stretched_pixels(cache):

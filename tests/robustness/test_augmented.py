@@ -1,0 +1,77 @@
+"""What training with the perturbations buys, against values worked out by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from drawn_sweep import results, rows
+
+from harness.robustness.augmented import augmentation_table, gains, pairs
+from harness.robustness.patients import DICE, EF, patient_table
+from harness.robustness.results import SweepResults
+
+
+@pytest.fixture(scope="module")
+def demo() -> SweepResults:
+    """Plain loses 2 points a step (haze 4), augmented half of it; the augmented arm saw haze."""
+    drawn = results(GDKVM=0.02, better=0.01)
+    plain, augmented = drawn.arms
+    return dataclasses.replace(drawn, arms=(plain, dataclasses.replace(augmented, plain="GDKVM")))
+
+
+def test_gains_are_paired_differences_by_kind_of_images(demo):
+    found = gains(demo, DICE).set_index("images")
+    assert list(found.index) == ["clean images", "1 seen perturbations", "1 unseen perturbations"]
+    assert [one.point for one in found["gain"]] == pytest.approx([0.0, 6.0, 3.0])  # mean severity is 3
+    base = 100 * np.mean([0.9 + patient / 1000 for patient in range(12)])
+    assert found.loc["1 seen perturbations", "plain"].point == pytest.approx(base - 12)
+    assert found.loc["1 seen perturbations", "augmented"].point == pytest.approx(base - 6)
+
+
+def test_holm_runs_over_every_test_of_a_quantity(demo):
+    found = gains(demo, DICE).set_index("images")
+    smallest = found["p"].min()
+    assert found["p_adjusted"].min() == pytest.approx(3 * smallest)
+    assert found.loc["clean images", "p_adjusted"] == 1.0
+
+
+def test_a_mean_is_over_the_conditions_that_both_arms_have(demo):
+    """Patient 0 has no EF at severity 5 in either arm: both means are then over the four others."""
+    plain, augmented = demo.arms
+    table = augmented.seeds[0].copy()
+    table.loc[(table["patient"] == "p01") & (table["severity"] == 5), "ef_error"] = np.nan
+    changed = dataclasses.replace(demo, arms=(plain, dataclasses.replace(augmented, seeds=(table,), _cache={})))
+    found = gains(changed, EF).set_index("images").loc["1 seen perturbations"]
+    assert found["plain"].point == found["augmented"].point == pytest.approx((10 * 3.0 + 2 * 2.5) / 12)
+
+
+def test_the_table_shows_gain_significance_and_what_was_seen(demo):
+    table = augmentation_table(demo)
+    assert table is not None
+    assert table.name == "robustness_augmentation"
+    assert table.groups[0] == "Dice [%], higher is better"
+    dice = [row for row in table.rows if row.group.startswith("Dice")]
+    assert [row.label for row in dice] == [
+        "GDKVM, clean images",
+        "GDKVM, 1 seen perturbations",
+        "GDKVM, 1 unseen perturbations",
+    ]
+    assert [row.cells["gain"].dagger for row in dice] == [False, True, True]
+    assert "Holm-corrected within a quantity (3 tests)" in table.caption
+    assert "Seen in training: haze." in table.notes
+
+
+def test_without_a_plain_twin_there_is_no_table():
+    drawn = results(GDKVM=0.02, better=0.01)
+    assert pairs(drawn) == []
+    assert augmentation_table(drawn) is None
+    assert gains(drawn, DICE).empty
+
+
+def test_an_arm_that_saw_everything_has_no_unseen_row(demo):
+    plain, augmented = demo.arms
+    seen = dataclasses.replace(augmented, seen=frozenset(demo.perturbations), seeds=(patient_table(rows(0.01)),))
+    found = gains(dataclasses.replace(demo, arms=(plain, seen)), DICE)
+    assert found["images"].tolist() == ["clean images", "2 seen perturbations"]

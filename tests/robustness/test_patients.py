@@ -1,0 +1,133 @@
+"""The table of patients says what the rows say, travels without them, and gives the same report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from drawn_sweep import dice, rows, swept_run
+
+from harness.cli import cli
+from harness.errors import BenchError
+from harness.robustness.patients import FILE, READOUTS, export_sweep, patient_table, patients_of, read_patients
+from harness.robustness.readouts import wide_values
+from harness.robustness.results import SweepResults
+from harness.robustness.sweep import sweep_files
+from harness.runs import RunStore
+
+
+@pytest.fixture
+def store(tmp_path) -> RunStore:
+    """A plain and an augmented GDKVM and a U-Net of two seeds, swept."""
+    found = RunStore(tmp_path / "runs")
+    swept_run(found, "GDKVM", 0.02)
+    swept_run(found, "GDKVM", 0.01, augmented=True)
+    for seed in (0, 1):
+        swept_run(found, "UNet", 0.02 + 0.01 * seed, seed=seed)
+    return found
+
+
+def test_a_line_per_condition_and_patient_the_clean_ones_first():
+    table = patient_table(rows(0.02))
+    assert len(table) == (1 + 2 * 5) * 12
+    assert table["perturbation"].iloc[0] == "clean"
+    line = table.set_index(["perturbation", "severity", "patient"]).loc[("speckle", 2, "p03")]
+    assert line["dice"] == pytest.approx(100 * dice(3, "speckle", 2, 0.02), abs=1e-4)
+    assert line["ef_error"] == 2.0
+    assert line["failure"] == 0.0
+    assert line["strength"] == 2.0
+    assert line["clip_hash"] == "00+00"
+    assert "hd95_mm" not in table
+
+
+def test_an_undefined_value_stays_missing_on_the_way_through_the_file(tmp_path):
+    table = patient_table(rows(0.02))
+    table.to_csv(tmp_path / FILE, index=False)
+    again = read_patients(tmp_path / FILE)
+    pd.testing.assert_frame_equal(again, table, check_dtype=False)
+    missing = table["ef_error"].isna()
+    assert missing.sum() == 2
+    assert (again["ef_error"].isna() == missing).all()
+
+
+def test_the_copy_holds_no_rows_and_the_same_values(store, tmp_path):
+    for run in store.all():
+        copy = export_sweep(run, RunStore(tmp_path / "copy"))
+        assert sorted(path.name for path in copy.path.iterdir()) == [FILE, "run.json"]
+        assert copy.spec == run.spec
+        pd.testing.assert_frame_equal(patients_of(copy), patients_of(run), check_dtype=False)
+        size = (copy.path / FILE).stat().st_size
+        assert size < 0.2 * sum(path.stat().st_size for path in sweep_files(run))
+
+
+def test_rows_win_over_a_stored_table(store, tmp_path):
+    run = store.all()[0]
+    (run.path / FILE).write_text("perturbation,severity,strength,patient,dice,clip_hash\n")
+    assert len(patients_of(run)) > 0
+
+
+def test_a_run_without_a_sweep_is_answered_in_a_sentence(store):
+    run = store.all()[0]
+    for path in sweep_files(run):
+        path.unlink()
+    with pytest.raises(BenchError, match="was not swept yet"):
+        patients_of(run)
+
+
+def test_the_committed_tables_give_the_report_of_the_rows_to_the_byte(store, tmp_path, monkeypatch):
+    """Figures are left out here: they are drawn from the same values and take most of the time."""
+    monkeypatch.setattr("harness.robustness.report.save", lambda figure, folder, name: [])
+    names = ",".join(run.name for run in store.all())
+
+    def command(verb: str, *arguments: str) -> None:
+        done = CliRunner().invoke(cli, ["robustness", verb, *arguments])
+        assert done.exit_code == 0, done.output
+
+    place = ("--runs", names, "--name", "demo", "--results-dir", str(store.root), "--reports-dir", str(tmp_path / "a"))
+    command("report", *place)
+    command("export", *place, "--to", str(tmp_path / "kept"), "--report-to", str(tmp_path / "b"))
+    exported = content(tmp_path / "b")
+    assert exported == content(tmp_path / "a")
+    kept = ("--results-dir", str(tmp_path / "kept" / "demo"), "--reports-dir", str(tmp_path / "b"))
+    for path in (tmp_path / "b").rglob("*.csv"):
+        path.unlink()
+    command("report", "--suite-name", "demo", *kept)
+    assert content(tmp_path / "b") == exported
+    assert "robustness_augmentation.tex" in exported
+    manifest = json.loads((tmp_path / "b" / "demo" / "robustness" / "robustness.json").read_text())
+    assert sorted(manifest["runs"]) == sorted(names.split(","))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Everything of a report but its manifest, which names the command."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*.*") if path.suffix != ".json"}
+
+
+def test_several_seeds_are_averaged_per_patient_and_not_pooled(store):
+    results = SweepResults.from_runs(store.all(), name="demo")
+    (unet,) = [arm for arm in results.arms if arm.label == "UNet"]
+    assert len(unet.seeds) == 2
+    wide = unet.values(READOUTS[0])
+    assert len(wide) == 12
+    expected = np.mean([dice(4, "haze", 3, 0.02), dice(4, "haze", 3, 0.03)])
+    assert wide.loc["p04", ("haze", 3)] == pytest.approx(100 * expected, abs=1e-3)
+    single = wide_values(patient_table(rows(0.02)), READOUTS[0])
+    assert wide.index.equals(single.index)
+
+
+def test_arms_and_reference_are_told_apart(store):
+    results = SweepResults.from_runs(store.all(), name="demo")
+    assert {arm.label: arm.plain for arm in results.arms} == {"GDKVM": "", "GDKVM (augmented)": "GDKVM", "UNet": ""}
+    assert results.reference == "GDKVM"
+    assert results.notes == ()
+
+
+def test_runs_that_saw_other_bytes_are_noted(store):
+    path = sweep_files(store.all()[0])[1]
+    path.write_text(path.read_text().replace(",00\n", ",11\n"))
+    (note,) = SweepResults.from_runs(store.all(), name="demo").notes
+    assert note.startswith("The runs did not see the same bytes in 60 of 132 cases")
