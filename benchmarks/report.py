@@ -73,11 +73,13 @@ def profile(run: Run, fps: float) -> pd.DataFrame:
     return pd.DataFrame([{**common, **cost, "mode": "streaming", "peak_memory_mb": 20 + 400 / fps}, *memory])
 
 
-def log(seed: int) -> str:
-    """Three hundred lines of training and ten validations."""
+def log(seed: int, pace: float) -> str:
+    """Three hundred lines of training and ten validations; the loss has halved after ``pace`` iterations."""
     noise = np.random.default_rng(seed).normal(0, 0.02, 301)
-    train = [{"kind": "train", "iteration": i, "loss": 1 / (1 + i / 50) + noise[i]} for i in range(1, 301)]
-    checks = [{"kind": "val", "iteration": i, "score": 0.9 - 1 / (3 + i) + 0.1 * noise[i]} for i in range(30, 301, 30)]
+    train = [{"kind": "train", "iteration": i, "loss": 1 / (1 + i / pace) + noise[i]} for i in range(1, 301)]
+    checks = [
+        {"kind": "val", "iteration": i, "score": 0.9 - 1 / (3 + i / pace) + 0.1 * noise[i]} for i in range(30, 301, 30)
+    ]
     return "\n".join(json.dumps(line) for line in [*train, *checks]) + "\n"
 
 
@@ -86,19 +88,21 @@ def pictures(label: str, frames: int = 10) -> list[CasePicture]:
     y, x = np.mgrid[:500, :600]
     masks = np.stack([((y - 250) ** 2 + (x - 300) ** 2 < (90 + 5 * t) ** 2).astype(np.uint8) for t in range(frames)])
     pixels = np.random.default_rng(0).integers(0, 120, masks.shape).astype(np.uint8)
-    common = {
-        "label": label,
-        "view": "4CH",
-        "phase": "ES",
-        "frames": pixels,
-        "reference": masks,
-        "spacing_mm": (0.3, 0.2),
-    }
     return [
         CasePicture(
-            **common, role=role, patient=f"patient{i:04d}", dice=dice, frame=3, predicted=np.roll(masks, 9 * i, 2)
+            label=label,
+            role=role,
+            patient=f"patient{index:04d}",
+            view="4CH",
+            phase="ES",
+            dice=dice,
+            frames=pixels,
+            reference=masks,
+            predicted=np.roll(masks, 9 * index, 2),
+            frame=3,
+            spacing_mm=(0.3, 0.2),
         )
-        for i, (role, dice) in enumerate((("best", 97.0), ("median", 93.0), ("worst", 61.0)))
+        for index, (role, dice) in enumerate((("best", 97.0), ("median", 93.0), ("worst", 61.0)))
     ]
 
 
@@ -121,7 +125,7 @@ def fabricate(folder: Path, models: int, seeds: int, patients: int, structures: 
             run.start()
             run.write_rows(rows(run, patients, structures, 0.965 - 0.004 * index + 0.002 * seed))
             write_text(run.path / "profile.csv", profile(run, 30.0 + 12 * index).to_csv(index=False))
-            write_text(run.path / "log.jsonl", log(seed))
+            write_text(run.path / "log.jsonl", log(seed, 20.0 + 10 * index))
             save_pictures(run.path, pictures(label))
             run.finish(seconds={"train": 1.0})
             found.append(run)

@@ -31,10 +31,10 @@ def _ranking(results: SuiteResults) -> list[str]:
     if scores.shape[1] < 2 or len(scores) < 2:
         return []
     stability = rank_stability(scores)
-    best = scores.mean().idxmax()
+    best = str(scores.mean().idxmax())
     lines = [
         f"{best} has the highest mean Dice, {scores[best].mean():.1f} %, and keeps that place in "
-        f"{100 * stability.share.loc[best, 1]:.0f} % of {len(scores)}-patient resamples "
+        f"{100 * stability.share[1][best]:.0f} % of {len(scores)}-patient resamples "
         f"(mean Kendall τ with the observed ranking: {stability.tau:.2f})."
     ]
     omnibus = friedman(scores)
