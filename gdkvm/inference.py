@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gdkvm.direct import call_directly
+from gdkvm.graphed import GraphedStep
 from gdkvm.memory import check_choice
 from gdkvm.model import GDKVM, Memory
 from gdkvm.packed import (
@@ -22,7 +23,8 @@ from gdkvm.packed_transformer import PackedQueryTransformer
 from harness.modeling.contract import TrainingOutput, VideoSegmenter
 from harness.modeling.packing import PackedConv, pack
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 ENCODE_CHUNK = 2
 """Frames encoded in one call: more fall out of the processor's caches."""
 
@@ -31,21 +33,29 @@ class InferenceGDKVM(VideoSegmenter):
     """A packed copy of a ``GDKVM`` that cannot be trained.
 
     Batch norms are folded, weights are packed once, activations and residual sums are fused, auxiliary heads are
-    gone, and no feature of a past frame is kept. In ``bf16`` the convolutions and the query transformer run in
-    bfloat16; keys, gates, state, sensory memory, summaries, mask head and aggregation stay float32.
+    gone, and no feature of a past frame is kept. In ``bf16`` and ``fp16`` the convolutions and the query transformer
+    run in that type; keys, gates, state, sensory memory, summaries, mask head and aggregation stay float32.
+
+    On a CUDA device each frame is one replay of a CUDA graph (``gdkvm.graphed``), in channels-last layout.
 
     Args:
-        model: the model to copy; it is not changed.
-        precision: ``fp32`` or ``bf16``.
-        chunk: frames encoded in one call.
+        model: the model to copy, on the device where the copy is to run; it is not changed.
+        precision: ``fp32``, ``bf16``, or on CUDA ``fp16``.
+        chunk: frames encoded in one call (on the CPU).
+
+    Raises:
+        ValueError: another precision, or ``fp16`` on a CPU.
     """
 
     def __init__(self, model: GDKVM, precision: Precision = "fp32", chunk: int = ENCODE_CHUNK) -> None:
         super().__init__(num_structures=model.num_structures, in_channels=model.in_channels)
         check_choice("precision", precision, Precision)
+        if precision == "fp16" and model.pixel_projector.weight.device.type == "cpu":
+            raise ValueError("precision fp16 needs a model on a CUDA device; on the CPU take fp32 or bf16")
         self.precision = precision
         self.chunk = chunk
-        self.model = _packed_copy(model, torch.float32 if precision == "fp32" else torch.bfloat16)
+        self.model = _packed_copy(model, DTYPES[precision])
+        self.graphed = GraphedStep(self.model._step)
 
     def compile_for_inference(self, precision: Precision | None = None) -> InferenceGDKVM:
         """Return ``self``: it is compiled already.
@@ -73,13 +83,17 @@ class InferenceGDKVM(VideoSegmenter):
 
     @torch.no_grad()
     def _step(self, frame: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        return self.model._step(frame, memory)
+        return (self.graphed if frame.is_cuda else self.model._step)(frame, memory)
 
     @torch.no_grad()
     def _clip(self, frames: Tensor, first_mask: Tensor | None) -> Tensor:
         batch, length = frames.shape[:2]
         memory = self._begin(frames[:, 0], first_mask)
         logits = frames.new_empty(batch, length, self.num_structures + 1, *frames.shape[-2:], dtype=torch.float32)
+        if frames.is_cuda:
+            for t in range(length):
+                logits[:, t], memory = self.graphed(frames[:, t], memory)
+            return logits
         for start in range(0, length, self.chunk):
             part = frames[:, start : start + self.chunk]
             features = self.model.encode(part.flatten(0, 1))

@@ -20,6 +20,7 @@ from gdkvm.rules import LARGEST_DECAY, GateInput
 from gdkvm.transformer import QueryTransformer
 from harness.modeling.aggregation import object_masks, other_objects, soft_aggregate
 from harness.modeling.contract import AuxiliaryLogits, TrainingOutput, VideoSegmenter
+from harness.modeling.log_odds import aggregate_logits
 from harness.modeling.resnet import ResNetTrunk, load_torchvision
 from harness.registry import MODELS
 
@@ -181,8 +182,12 @@ class GDKVM(VideoSegmenter):
 
         return published_build(variant, num_structures)
 
-    def compile_for_inference(self, precision: Literal["fp32", "bf16"] = "fp32") -> VideoSegmenter:
-        """Packed copy for inference that computes the same function faster; see ``gdkvm.inference``."""
+    def compile_for_inference(self, precision: Literal["fp32", "bf16", "fp16"] = "fp32") -> VideoSegmenter:
+        """Packed copy for inference that computes the same function faster (``fp16`` on CUDA); see ``gdkvm.inference``.
+
+        Raises:
+            ValueError: another precision, or ``fp16`` on a CPU.
+        """
         from gdkvm.inference import InferenceGDKVM
 
         return InferenceGDKVM(self, precision).eval()
@@ -248,7 +253,7 @@ class GDKVM(VideoSegmenter):
         known = summary if memory.summaries is None else memory.summaries
         pixels, query_logits = self.transformer(fused, known, auxiliary)
         logits, hidden = self.decoder(pixels, features.skip8, features.skip4, hidden, objects)
-        logits = soft_aggregate(torch.sigmoid(logits.unflatten(0, (-1, objects)).squeeze(2)))
+        logits = aggregate_logits(logits.unflatten(0, (-1, objects)).squeeze(2))
         logits = F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
         output = FrameOutput(
             logits=logits,

@@ -67,8 +67,8 @@ def fast_conv(
     conv: nn.Conv2d, activation: Activation = "none", dtype: torch.dtype = torch.float32
 ) -> PackedConv | WinogradConv:
     """The packed form of a convolution that is the faster one on maps at stride 16."""
-    tiled = suits(conv) and min(conv.in_channels, conv.out_channels) >= 256
-    form = WinogradConv if tiled and conv.in_channels >= TILED_CHANNELS[dtype] else PackedConv
+    wide = dtype in TILED_CHANNELS and conv.in_channels >= TILED_CHANNELS[dtype] and conv.out_channels >= 256
+    form = WinogradConv if wide and suits(conv) else PackedConv
     return form(conv, activation, dtype)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import resource
+from pathlib import Path
 
 import pytest
 import torch
@@ -96,7 +98,7 @@ def test_a_compiled_model_refuses_training_and_another_precision() -> None:
 
 
 def test_an_unknown_precision_is_refused() -> None:
-    with pytest.raises(ValueError, match="precision must be one of fp32, bf16, got 'fp8'"):
+    with pytest.raises(ValueError, match="precision must be one of fp32, bf16, fp16, got 'fp8'"):
         tiny().compile_for_inference("fp8")
 
 
@@ -120,3 +122,27 @@ def test_a_stream_of_many_frames_holds_no_more_than_a_short_one() -> None:
         _, state = fast.step(frame, state)
         held[t] = tensor_bytes() if t in (10, 60) else 0
     assert held[60] - held[10] <= 1024
+
+
+def resident_mb() -> float:
+    """Resident memory of this process in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc to read the resident memory")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("path", ["eager", "fp32", "bf16"])
+def test_three_hundred_frames_take_less_than_20_mb_more_than_ten(path: str) -> None:
+    model = tiny().eval()
+    stream = model if path == "eager" else model.compile_for_inference(path)
+    frame = clip(length=1, batch=1, size=64)[:, 0]
+    resident, held = {}, {}
+    with torch.no_grad():
+        state = stream.begin(frame)
+        for t in range(1, 301):
+            _, state = stream.step(frame, state)
+            if t in (10, 300):
+                resident[t], held[t] = resident_mb(), tensor_bytes()
+    assert resident[300] - resident[10] <= 20
+    assert held[300] - held[10] <= 1024
