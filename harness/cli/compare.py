@@ -57,7 +57,7 @@ def _chosen(
     """The results that hold both models, and their labels in it.
 
     Raises:
-        ConfigError: a run and a model are mixed, or one run is given twice.
+        ConfigError: a run and a model are mixed, one run is given twice, or the runs are of different datasets.
     """
     runs = ["/" in name for name in (first, second)]
     if all(runs):
@@ -65,6 +65,11 @@ def _chosen(
             raise ConfigError(f"Both names mean the run {first}; give two different runs.")
         store = RunStore(results_dir)
         opened = [store.get(name.strip("/")) for name in (first, second)]
+        datasets = [run.spec.data["dataset"] for run in opened]
+        if datasets[0] != datasets[1]:
+            raise ConfigError(
+                f"The runs were measured on different data, {' and '.join(datasets)}; only runs on the same cases can be compared."
+            )
         results = SuiteResults.from_runs(opened, name="comparison", distinct=True)
         return results, [run.label for run in results.models]
     if any(runs):
