@@ -94,6 +94,8 @@ def open_storage(where: StoragePlace) -> BaseStorage:
         raise BenchError(
             f"The storage {_shown(where.url)} needs a driver: pip install psycopg2-binary (or echobench[postgresql])."
         ) from error
+    except ValueError as error:
+        raise _no_journal(where) from error
     except STORAGE_ERRORS as error:
         raise storage_error(where, error) from error
 
@@ -106,9 +108,13 @@ def open_study(where: StoragePlace, storage: BaseStorage, name: str) -> optuna.S
         with exclusive(where, storage, name):
             return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
     except ValueError as error:
-        raise BenchError(f"The storage {_shown(where.url)} cannot be used: it is no journal of Optuna.") from error
+        raise _no_journal(where) from error
     except STORAGE_ERRORS as error:
         raise storage_error(where, error) from error
+
+
+def _no_journal(where: StoragePlace) -> BenchError:
+    return BenchError(f"The storage {_shown(where.url)} cannot be used: it is no journal of Optuna.")
 
 
 def storage_error(where: StoragePlace, error: BaseException) -> BenchError:

@@ -16,9 +16,9 @@ from harness import config
 from harness.ablation.cells import MOOT, study_cells, variant_name
 from harness.ablation.job import check_models
 from harness.ablation.reading import load_study, study_from_dict
-from harness.ablation.storage import place
+from harness.ablation.storage import open_storage, open_study, place
 from harness.ablation.variant import arguments, vary
-from harness.errors import ConfigError
+from harness.errors import BenchError, ConfigError
 
 AB = {
     "a": {"levels": {"on": {}, "off": {"recipe.batch_size": 1}}},
@@ -168,3 +168,26 @@ def test_storages_by_name(given, url):
 def test_an_unknown_storage_is_refused():
     with pytest.raises(ConfigError, match="postgresql"):
         place("mysql://x/y", Path("x.db"))
+
+
+def test_a_missing_driver_is_told_with_its_remedy(monkeypatch):
+    for name in ("psycopg2", "psycopg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BenchError, match="pip install psycopg2-binary"):
+        open_storage(place("postgresql://me@127.0.0.1:1/db", Path("x.db")))
+
+
+def test_a_server_that_does_not_answer_is_told_without_its_password():
+    pytest.importorskip("psycopg2")
+    with pytest.raises(BenchError, match="cannot be used: connection") as told:
+        open_storage(place("postgresql://me:secret@127.0.0.1:1/db", Path("x.db")))
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize(("suffix", "words"), [("db", "not a database"), ("journal", "no journal of Optuna")])
+def test_a_file_that_is_no_storage_is_told(tmp_path, suffix, words):
+    (tmp_path / f"x.{suffix}").write_text("neither of them\n" * 100)
+    where = place(str(tmp_path / f"x.{suffix}"), Path("y.db"))
+    with pytest.raises(BenchError, match=words):
+        open_study(where, open_storage(where), "x")
