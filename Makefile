@@ -16,7 +16,7 @@ DATA_ARGS = --dataset $(DATASET) $(call flag,ROOT,root) $(call flag,VIEWS,views)
 SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZE,size) $(call flag,RECIPE,recipe) \
 	$(call flag,SEEDS,seeds) $(call flag,STRUCTURES,structures) $(call flag,FIRST_FRAME,first-frame) \
 	$(call flag,NAME,name) $(if $(strip $(AUGMENT)),--set recipe.augment=$(strip $(AUGMENT))) \
-	$(foreach item,$(SET),--set $(item))
+	$(foreach item,$(SET),--set "$(item)")
 # Which finished runs: NAME=<suite>[,<suite>] or RUNS=<run>[,<run>], else those of `make bench` with the same options.
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
 	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,NAME,suite-name) $(call flag,RUNS,runs)
@@ -50,7 +50,7 @@ robustness: setup ## finished runs under perturbations: DATASET= AUGMENT=robust 
 ablate: setup ## a study over the parts of GDKVM: STUDY=modules DATASET= SEEDS= WORKERS= STORAGE= NAME=
 	$(BIN)/echobench ablate $(STUDY) $(DATA_ARGS) $(call flag,SIZE,size) $(call flag,RECIPE,recipe) \
 		$(call flag,SEEDS,seeds) $(call flag,NAME,name) $(call flag,WORKERS,workers) $(call flag,STORAGE,storage) \
-		$(foreach item,$(SET),--set $(item)) $(ARGS)
+		$(foreach item,$(SET),--set "$(item)") $(ARGS)
 
 report tables: setup ## tables, figures and page of a suite from its finished runs: NAME=<suite>
 	$(BIN)/echobench report $(NAME) $(ARGS)
