@@ -76,7 +76,7 @@ def drop_heat_map(results: SweepResults, readout: Readout = DICE) -> Figure:
         }
         for (row, column), value in np.ndenumerate(values):
             text = f"{value:.1f}" + (" •" if (row, column) in seen else "")
-            shade = "white" if value > 0.6 * top else "black"
+            shade = "white" if value > 0.45 * top else "black"
             axes.text(column, row, text, ha="center", va="center", fontsize=7, color=shade)
         axes.set_xticks(range(table.shape[1]), list(table.columns), rotation=20, ha="right")
         axes.set_yticks(range(len(table)), [str(name).replace("_", " ") for name in table.index])

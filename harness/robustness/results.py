@@ -62,7 +62,10 @@ class SweepResults:
             perturbations=perturbations,
             severities=severities,
             mark=runs[0].spec.data.get("mark"),
-            notes=_different_images([table for arm in arms for table in arm.seeds]),
+            notes=(
+                *_left_out(arms, set(perturbations), severities),
+                *_different_images([table for arm in arms for table in arm.seeds]),
+            ),
         )
 
     def measured(self) -> list[Readout]:
@@ -77,6 +80,18 @@ class SweepResults:
 def _arm(group: ArmRuns) -> Arm:
     tables = tuple(patients_of(run) for run in group.runs)
     return Arm(label=group.label, seeds=tables, seen=group.seen, plain=group.plain)
+
+
+def _left_out(arms: Sequence[Arm], kept: set[str], severities: Sequence[int]) -> tuple[str, ...]:
+    """A note that names the perturbations that some arm has and another lacks, at one severity at least."""
+    swept = {name for arm in arms for name, _ in arm.conditions}
+    missing = [
+        f"{name.replace('_', ' ')} ({arm.label})"
+        for name in sorted(swept - kept)
+        for arm in arms
+        if any((name, severity) not in arm.conditions for severity in severities)
+    ]
+    return (f"Left out because a sweep is not complete: {', '.join(missing)}.",) if missing else ()
 
 
 def _different_images(tables: Sequence[pd.DataFrame]) -> tuple[str, ...]:

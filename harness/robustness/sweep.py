@@ -86,6 +86,8 @@ def sweep_run(
 ) -> int:
     """Bring a finished run's sweep to what the options ask for; returns how many conditions were computed.
 
+    A file is read again before it is replaced: what another process added to it in the meantime is kept.
+
     Args:
         run: a finished run with its best checkpoint.
         cache: the prepared data that it was made with.
@@ -104,7 +106,8 @@ def sweep_run(
         known = read_sweep(sweep_path(run, name))
         for condition in group:
             if not covers(known, condition, patients, options.metrics):
-                known = _replaced(known, condition.severity, sweeper.rows(condition))
+                rows = sweeper.rows(condition)
+                known = _replaced(read_sweep(sweep_path(run, name)), condition.severity, rows)
                 write_text(sweep_path(run, name), known.to_csv(index=False))
                 computed += 1
             tick(f"{name} {condition.severity}")

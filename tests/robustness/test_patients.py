@@ -131,3 +131,12 @@ def test_runs_that_saw_other_bytes_are_noted(store):
     path.write_text(path.read_text().replace(",00\n", ",11\n"))
     (note,) = SweepResults.from_runs(store.all(), name="demo").notes
     assert note.startswith("The runs did not see the same bytes in 60 of 132 cases")
+
+
+def test_a_perturbation_that_one_run_lacks_is_left_out_and_named(store):
+    (path,) = [path for path in sweep_files(store.all()[-1]) if path.stem == "haze"]
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table[table["severity"] != "5"].to_csv(path, index=False)
+    results = SweepResults.from_runs(store.all(), name="demo")
+    assert results.perturbations == ("speckle",)
+    assert results.notes == ("Left out because a sweep is not complete: haze (UNet).",)

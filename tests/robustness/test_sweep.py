@@ -15,7 +15,16 @@ from harness.robustness import sweep as sweeping
 from harness.robustness.clips import pixel_aspect, prepared_of
 from harness.robustness.flips import class_ids, flip_rate
 from harness.robustness.parallel import sweep_in_parallel
-from harness.robustness.sweep import SWEEP_COLUMNS, SweepOptions, limited, read_sweep, sweep_path, sweep_run, swept
+from harness.robustness.sweep import (
+    SWEEP_COLUMNS,
+    Sweeper,
+    SweepOptions,
+    limited,
+    read_sweep,
+    sweep_path,
+    sweep_run,
+    swept,
+)
 from harness.runs import ROW_COLUMNS, Run
 
 OPTIONS = SweepOptions(perturbations=("gain_up", "speckle"), severities=(1, 5), metrics=("overlap", "surface"))
@@ -72,6 +81,21 @@ def test_a_stopped_sweep_keeps_what_is_finished(run, cache):
     with pytest.raises(KeyboardInterrupt):
         sweep_run(run, cache, OPTIONS, stop)
     assert sweep_run(run, cache, OPTIONS) == 1
+
+
+def test_what_another_process_added_in_the_meantime_is_kept(run, cache, monkeypatch):
+    narrow = dataclasses.replace(OPTIONS, perturbations=("gain_up",), severities=(1,))
+    rows = Sweeper.rows
+
+    def interrupted(self, condition):
+        if condition.severity == 5:
+            monkeypatch.setattr(Sweeper, "rows", rows)
+            sweep_run(run, cache, narrow)  # the other process
+        return rows(self, condition)
+
+    monkeypatch.setattr(Sweeper, "rows", interrupted)
+    sweep_run(run, cache, dataclasses.replace(narrow, severities=(5,)))
+    assert sorted(read_sweep(sweep_path(run, "gain_up"))["severity"].unique()) == [1, 5]
 
 
 def test_rows_of_fewer_patients_or_metrics_do_not_pass_for_the_whole(run, cache):
