@@ -3,7 +3,7 @@
 # key_scale="none" and value_pixel_feature="stale" (echobench import-gdkvm sets them).
 # paper: the published widths, 35,078,282 parameters, 12.66 GMACs per 256-px frame. small: the same code, 9.1 M, for
 # training on two CPU cores at 128 px.
-# echobench train --model gdkvm --size small
+# echobench bench --models gdkvm --size small
 label = "GDKVM"
 sizes = dict(
     small=dict(

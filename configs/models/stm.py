@@ -1,7 +1,7 @@
 # STM, Oh 2019: space-time memory, two ResNet-50 trunks; its memory grows with time by design.
 # paper: 38.93 M parameters, 25.6 GMACs per 256-px frame with the first mask given at T = 10 (28.4 in auto, which
 # also memorises and segments frame 0). small: narrower ResNet-18 trunks for CPU.
-# echobench train --model stm --size small
+# echobench bench --models stm --size small
 label = "STM"
 sizes = dict(
     small=dict(

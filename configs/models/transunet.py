@@ -1,7 +1,7 @@
 # TransUNet R50-ViT-B/16 (Chen 2021). paper: 105.3 M parameters, 38.4 GMACs per 256-px frame; published with
 # ImageNet-21k weights: give them as pretrained="R50+ViT-B_16.npz", else it is trained from scratch.
 # small: the same network, narrower and shallower, for CPUs at 128 px.
-# echobench train --model transunet --size small
+# echobench bench --models transunet --size small
 label = "TransUNet"
 sizes = dict(
     small=dict(

@@ -1,7 +1,7 @@
 # XMem, Cheng 2022: sensory, working and long-term memory; ResNet-50 keys, ResNet-18 values.
 # paper: 62.19 M parameters, 22.6 GMACs per 256-px frame with the first mask given at T = 10 (25.1 in auto).
 # small: narrower ResNet-18 trunks for CPU.
-# echobench train --model xmem --size small
+# echobench bench --models xmem --size small
 label = "XMem"
 sizes = dict(
     small=dict(

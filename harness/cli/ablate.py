@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from harness.ablation.report import print_study, write_study
 from harness.ablation.results import StudyResults, profile_cells
 from harness.ablation.storage import exclusive, open_storage, open_study, place
 from harness.cli._options import CommaList, data_options, store_options
+from harness.cli._typed import typed
 from harness.config import list_configs
 from harness.experiment import SuiteOptions
 
@@ -97,7 +97,9 @@ def command(
     stored = open_study(job.place, opened, job.name)
     with exclusive(job.place, opened, job.name):
         bind(stored, resolved.identity)
-    results = StudyResults.collect(resolved, stored, name=job.name, command=_command())
+    results = StudyResults.collect(
+        resolved, stored, name=job.name, command=typed(sys.argv[1:], flags=("--report-only",), options=("--export",))
+    )
     return _finish(results, Path(reports_dir), export_to)
 
 
@@ -110,16 +112,6 @@ def _finish(results: StudyResults, reports_dir: Path, export_to: str | None) -> 
     if export_to is not None:
         click.echo(f"{len(export_study(results, Path(export_to) / name))} files in {Path(export_to) / name}")
     return 1 if any(arm.reason for arm in results.suite.arms) else 0
-
-
-def _command() -> str:
-    """The command that makes this study: what was typed but for options that only report."""
-    words = list(sys.argv[1:])
-    if "--export" in words:
-        place = words.index("--export")
-        del words[place : place + 2]
-    kept = [word for word in words if word != "--report-only" and not word.startswith("--export=")]
-    return f"echobench {shlex.join(kept)}"
 
 
 def named(job: StudyJob, resolved: ResolvedStudy, studies: Path | None) -> StudyJob:

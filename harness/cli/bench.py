@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from harness.cli._options import data_options, store_options, suite_options
+from harness.cli._typed import typed
 from harness.experiment import SuiteOptions, plan_suite
 from harness.experiment.suite import run_suite
 from harness.reporting import SuiteResults, print_report, write_report
@@ -33,7 +33,7 @@ def command(data_dir: str, results_dir: str, reports_dir: str, dry_run: bool, **
     outcome = run_suite(plan, Path(results_dir), keep=keep_pictures, dry_run=dry_run)
     if dry_run:
         return 0
-    command_line = _portable(sys.argv[1:], chosen["root"])
+    command_line = typed(sys.argv[1:])
     results = SuiteResults.from_runs(outcome.runs, name=plan.name, reference=plan.reference, command=command_line)
     folder = Path(reports_dir) / plan.name
     if outcome.executed or not report_is_of(results, folder):
@@ -44,8 +44,3 @@ def command(data_dir: str, results_dir: str, reports_dir: str, dry_run: bool, **
             f"Nothing was left to do; the report in {folder} stays (echobench report {plan.name} makes it again)."
         )
     return 1 if outcome.failed else 0
-
-
-def _portable(arguments: list[str], root: str | None) -> str:
-    """The command as typed, with the dataset's folder replaced by ``ROOT``: it differs between machines."""
-    return f"echobench {shlex.join('ROOT' if root and word == root else word for word in arguments)}"

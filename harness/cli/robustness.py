@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from harness import config
 from harness.cli._options import CommaList, data_options
 from harness.cli._sweeps import chosen_runs, run_choice
+from harness.cli._typed import typed
 from harness.data import PreparedCache
 from harness.errors import ConfigError, unknown
 from harness.evaluation.metrics import metric_functions
@@ -70,7 +70,7 @@ def calibrate_command(
     with progress_bar() as bar:
         task = bar.add_task("calibrate", total=len(names))
         rows = calibrate(cache.name, reference, names, tick=lambda: bar.advance(task))
-    path = write_ladders(rows, command_line(), table)
+    path = write_ladders(rows, typed(sys.argv[1:]), table)
     missed = sorted(rows.loc[~rows["reached"], "perturbation"].unique())
     click.echo(f"{len(rows)} rows of '{cache.name}' from {len(reference)} clips: {path}")
     if missed:
@@ -149,7 +149,7 @@ def report_command(name: str | None, reference: str, **choices: Any) -> None:
     chosen = chosen_runs(**choices)
     results = SweepResults.from_runs(chosen.runs, name=name or chosen.name, reference=reference)
     paths = write_robustness_report(
-        results, chosen.runs, choices["reports_dir"] / results.name / FOLDER, command_line()
+        results, chosen.runs, choices["reports_dir"] / results.name / FOLDER, typed(sys.argv[1:])
     )
     print_table(summary_table(results), Console())
     click.echo(f"{len(paths)} files in {paths[0].parent}")
@@ -173,7 +173,7 @@ def export_command(name: str | None, reference: str, target: Path, report_to: Pa
     title = name or chosen.name
     copies = [export_sweep(run, RunStore(target / title)) for run in chosen.runs]
     results = SweepResults.from_runs(copies, name=title, reference=reference)
-    paths = write_robustness_report(results, copies, report_to / title / FOLDER, command_line())
+    paths = write_robustness_report(results, copies, report_to / title / FOLDER, typed(sys.argv[1:]))
     click.echo(f"{len(copies)} runs in {target / title}, {len(paths)} files in {paths[0].parent}")
 
 
@@ -237,15 +237,6 @@ def progress_bar() -> Progress:
         console=Console(stderr=True),
         transient=True,
     )
-
-
-def command_line() -> str:
-    """The command as it was typed, but for the dataset's place, which differs from machine to machine."""
-    arguments = list(sys.argv[1:])
-    for number, argument in enumerate(arguments[:-1]):
-        if argument == "--root":
-            arguments[number + 1] = "ROOT"
-    return f"echobench {shlex.join(arguments)}"
 
 
 def _data(dataset: str | None, choices: dict[str, Any], image_size: int, data_dir: str) -> PreparedCache:

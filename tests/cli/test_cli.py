@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import harness.cli
 from harness.cli import cli, main
+from harness.cli._typed import typed
 from harness.errors import BenchError
 
 VERBS = {
@@ -117,11 +118,13 @@ def test_models_lists_every_config():
         assert name in output
 
 
-def test_the_command_in_a_report_names_no_folder_of_one_machine():
-    from harness.cli.bench import _portable
+@pytest.mark.parametrize("root", [("--root", "/mnt/my data/camus"), ("--root=/mnt/my data/camus",)])
+def test_the_command_in_a_report_names_no_folder_of_one_machine(root):
+    arguments = ["ablate", "modules", *root, "--report-only", "--export", "there", "--set", "recipe.iterations=5"]
+    shown = typed(arguments, flags=("--report-only",), options=("--export",))
+    assert shown.replace("--root=", "--root ") == "echobench ablate modules --root ROOT --set recipe.iterations=5"
 
-    arguments = ["bench", "--dataset", "camus", "--root", "/mnt/my data/camus", "--set", "recipe.iterations=5"]
-    assert (
-        _portable(arguments, "/mnt/my data/camus")
-        == "echobench bench --dataset camus --root ROOT --set recipe.iterations=5"
-    )
+
+def test_a_switch_after_a_dropped_option_is_kept():
+    assert typed(["ablate", "--export=x", "--no-profile"], options=("--export",)) == "echobench ablate --no-profile"
+    assert typed(["bench", "--name", "two words"]) == "echobench bench --name 'two words'"
