@@ -42,7 +42,10 @@ def optuna_figures(
                 plots.plot_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=names)
                 yield "optuna_importances", _take(mark), "Importance for the validation Dice after f-ANOVA, by Optuna."
             plots.plot_slice(study, params=names, target_name="validation Dice")
-            yield "optuna_slice", _take(mark), "Validation Dice of every trial by each parameter, by Optuna."
+            for axes in plt.gcf().axes[:-1]:  # the last one is the colour bar
+                axes.tick_params(axis="x", labelrotation=30)
+            arranged = len(names) > 1  # the colour bar of a single slice has no height that could be arranged
+            yield "optuna_slice", _take(mark, arranged), "Validation Dice of every trial by each parameter, by Optuna."
         if len(names) > 1 and any(isinstance(done[0].distributions[name], _NUMERIC) for name in varied):
             plots.plot_parallel_coordinate(study, params=names, target_name="validation Dice")
             yield "optuna_parallel", _take(mark), "Trials through all parameters, by Optuna."
@@ -77,10 +80,10 @@ def _optuna_style() -> Iterator[None]:
             plt.switch_backend(backend)
 
 
-def _take(mark: str | None) -> Figure:
+def _take(mark: str | None, arranged: bool = True) -> Figure:
     """The figure that was just drawn, taken out of pyplot's hands."""
     figure = plt.gcf()
-    if figure.get_layout_engine() is None:
+    if arranged and figure.get_layout_engine() is None:
         figure.set_layout_engine("constrained")
     footnote(figure, mark)
     plt.close(figure)
