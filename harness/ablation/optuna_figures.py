@@ -83,7 +83,9 @@ def _optuna_style() -> Iterator[None]:
 def _take(mark: str | None, arranged: bool = True) -> Figure:
     """The figure that was just drawn, taken out of pyplot's hands."""
     figure = plt.gcf()
-    if arranged and figure.get_layout_engine() is None:
+    if not arranged:
+        figure.subplots_adjust(bottom=0.2)
+    elif figure.get_layout_engine() is None:
         figure.set_layout_engine("constrained")
     footnote(figure, mark)
     plt.close(figure)
