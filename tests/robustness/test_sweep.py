@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import shutil
@@ -35,7 +36,7 @@ def run(finished, tmp_path) -> Run:
     """A copy of the finished run, not swept yet."""
     original = finished[0]
     shutil.copytree(original.path, tmp_path / "run", ignore=shutil.ignore_patterns("robustness"))
-    return Run(tmp_path / "run", original.record)
+    return Run(tmp_path / "run", copy.deepcopy(original.record))
 
 
 @pytest.fixture
