@@ -23,6 +23,32 @@ def shared() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the phantoms that tests generate are kept: each is made once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def tiny_overrides() -> tuple[str, ...]:
+    """Overrides that make a suite train in seconds: six patients, 32 px, two steps."""
+    return (
+        "generate.patients=(3, 1, 2)",
+        "generate.pixel_mm=1.6",
+        "recipe.image_size=32",
+        "recipe.iterations=2",
+        "recipe.val_interval=2",
+        "recipe.checkpoint_interval=1",
+        "recipe.clip_length=2",
+        "recipe.test_clip_length=2",
+        "recipe.batch_size=2",
+        "recipe.precision=fp32",
+        "models.unet.widths=(4, 8)",
+        "profile.warmup=1",
+        "profile.repeats=1",
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _interrupts_arrive() -> None:
     """A shell's background job starts with Ctrl-C ignored, and so would every process that a test interrupts."""

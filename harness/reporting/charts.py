@@ -13,6 +13,9 @@ from harness.reporting.style import COLUMN_INCHES
 
 _CSS_PIXELS = 96
 """Pixels of a page per inch, by the definition of CSS."""
+_ENLARGED = 1.1
+_PAGE_DPI = 2 * _ENLARGED * _CSS_PIXELS
+"""What a screen of double density shows; files for print keep more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,11 +39,22 @@ def chart(name: str, png: bytes, text: str = "") -> Chart:
         name=name,
         caption=text,
         alt=f"Chart. {text} The values stand in the table {source(name)}." if source(name) else f"Chart. {text}",
-        uri=data_uri(png, "image/png"),
-        width=round(1.1 * _CSS_PIXELS * width),
-        height=round(1.1 * _CSS_PIXELS * height),
+        uri=data_uri(for_screen(png), "image/png"),
+        width=round(_ENLARGED * _CSS_PIXELS * width),
+        height=round(_ENLARGED * _CSS_PIXELS * height),
         wide=is_wide(png),
     )
+
+
+def for_screen(png: bytes) -> bytes:
+    """The picture at the density of a screen and with 256 colours: a third of the bytes, the same to the eye."""
+    width, height = inches(png)
+    with Image.open(io.BytesIO(png)) as image:
+        size = min(image.width, round(_PAGE_DPI * width)), min(image.height, round(_PAGE_DPI * height))
+        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    small.quantize(256, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
+    return min(stream.getvalue(), png, key=len)
 
 
 def inches(png: bytes) -> tuple[float, float]:

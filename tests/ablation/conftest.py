@@ -12,22 +12,6 @@ from harness.ablation.job import StudyJob
 from harness.ablation.storage import place
 from harness.experiment import SuiteOptions
 
-TINY = (
-    "generate.patients=(3, 1, 2)",
-    "generate.pixel_mm=1.6",
-    "recipe.image_size=32",
-    "recipe.iterations=2",
-    "recipe.val_interval=2",
-    "recipe.checkpoint_interval=1",
-    "recipe.clip_length=2",
-    "recipe.test_clip_length=2",
-    "recipe.batch_size=2",
-    "recipe.precision=fp32",
-    "models.unet.widths=(4, 8)",
-    "profile.warmup=1",
-    "profile.repeats=1",
-)
-
 TINY_STUDY = """
 study = dict(
     kind="{kind}",
@@ -44,14 +28,8 @@ study = dict(
 """
 
 
-@pytest.fixture(scope="session")
-def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One generated phantom for all tests of this room."""
-    return tmp_path_factory.mktemp("data")
-
-
 @pytest.fixture
-def tiny_job(data_root: Path, tmp_path: Path) -> Callable[..., StudyJob]:
+def tiny_job(data_root: Path, tiny_overrides: tuple[str, ...], tmp_path: Path) -> Callable[..., StudyJob]:
     """``tiny_job(storage=None, kind="grid", more="", extra=())``: a job on the tiny phantom, all files in tmp_path."""
 
     def make(
@@ -59,7 +37,7 @@ def tiny_job(data_root: Path, tmp_path: Path) -> Callable[..., StudyJob]:
     ) -> StudyJob:
         config = tmp_path / "tiny_study.py"
         config.write_text(TINY_STUDY.format(kind=kind, more=more))
-        options = SuiteOptions(data_root=data_root, overrides=(*TINY, *extra))
+        options = SuiteOptions(data_root=data_root, overrides=(*tiny_overrides, *extra))
         return StudyJob(
             study=str(config),
             options=options,
