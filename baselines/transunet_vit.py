@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.modeling.packing import PackedLinear, pack, packed_form
+from harness.modeling.packed_layers import PackedLinear
+from harness.modeling.packing import pack, packed_form
 
 
 class SelfAttention(nn.Module):

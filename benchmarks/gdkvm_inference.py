@@ -1,28 +1,32 @@
 """GDKVM: the compiled inference path against the plain eager model, interleaved in one run.
 
-python benchmarks/gdkvm_inference.py [--size 256] [--frames 10 32] [--threads 2] [--repeats 5]
+    python benchmarks/gdkvm_inference.py               (T = 10 and 32 at 256 px, two threads; two minutes on two idle cores)
+    python benchmarks/gdkvm_inference.py --steps       (also what each step of the way brings)
 
-Prints the median milliseconds per frame of the eager fp32 model and, for each compiled precision, milliseconds, the
-ratio to eager (median over the repeats of the ratio within one repeat) and the largest difference of the logits. On
-a shared machine ``cpu`` is the steadier column: processor time of all threads, which idle threads do not add to when
-OMP_WAIT_POLICY=passive is set (the script sets it).
+Prints the median milliseconds per frame of the eager fp32 model and, for each other path, milliseconds, the ratio to
+eager (median over the repeats of the ratio within one repeat) and the largest difference of the logits. ``cpu`` is
+processor time of all threads. Weights are random, and torch's allocator is as a plain script has it.
+
+``--steps`` adds, in their order: batch norms folded; weights in channels-last layout; ``direct``, the packed path
+(packed weights, fused sums, no auxiliary heads, two frames encoded at once) with every convolution computed directly.
+``fp32`` and ``bf16`` compute the wide 3x3 convolutions in tiles as well.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import copy
 import statistics
 import time
-from collections.abc import Callable
-
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from gdkvm.model import GDKVM
+from harness.modeling import winograd
+from harness.modeling.folding import fold_batch_norm
 
 
 def timed(run: Callable[[], Tensor]) -> tuple[float, float]:
@@ -32,10 +36,31 @@ def timed(run: Callable[[], Tensor]) -> tuple[float, float]:
     return 1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - cpu)
 
 
+@contextmanager
+def without_tiles() -> Iterator[None]:
+    """What is compiled meanwhile computes every convolution directly."""
+    least, winograd.LEAST_CHANNELS = winograd.LEAST_CHANNELS, 10**9
+    try:
+        yield
+    finally:
+        winograd.LEAST_CHANNELS = least
+
+
+def paths(eager: GDKVM, steps: bool) -> dict[str, torch.nn.Module]:
+    """The models to compare, the plain one first."""
+    found: dict[str, torch.nn.Module] = {"eager": eager}
+    if steps:
+        found["folded"] = fold_batch_norm(copy.deepcopy(eager))
+        found["channels-last"] = copy.deepcopy(found["folded"]).to(memory_format=torch.channels_last)
+        with without_tiles():
+            found["direct fp32"], found["direct bf16"] = (eager.compile_for_inference(p) for p in ("fp32", "bf16"))
+    return found | {precision: eager.compile_for_inference(precision) for precision in ("fp32", "bf16")}
+
+
 def compare(models: dict[str, torch.nn.Module], frames: Tensor, repeats: int) -> None:
     length = frames.shape[1]
     with torch.inference_mode():
-        outputs = {name: model(frames[:, :2]) for name, model in models.items()}
+        outputs = {name: model(frames) for name, model in models.items()}  # also the warm-up
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in models}
         for _ in range(repeats):
             for name, model in models.items():
@@ -48,8 +73,8 @@ def compare(models: dict[str, torch.nn.Module], frames: Tensor, repeats: int) ->
         ]
         difference = (outputs[name] - outputs["eager"]).abs().max()
         print(
-            f"T={length:3d} {name:6s} wall {wall:8.1f} ms/frame ({ratios[0]:.2f}x)   "
-            f"cpu {cpu:8.1f} ms/frame ({ratios[1]:.2f}x)   max logit difference {difference:.1e}",
+            f"T={length:3d} {name:13s} wall {wall:7.1f} ms/frame ({ratios[0]:.2f}x)   "
+            f"cpu {cpu:7.1f} ms/frame ({ratios[1]:.2f}x)   max logit difference {difference:.1e}",
             flush=True,
         )
 
@@ -60,12 +85,11 @@ def main() -> None:
     parser.add_argument("--frames", type=int, nargs="+", default=[10, 32])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--steps", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    eager = GDKVM().eval()
-    models: dict[str, torch.nn.Module] = {"eager": eager}
-    models.update({precision: eager.compile_for_inference(precision) for precision in ("fp32", "bf16")})
+    models = paths(GDKVM().eval(), options.steps)
     print(f"GDKVM paper size, {options.size} px, batch 1, {options.threads} threads, torch {torch.__version__}")
     for length in options.frames:
         compare(models, torch.rand(1, length, 1, options.size, options.size), options.repeats)

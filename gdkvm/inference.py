@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gdkvm.direct import call_directly
 from gdkvm.graphed import GraphedStep
 from gdkvm.memory import check_choice
 from gdkvm.model import GDKVM, Memory
@@ -21,7 +20,8 @@ from gdkvm.packed import (
 )
 from gdkvm.packed_transformer import PackedQueryTransformer
 from harness.modeling.contract import TrainingOutput, VideoSegmenter
-from harness.modeling.packing import PackedConv, pack
+from harness.modeling.packed_layers import PackedConv
+from harness.modeling.packing import pack
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -124,5 +124,4 @@ def _packed_copy(model: GDKVM, dtype: torch.dtype) -> GDKVM:
     for own in (packed.key_projector, packed.key_fusion):
         if own is not None:
             pack(own, dtype)
-    call_directly(packed)
     return packed

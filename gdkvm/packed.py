@@ -17,11 +17,12 @@ from gdkvm.encoder import ValueEncoder
 from gdkvm.fusion import ReadoutFusion
 from gdkvm.objects import ObjectSummariser
 from gdkvm.sensory import MultiScaleUpdate
-from gdkvm.winograd import fast_conv
 from harness.modeling.folding import fold_batch_norm
 from harness.modeling.packed_blocks import PackedTrunk
-from harness.modeling.packing import PackedConv, pack
+from harness.modeling.packed_layers import PackedConv
+from harness.modeling.packing import pack
 from harness.modeling.resnet import ResNetTrunk
+from harness.modeling.winograd import packed_conv
 
 
 def conv_of(weight: Tensor, bias: Tensor | None, like: nn.Conv2d) -> nn.Conv2d:
@@ -51,13 +52,9 @@ class RectifiedPool(nn.Module):
 
 
 def packed_trunk(trunk: ResNetTrunk, dtype: torch.dtype) -> PackedTrunk:
-    """Packed trunk with a pooling that keeps no positions and a fast last stage; ``trunk`` is folded in place."""
+    """Packed trunk with a pooling that keeps no positions; ``trunk`` is folded in place."""
     packed = PackedTrunk(fold_batch_norm(trunk), dtype)
     packed.maxpool = RectifiedPool()  # type: ignore[assignment]
-    for block, fast in zip(trunk.layer3, cast("nn.Sequential", packed.layer3), strict=True):
-        convs = cast(nn.ModuleList, fast.convs)
-        for i in range(len(convs)):
-            convs[i] = fast_conv(cast(nn.Conv2d, getattr(block, f"conv{i + 1}")), "relu", dtype)
     return packed
 
 
@@ -68,8 +65,8 @@ class PackedAttentionBlock(nn.Module):
 
     def __init__(self, block: ChannelAttentionBlock, dtype: torch.dtype) -> None:
         super().__init__()
-        self.conv1 = fast_conv(block.conv1, "relu", dtype)
-        self.conv2 = fast_conv(block.conv2, "none", dtype)
+        self.conv1 = packed_conv(block.conv1, "relu", dtype, rectify=True)
+        self.conv2 = packed_conv(block.conv2, "none", dtype)
         kernel, width = block.gate.weight.detach().float().flatten(), block.conv2.out_channels
         offsets = torch.arange(width)[:, None] - torch.arange(width) + len(kernel) // 2
         inside = (offsets >= 0) & (offsets < len(kernel))
@@ -77,8 +74,9 @@ class PackedAttentionBlock(nn.Module):
         self.register_buffer("band", band, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        branch = self.conv2(self.conv1(F.relu(x)))
-        gate = torch.sigmoid(branch.mean((-2, -1), dtype=torch.float32) @ self.band).to(branch.dtype)
+        branch = self.conv2(self.conv1(x))
+        pooled = branch.permute(0, 2, 3, 1).flatten(1, 2).float().mean(1)
+        gate = torch.sigmoid(pooled @ self.band).to(branch.dtype)
         return torch.addcmul(x, branch, gate[..., None, None])
 
 
@@ -107,7 +105,7 @@ class PackedSensoryUpdate(nn.Module):
         factor = factor.flatten()
         bias = cast(Tensor, transform.bias)
         scaled = conv_of(transform.weight * factor[:, None, None, None], bias * factor, transform)
-        self.transform = fast_conv(scaled, "none", dtype)
+        self.transform = packed_conv(scaled, "none", dtype)
 
     def forward(self, feature: Tensor, hidden: Tensor) -> Tensor:
         """Feature [N, C, h, w] and hidden [N, Cs, h, w] → the new hidden, float32."""
@@ -164,8 +162,8 @@ class PackedUpBlock(nn.Module):
 
     def __init__(self, block: UpBlock, dtype: torch.dtype) -> None:
         super().__init__()
-        self.conv1 = PackedConv(block.conv1, "gelu", dtype)
-        self.conv2 = PackedConv(block.conv2, "gelu", dtype)
+        self.conv1 = packed_conv(block.conv1, "gelu", dtype)
+        self.conv2 = packed_conv(block.conv2, "gelu", dtype)
         self.shortcut = None if block.shortcut is None else PackedConv(block.shortcut, "none", dtype)
 
     def forward(self, x: Tensor, skip: Tensor, objects: int) -> Tensor:

@@ -18,7 +18,7 @@ from gdkvm.blocks import sine_position_code
 from gdkvm.packed import PackedAttentionBlock
 from gdkvm.transformer import TIE, Attention, QueryBlock, QueryTransformer
 from harness.modeling.aggregation import soft_aggregate
-from harness.modeling.packing import PackedConv, PackedLinear
+from harness.modeling.packed_layers import PackedConv, PackedLinear
 
 
 def products(a: Tensor, b: Tensor, residual: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
@@ -118,7 +118,7 @@ class QueryReading(nn.Module):
         n, q, c = query.shape
         key = split_heads(self.key(query + code), self.heads)
         scores = products(coded, (key @ self.query).view(n, -1, c), bias=(key @ self.query_bias).view(n, -1))
-        weights = torch.softmax(scores.view(n, -1, self.heads, q), -1, dtype=torch.float32).to(flat.dtype).flatten(2)
+        weights = torch.softmax(scores.float().view(n, -1, self.heads, q), -1).to(flat.dtype).flatten(2)
         value = split_heads(self.value(query), self.heads) @ self.out + self.out_bias
         return products(weights, value.view(n, -1, c).transpose(1, 2), residual=flat)
 

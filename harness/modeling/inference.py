@@ -10,7 +10,8 @@ from torch import nn
 
 import harness.modeling.packed_blocks  # noqa: F401  (registers the packed forms of shared blocks)
 from harness.modeling.folding import fold_batch_norm
-from harness.modeling.packing import Packed, pack
+from harness.modeling.packed_layers import Packed
+from harness.modeling.packing import pack
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 Model = TypeVar("Model", bound=nn.Module)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.modeling.packing import PackedConv, packed_form
+from harness.modeling.packing import packed_form
 from harness.modeling.residual import PreActivationResidual
 from harness.modeling.resnet import BasicBlock, Bottleneck, ResNetTrunk
+from harness.modeling.winograd import packed_conv
 
 
 class PackedResidual(nn.Module):
@@ -17,15 +17,13 @@ class PackedResidual(nn.Module):
     def __init__(self, block: BasicBlock | Bottleneck, dtype: torch.dtype) -> None:
         super().__init__()
         convs = [block.conv1, block.conv2, *([block.conv3] if isinstance(block, Bottleneck) else [])]
-        self.convs = nn.ModuleList(PackedConv(conv, "relu", dtype) for conv in convs)
+        *first, last = (packed_conv(conv, "relu", dtype) for conv in convs)
+        self.first, self.last = nn.Sequential(*first), last
         short = None if block.downsample is None else block.downsample[0]
-        self.shortcut = PackedConv(short, "none", dtype) if isinstance(short, nn.Conv2d) else None
+        self.shortcut = packed_conv(short, "none", dtype) if isinstance(short, nn.Conv2d) else None
 
     def forward(self, x: Tensor) -> Tensor:
-        out = x
-        for conv in self.convs[:-1]:
-            out = conv(out)
-        return self.convs[-1](out, x if self.shortcut is None else self.shortcut(x))
+        return self.last(self.first(x), x if self.shortcut is None else self.shortcut(x))
 
 
 class PackedTrunk(nn.Module):
@@ -33,7 +31,7 @@ class PackedTrunk(nn.Module):
 
     def __init__(self, trunk: ResNetTrunk, dtype: torch.dtype) -> None:
         super().__init__()
-        self.conv1, self.maxpool = PackedConv(trunk.conv1, "relu", dtype), trunk.maxpool
+        self.conv1, self.maxpool = packed_conv(trunk.conv1, "relu", dtype), trunk.maxpool
         self.layer1, self.layer2, self.layer3 = (
             nn.Sequential(*(PackedResidual(block, dtype) for block in stage))  # type: ignore[arg-type]
             for stage in (trunk.layer1, trunk.layer2, trunk.layer3)
@@ -51,12 +49,12 @@ class PackedPreActivation(nn.Module):
 
     def __init__(self, block: PreActivationResidual, dtype: torch.dtype) -> None:
         super().__init__()
-        self.conv1 = PackedConv(block.conv1, "relu", dtype)
-        self.conv2 = PackedConv(block.conv2, "none", dtype)
-        self.downsample = None if block.downsample is None else PackedConv(block.downsample, "none", dtype)
+        self.conv1 = packed_conv(block.conv1, "relu", dtype, rectify=True)
+        self.conv2 = packed_conv(block.conv2, "none", dtype)
+        self.downsample = None if block.downsample is None else packed_conv(block.downsample, "none", dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv2(self.conv1(F.relu(x)), x if self.downsample is None else self.downsample(x))
+        return self.conv2(self.conv1(x), x if self.downsample is None else self.downsample(x))
 
 
 @packed_form.register

@@ -9,14 +9,11 @@ from torch import Tensor, nn
 
 from gdkvm.blocks import ChannelAttentionBlock
 from gdkvm.decoder import MaskDecoder
-from gdkvm.direct import DirectConv, DirectLinear, call_directly
 from gdkvm.fusion import ReadoutFusion
 from gdkvm.packed import PackedAttentionBlock, PackedDecoder, PackedReadoutFusion, PackedSensoryUpdate, RectifiedPool
 from gdkvm.packed_transformer import PackedQueryTransformer, foreground, products
 from gdkvm.sensory import DeepUpdate
 from gdkvm.transformer import QueryTransformer
-from gdkvm.winograd import WinogradConv, fast_conv
-from harness.modeling.packing import PackedConv, PackedLinear
 
 CLOSE = dict(atol=2e-5, rtol=1e-4)
 
@@ -30,47 +27,6 @@ def _no_gradients() -> object:
 
 def rows_last(*shape: int) -> Tensor:
     return torch.randn(*shape).contiguous(memory_format=torch.channels_last)
-
-
-@pytest.mark.parametrize("size", [(4, 4), (6, 10), (5, 7), (1, 1), (16, 2)], ids=str)
-@pytest.mark.parametrize("activation", ["none", "relu", "gelu"])
-@pytest.mark.parametrize("residual", [False, True])
-def test_the_tiled_convolution_equals_the_direct_one_in_float64(
-    size: tuple[int, int], activation: str, residual: bool
-) -> None:
-    conv, x = nn.Conv2d(8, 12, 3, padding=1), torch.randn(2, 8, *size)
-    added = torch.randn(2, 12, *size) if residual else None
-    expected = F.conv2d(x.double(), conv.weight.double(), conv.bias.double(), padding=1)
-    expected = expected if added is None else expected + added
-    expected = {"none": expected, "relu": F.relu(expected), "gelu": F.gelu(expected)}[activation]
-    tiled = WinogradConv(conv, activation)
-    for _ in range(2):
-        out = tiled(x, added)
-        torch.testing.assert_close(out.double(), expected, atol=1e-5, rtol=1e-5)
-    assert out.is_contiguous(memory_format=torch.channels_last)
-
-
-def test_bfloat16_tiles_are_about_as_exact_as_bfloat16_itself() -> None:
-    conv, x = nn.Conv2d(64, 32, 3, padding=1), torch.randn(1, 64, 16, 16)
-    exact = conv(x)
-    tiled = (WinogradConv(conv, dtype=torch.bfloat16)(x).float() - exact).square().mean().sqrt()
-    direct = (PackedConv(conv, dtype=torch.bfloat16)(x).float() - exact).square().mean().sqrt()
-    assert direct < tiled < 4 * direct
-
-
-def test_tiles_are_for_wide_3x3_convolutions_only() -> None:
-    wide = dict(padding=1)
-    kinds = [
-        (nn.Conv2d(256, 256, 3, **wide), torch.float32, WinogradConv),
-        (nn.Conv2d(256, 256, 3, **wide), torch.bfloat16, PackedConv),
-        (nn.Conv2d(512, 256, 3, **wide), torch.bfloat16, WinogradConv),
-        (nn.Conv2d(256, 128, 3, **wide), torch.float32, PackedConv),
-        (nn.Conv2d(256, 256, 3, stride=2, padding=1), torch.float32, PackedConv),
-        (nn.Conv2d(256, 256, 1), torch.float32, PackedConv),
-    ]
-    assert [type(fast_conv(conv, dtype=dtype)) for conv, dtype, _ in kinds] == [kind for _, _, kind in kinds]
-    with pytest.raises(ValueError, match="only a 3x3 convolution with stride 1"):
-        WinogradConv(nn.Conv2d(4, 4, 1))
 
 
 @pytest.mark.parametrize("size", [(16, 16), (2, 4), (7, 8), (9, 5)], ids=str)
@@ -142,22 +98,3 @@ def test_products_add_bias_and_residual_for_any_strides(batch: int) -> None:
     torch.testing.assert_close(products(a, b), exact, **CLOSE)
     torch.testing.assert_close(products(a, b, bias=bias), exact + bias[:, None], **CLOSE)
     torch.testing.assert_close(products(a, b, residual), exact + residual, **CLOSE)
-
-
-@pytest.mark.parametrize("activation", ["none", "relu", "gelu"])
-def test_direct_layers_give_the_same_at_the_first_and_later_calls_and_for_other_sizes(activation: str) -> None:
-    conv, linear = nn.Conv2d(6, 8, 3, padding=1), nn.Linear(6, 8)
-    pair = nn.ModuleList([PackedConv(conv, activation), PackedLinear(linear, activation)])
-    call_directly(pair)
-    assert [type(layer) for layer in pair] == [DirectConv, DirectLinear]
-    act = {"none": lambda x: x, "relu": F.relu, "gelu": F.gelu}[activation]
-    for size in (4, 4, 6):
-        x, rows = torch.randn(2, 6, size, size), torch.randn(size, 6)
-        added, added_rows = torch.randn(2, 8, size, size), torch.randn(size, 8)
-        torch.testing.assert_close(pair[0](x), act(conv(x)), **CLOSE)
-        torch.testing.assert_close(pair[1](rows), act(linear(rows)), **CLOSE)
-        if activation == "relu":
-            torch.testing.assert_close(pair[0](x, added), act(conv(x) + added), **CLOSE)
-        if activation == "none":
-            torch.testing.assert_close(pair[0](x, added), conv(x) + added, **CLOSE)
-            torch.testing.assert_close(pair[1](rows, added_rows), linear(rows) + added_rows, **CLOSE)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from harness.modeling.folding import fold_batch_norm
 from harness.modeling.inference import inference_copy
-from harness.modeling.packing import PackedConv, PackedLinear, pack, weight_dtype
+from harness.modeling.packed_layers import PackedConv, PackedLinear
+from harness.modeling.packing import pack, weight_dtype
 from harness.modeling.residual import PreActivationResidual
 from harness.modeling.resnet import ResNetTrunk
 
