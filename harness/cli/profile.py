@@ -15,9 +15,12 @@ from harness import config
 from harness.cli._options import CommaList
 from harness.clip import STRUCTURE_SETS
 from harness.errors import BenchError, unknown
+from harness.experiment import profile_run
 from harness.experiment.models import choose_model
 from harness.files import write_text
 from harness.profiling import ProfileSettings, profile_model
+from harness.reporting.manifest import read_suite
+from harness.runs import RunStore
 
 DEFAULT_SIDE = {"small": 128, "paper": 256}
 _SHOWN = ("model", "mode", "variant", "median_ms", "p5_ms", "p95_ms", "n", "fps", "peak_memory_mb", "status")
@@ -46,8 +49,19 @@ _SHOWN = ("model", "mode", "variant", "median_ms", "p5_ms", "p95_ms", "n", "fps"
     help="Clip lengths whose peak memory is measured.",
 )
 @click.option("--out", default="results/profile", show_default=True, help="Folder of the table.")
+@click.option("--again", help="Measure the finished runs of this suite anew, each at its own image size.")
+@click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept, for --again.")
+@click.option("--reports-dir", default="reports", show_default=True, help="Where the suite's report lies, for --again.")
 def command(
-    models: tuple[str, ...], size: str, structures: str, image_size: int | None, out: str, **chosen: Any
+    models: tuple[str, ...],
+    size: str,
+    structures: str,
+    image_size: int | None,
+    out: str,
+    again: str | None,
+    results_dir: str,
+    reports_dir: str,
+    **chosen: Any,
 ) -> int:
     """Measure models and write results/profile/profile_<condition>.csv, one row per quantity.
 
@@ -55,7 +69,12 @@ def command(
     steady state of what compile_for_inference() gives. A model that fails does not stop the others. Example:
 
         echobench profile --models unet,stm --size small --device cpu --threads 2
+
+    With --again NAME the profile.csv of every finished run of a suite is replaced, under this command's condition;
+    `echobench report NAME` then takes it up.
     """
+    if again is not None:
+        return _measure_again(again, Path(results_dir), Path(reports_dir), chosen)
     if structures not in STRUCTURE_SETS:
         raise unknown("structure set", structures, STRUCTURE_SETS, "--structures")
     side = image_size or DEFAULT_SIDE.get(size, 256)
@@ -78,6 +97,17 @@ def command(
     Console().print(_rendered(table, path.stem))
     console.print(f"Written: {path}")
     return 1 if failed else 0
+
+
+def _measure_again(name: str, results_dir: Path, reports_dir: Path, chosen: dict[str, Any]) -> int:
+    store = RunStore(results_dir)
+    runs = [store.get(model.record["name"]) for model in read_suite(name, reports_dir, results_dir).models]
+    finished = [run for run in runs if run.status == "finished"]
+    console = Console(stderr=True, highlight=False)
+    for run in track(finished, "profile", console=console):
+        profile_run(run, chosen)
+    console.print(f"Measured {len(finished)} runs anew; `echobench report {name}` takes them up.")
+    return 0
 
 
 def _imports(name: str) -> tuple[str, ...]:

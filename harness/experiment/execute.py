@@ -81,7 +81,7 @@ def _stages(
             keep(run, predict, cache)
     if profile is not None:
         with _timed(seconds, "profile"):
-            _profile(run, {"device": summary.device, **profile})
+            profile_run(run, {"device": summary.device, **profile})
     return {
         "seconds": seconds,
         "iterations": summary.iterations,
@@ -132,7 +132,13 @@ def scored_clip_length(spec: RunSpec) -> int:
     return int(spec.recipe.get("test_clip_length") or spec.recipe["clip_length"])
 
 
-def _profile(run: Run, settings: dict[str, Any]) -> None:
+def profile_run(run: Run, settings: dict[str, Any]) -> None:
+    """Measure the model of a run at its image size and write the run's ``profile.csv``; no weights are needed.
+
+    Args:
+        run: the run's folder and record.
+        settings: arguments of ``profile_model``, without the image size.
+    """
     model = run.spec.model
     table = profile_model(
         measured_build(run.spec),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -41,3 +42,21 @@ def test_the_main_job_writes_a_table_and_its_second_call_repeats_nothing(tmp_pat
     assert "Nothing was left to do" in second.output
     assert "U-Net" in second.output
     assert before == {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_a_finished_suite_is_measured_again_without_touching_anything_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["bench", "--models", "unet", "--name", "tiny", *(part for item in TINY for part in ("--set", item))]
+    assert CliRunner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False).return_value == 0
+    (profile,) = Path("results").rglob("profile.csv")
+    before = {path: path.read_bytes() for path in profile.parent.rglob("*") if path.is_file()}
+    again = ["profile", "--again", "tiny", "--repeats", "2", "--warmup", "1", "--frames", "3", "--memory-frames", "3"]
+    result = CliRunner().invoke(cli, again, catch_exceptions=False, standalone_mode=False)
+    assert "Measured 1 runs anew" in result.output
+    rows = pd.read_csv(profile)
+    assert set(rows["clip_length"]) == {3}
+    assert set(rows["image_size"]) == {32}
+    assert set(rows.loc[rows["mode"] == "clip", "n"]) == {2}
+    changed = {path for path, content in before.items() if path.read_bytes() != content}
+    assert changed == {profile}
