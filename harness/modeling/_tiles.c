@@ -49,13 +49,11 @@ INLINE lanes load_bfloat(const char *address) {
     return value;
 }
 
-/* To the nearest, ties to even; a NaN stays one (its mantissa keeps the quiet bit unless rounding carries it away). */
+/* To the nearest, ties to even. A NaN that comes from bfloat16 numbers has an empty lower half, so that it stays one. */
 INLINE void store_bfloat(char *address, lanes value) {
     words bits;
     memcpy(&bits, &value, sizeof bits);
-    words rounded = bits + 0x7fff + ((bits >> 16) & 1);
-    words nan = (words)(value != value);
-    bits = (nan & 0x7fc00000) | (~nan & rounded);
+    bits += 0x7fff + ((bits >> 16) & 1);
     halves narrow = __builtin_convertvector(bits >> 16, halves);
     memcpy(address, &narrow, sizeof narrow);
 }
@@ -98,65 +96,67 @@ INLINE void output_transform(const lanes *m, lanes *out, int step) {
 }
 
 /* One tile of an image; `zeros` stands for pixels outside. */
-#define DEFINE_INPUT(NAME, LOAD, STORE, BYTES)                                                                        \
-    FOR_EACH_PROCESSOR static void NAME(const Job *job, Py_ssize_t tile, const char *zeros) {                         \
-        const Py_ssize_t pixel = job->channels * BYTES;                                                               \
-        const Py_ssize_t column = tile % job->columns, row = tile / job->columns % job->rows;                         \
-        const char *image = job->from + tile / (job->columns * job->rows) * job->height * job->width * pixel;         \
-        const Py_ssize_t top = STEP * (job->first + row) - 1, left = STEP * column - 1;                               \
-        const char *pixels[SIZE * SIZE];                                                                              \
-        for (int y = 0; y < SIZE; y++)                                                                                \
-            for (int x = 0; x < SIZE; x++) {                                                                          \
-                const Py_ssize_t r = top + y, s = left + x;                                                           \
-                const int inside = r >= 0 && r < job->height && s >= 0 && s < job->width;                             \
-                pixels[SIZE * y + x] = inside ? image + (r * job->width + s) * pixel : zeros;                         \
-            }                                                                                                         \
-        char *out = job->to + tile * SIZE * SIZE * pixel;                                                             \
-        for (Py_ssize_t c = 0; c < pixel; c += LANES * BYTES) {                                                       \
-            lanes columns[SIZE * SIZE], line[SIZE];                                                                   \
-            for (int x = 0; x < SIZE; x++) {                                                                          \
-                for (int y = 0; y < SIZE; y++) {                                                                      \
-                    const lanes value = LOAD(pixels[SIZE * y + x] + c);                                               \
-                    line[y] = job->relu ? rectified(value) : value;                                                   \
-                }                                                                                                     \
-                input_transform(line, columns + x, SIZE);                                                             \
-            }                                                                                                         \
-            for (int y = 0; y < SIZE; y++) {                                                                          \
-                input_transform(columns + SIZE * y, line, 1);                                                         \
-                for (int x = 0; x < SIZE; x++) STORE(out + (SIZE * y + x) * pixel + c, line[x]);                      \
-            }                                                                                                         \
-        }                                                                                                             \
+#define DEFINE_INPUT(NAME, LOAD, STORE, BYTES)                                                                         \
+    FOR_EACH_PROCESSOR static void NAME(const Job *given, Py_ssize_t tile, const char *zeros) {                        \
+        const Job job = *given; /* a copy that no store can change */                                                  \
+        const Py_ssize_t pixel = job.channels * BYTES;                                                                 \
+        const Py_ssize_t column = tile % job.columns, row = tile / job.columns % job.rows;                             \
+        const char *image = job.from + tile / (job.columns * job.rows) * job.height * job.width * pixel;               \
+        const Py_ssize_t top = STEP * (job.first + row) - 1, left = STEP * column - 1;                                 \
+        const char *pixels[SIZE * SIZE];                                                                               \
+        _Pragma("GCC unroll 6") for (int y = 0; y < SIZE; y++)                                                         \
+            _Pragma("GCC unroll 6") for (int x = 0; x < SIZE; x++) {                                                   \
+                const Py_ssize_t r = top + y, s = left + x;                                                            \
+                const int inside = r >= 0 && r < job.height && s >= 0 && s < job.width;                                \
+                pixels[SIZE * y + x] = inside ? image + (r * job.width + s) * pixel : zeros;                           \
+            }                                                                                                          \
+        char *out = job.to + tile * SIZE * SIZE * pixel;                                                               \
+        for (Py_ssize_t c = 0; c < pixel; c += LANES * BYTES) {                                                        \
+            lanes columns[SIZE * SIZE], line[SIZE];                                                                    \
+            _Pragma("GCC unroll 6") for (int x = 0; x < SIZE; x++) {                                                   \
+                _Pragma("GCC unroll 6") for (int y = 0; y < SIZE; y++) {                                               \
+                    const lanes value = LOAD(pixels[SIZE * y + x] + c);                                                \
+                    line[y] = job.relu ? rectified(value) : value;                                                     \
+                }                                                                                                      \
+                input_transform(line, columns + x, SIZE);                                                              \
+            }                                                                                                          \
+            _Pragma("GCC unroll 6") for (int y = 0; y < SIZE; y++) {                                                   \
+                input_transform(columns + SIZE * y, line, 1);                                                          \
+                _Pragma("GCC unroll 6") for (int x = 0; x < SIZE; x++) STORE(out + (SIZE * y + x) * pixel + c, line[x]);\
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 /* One tile of products to its pixels, as far as they are inside the image. */
-#define DEFINE_OUTPUT(NAME, LOAD, STORE, BYTES)                                                                       \
-    FOR_EACH_PROCESSOR static void NAME(const Job *job, Py_ssize_t tile, const char *zeros) {                         \
-        const Py_ssize_t pixel = job->channels * BYTES;                                                               \
-        const Py_ssize_t column = tile % job->columns, row = tile / job->columns % job->rows;                         \
-        const Py_ssize_t image = tile / (job->columns * job->rows);                                                   \
-        const Py_ssize_t top = STEP * (job->first + row), left = STEP * column;                                       \
-        const int high = job->height - top < STEP ? (int)(job->height - top) : STEP;                                  \
-        const int wide = job->width - left < STEP ? (int)(job->width - left) : STEP;                                  \
-        const char *in = job->from + tile * SIZE * SIZE * pixel;                                                      \
-        const Py_ssize_t start = ((image * job->height + top) * job->width + left) * pixel;                           \
-        for (Py_ssize_t c = 0; c < pixel; c += LANES * BYTES) {                                                       \
-            const lanes bias = LOAD(job->bias + c);                                                                   \
-            lanes columns[STEP * SIZE], line[SIZE];                                                                   \
-            for (int x = 0; x < SIZE; x++) {                                                                          \
-                for (int y = 0; y < SIZE; y++) line[y] = LOAD(in + (SIZE * y + x) * pixel + c);                       \
-                output_transform(line, columns + x, SIZE);                                                            \
-            }                                                                                                         \
-            for (int y = 0; y < high; y++) {                                                                          \
-                output_transform(columns + SIZE * y, line, 1);                                                        \
-                for (int x = 0; x < wide; x++) {                                                                      \
-                    const Py_ssize_t at = start + (y * job->width + x) * pixel + c;                                   \
-                    lanes value = line[x] + bias;                                                                     \
-                    if (job->residual != NULL) value += LOAD(job->residual + at);                                     \
-                    STORE(job->to + at, job->relu ? rectified(value) : value);                                        \
-                }                                                                                                     \
-            }                                                                                                         \
-        }                                                                                                             \
-        (void)zeros;                                                                                                  \
+#define DEFINE_OUTPUT(NAME, LOAD, STORE, BYTES)                                                                        \
+    FOR_EACH_PROCESSOR static void NAME(const Job *given, Py_ssize_t tile, const char *zeros) {                        \
+        const Job job = *given; /* a copy that no store can change */                                                  \
+        const Py_ssize_t pixel = job.channels * BYTES;                                                                 \
+        const Py_ssize_t column = tile % job.columns, row = tile / job.columns % job.rows;                             \
+        const Py_ssize_t image = tile / (job.columns * job.rows);                                                      \
+        const Py_ssize_t top = STEP * (job.first + row), left = STEP * column;                                         \
+        const int high = job.height - top < STEP ? (int)(job.height - top) : STEP;                                     \
+        const int wide = job.width - left < STEP ? (int)(job.width - left) : STEP;                                     \
+        const char *in = job.from + tile * SIZE * SIZE * pixel;                                                        \
+        const Py_ssize_t start = ((image * job.height + top) * job.width + left) * pixel;                              \
+        for (Py_ssize_t c = 0; c < pixel; c += LANES * BYTES) {                                                        \
+            const lanes bias = LOAD(job.bias + c);                                                                     \
+            lanes columns[STEP * SIZE], line[SIZE];                                                                    \
+            _Pragma("GCC unroll 6") for (int x = 0; x < SIZE; x++) {                                                   \
+                _Pragma("GCC unroll 6") for (int y = 0; y < SIZE; y++) line[y] = LOAD(in + (SIZE * y + x) * pixel + c);\
+                output_transform(line, columns + x, SIZE);                                                             \
+            }                                                                                                          \
+            for (int y = 0; y < high; y++) {                                                                           \
+                output_transform(columns + SIZE * y, line, 1);                                                         \
+                for (int x = 0; x < wide; x++) {                                                                       \
+                    const Py_ssize_t at = start + (y * job.width + x) * pixel + c;                                     \
+                    lanes value = line[x] + bias;                                                                      \
+                    if (job.residual != NULL) value += LOAD(job.residual + at);                                        \
+                    STORE(job.to + at, job.relu ? rectified(value) : value);                                           \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+        (void)zeros;                                                                                                   \
     }
 
 DEFINE_INPUT(input_float, load_float, store_float, 4)

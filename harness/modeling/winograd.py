@@ -84,18 +84,19 @@ class WinogradConv(PackedConv):
         """x [N, C, H, W] and, if any, a residual of the output's shape."""
         if x.shape != self.cut_for and not self._cut(x):
             return super().forward(x, residual)
-        x = rows_of(x, self.dtype)
-        out = x.new_empty(*x.shape[:3], self.out_channels)
-        added = None if residual is None else rows_of(residual, self.dtype)
+        x = in_rows(x, self.dtype)
+        out = torch.empty(
+            (len(x), self.out_channels, *x.shape[2:]), dtype=self.dtype, memory_format=torch.channels_last
+        )
+        added = None if residual is None else in_rows(residual, self.dtype)
         for some, rows in self.cuts:
-            whole = len(self.cuts) == 1
+            whole = some.stop - some.start == len(x)
             mine, target, more = (
                 (x, out, added) if whole else (x[some], out[some], None if added is None else added[some])
             )
             products = self.products(to_tiles(mine, rows, relu=self.rectify))
             from_tiles(products, target, rows.start, self.bias, more, relu=self.activation == "relu")
-        image = out.permute(0, 3, 1, 2)
-        return finish(image, None, self) if self.activation == "gelu" else image
+        return finish(out, None, self) if self.activation == "gelu" else out
 
     def products(self, tiles: Tensor) -> Tensor:
         """The products over the channels at every position of the tiles [N, 36 C, rows, columns]."""
@@ -175,35 +176,34 @@ def bands(images: int, rows: int, row_bytes: int) -> Iterator[tuple[slice, slice
             yield slice(image, min(image + group, images)), slice(row, min(row + some, rows))
 
 
-def rows_of(images: Tensor, dtype: torch.dtype) -> Tensor:
-    """[N, C, H, W] → [N, H, W, C], contiguous; a view where it is channels-last already."""
-    return images.permute(0, 2, 3, 1).to(dtype).contiguous()
+def in_rows(images: Tensor, dtype: torch.dtype) -> Tensor:
+    """Images [N, C, H, W] of a type, channels-last and contiguous: the same tensor where they are that already."""
+    return images.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
 def to_tiles(images: Tensor, rows: slice, *, relu: bool = False) -> Tensor:
-    """Bᵀ d B of the tiles in some rows of tiles: images [N, H, W, C] → [N, 36 C, rows, columns], channels-last.
+    """Bᵀ d B of the tiles in some rows of tiles: images [N, C, H, W] → [N, 36 C, rows, columns], both channels-last.
 
     With ``relu`` the images go through a ReLU first.
     """
-    n, height, width, c = images.shape
+    n, c, height, width = images.shape
     count, columns = rows.stop - rows.start, down(width)
-    tiles = images.new_empty(n, count, columns, SIZE**2 * c)
+    tiles = torch.empty((n, SIZE**2 * c, count, columns), dtype=images.dtype, memory_format=torch.channels_last)
     _tiles.to_tiles(
         images.data_ptr(), 0, 0, tiles.data_ptr(), n, height, width, c, rows.start, count, columns,
-        relu, images.dtype == torch.bfloat16, torch.get_num_threads(),
+        relu, images.dtype is torch.bfloat16, torch.get_num_threads(),
     )  # fmt: skip
-    return tiles.permute(0, 3, 1, 2)
+    return tiles
 
 
 def from_tiles(products: Tensor, out: Tensor, first: int, bias: Tensor, residual: Tensor | None, *, relu: bool) -> None:
-    """Aᵀ m A of every tile: products [N, 36 C, rows, columns] into ``out`` [N, H, W, C], from row of tiles ``first``.
+    """Aᵀ m A of every tile: products [N, 36 C, rows, columns] into ``out`` [N, C, H, W], from row of tiles ``first``.
 
-    Bias [C] and residual, of the output's shape, are added before the ReLU; all of one type.
+    Bias [C] and residual, of the output's shape, are added before the ReLU; all of one type and channels-last.
     """
-    n, height, width, c = out.shape
+    n, c, height, width = out.shape
     count, columns = products.shape[2:]
-    tiles = products.permute(0, 2, 3, 1).contiguous()
     _tiles.from_tiles(
-        tiles.data_ptr(), bias.data_ptr(), 0 if residual is None else residual.data_ptr(), out.data_ptr(),
-        n, height, width, c, first, count, columns, relu, out.dtype == torch.bfloat16, torch.get_num_threads(),
+        products.data_ptr(), bias.data_ptr(), 0 if residual is None else residual.data_ptr(), out.data_ptr(),
+        n, height, width, c, first, count, columns, relu, out.dtype is torch.bfloat16, torch.get_num_threads(),
     )  # fmt: skip

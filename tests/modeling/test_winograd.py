@@ -94,15 +94,14 @@ def test_bands_cover_every_row_of_every_image_once(images: int, rows: int, row_b
 
 def test_the_transforms_are_the_inverse_of_interpolation_at_the_stated_points() -> None:
     # What tiles promise, in exact arithmetic: for one channel, sum over positions of (G g)·(Bᵀ d) is a correlation.
-    image, kernel = torch.randn(1, 4, 4, winograd.LANES), torch.randn(3, 3, dtype=torch.float64)
-    tile = to_tiles(image, slice(0, 1)).permute(0, 2, 3, 1).reshape(36, winograd.LANES).double()
-    g = filter_matrix()
-    products = (g @ kernel @ g.T).reshape(36, 1) * tile
-    out = torch.empty(1, 4, 4, winograd.LANES)
-    zero = torch.zeros(winograd.LANES)
-    as_map = products.float().reshape(1, 1, 1, -1).permute(0, 3, 1, 2)
-    winograd.from_tiles(as_map, out, 0, zero, None, relu=False)
-    expected = F.conv2d(image.permute(3, 0, 1, 2).double(), kernel[None, None], padding=1).permute(1, 2, 3, 0)
+    shape = (1, winograd.LANES, 4, 4)
+    image = torch.randn(shape).contiguous(memory_format=torch.channels_last)
+    kernel, g = torch.randn(3, 3, dtype=torch.float64), filter_matrix()
+    tile = to_tiles(image, slice(0, 1)).flatten().view(36, winograd.LANES).double()
+    products = ((g @ kernel @ g.T).reshape(36, 1) * tile).float().view(1, -1, 1, 1)
+    out = torch.empty(shape).contiguous(memory_format=torch.channels_last)
+    winograd.from_tiles(products, out, 0, torch.zeros(winograd.LANES), None, relu=False)
+    expected = F.conv2d(image.double().transpose(0, 1), kernel[None, None], padding=1).transpose(0, 1)
     torch.testing.assert_close(out.double(), expected, atol=1e-5, rtol=1e-5)
 
 
@@ -179,7 +178,7 @@ def test_without_compiled_transforms_the_direct_form_is_taken_and_a_warning_says
 
 def test_the_compiled_transforms_refuse_channels_that_do_not_fill_their_lanes() -> None:
     with pytest.raises(ValueError, match="channels must be a multiple of 16"):
-        to_tiles(torch.zeros(1, 4, 4, 10), slice(0, 1))
+        to_tiles(torch.zeros(1, 10, 4, 4), slice(0, 1))
 
 
 def test_a_chain_of_convolution_and_activation_becomes_one_tiled_layer() -> None:
