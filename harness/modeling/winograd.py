@@ -3,8 +3,9 @@
 Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A for input tiles d of 6 x 6 pixels with a stride of 4 (Lavin & Gray 2016, arXiv 1509.09308). The
 products over the channels at the 36 positions of a tile are one grouped 1x1 convolution of oneDNN; the transforms, always
 in float32, are in ``_tiles.c``. With the points 0, ±3/4, ±3/2, ∞ the rounding error is half of that with the usual 0, ±1,
-±2, ∞ (the choice of points: Barabasz et al. 2020, arXiv 1803.10986): in float32 some five times the direct convolution's
-own, in bfloat16 1.4 % of the output against 0.3 %. Filters take four times the direct convolution's memory.
+±2, ∞ (the choice of points: Barabasz et al. 2020, arXiv 1803.10986): in float32 two to three times the direct
+convolution's own, in bfloat16 1.3 % of the output against 0.3 % (``benchmarks/winograd.py``). Filters take four times the
+direct convolution's memory.
 """
 
 from __future__ import annotations
@@ -28,8 +29,6 @@ BAND_BYTES = 4 * 2**20
 """Size of the transformed tiles that are computed in one go: more fall out of the processor's caches."""
 LANES = 16
 """Channels come in multiples of this."""
-
-
 STEP, SIZE = 4, 6
 """Rows and columns of the pixels that a tile gives, and that it takes."""
 NEAR, FAR = 0.75, 1.5
@@ -90,18 +89,15 @@ class WinogradConv(PackedConv):
         )
         added = None if residual is None else in_rows(residual, self.dtype)
         for some, rows in self.cuts:
-            whole = some.stop - some.start == len(x)
-            mine, target, more = (
-                (x, out, added) if whole else (x[some], out[some], None if added is None else added[some])
-            )
-            products = self.products(to_tiles(mine, rows, relu=self.rectify))
-            from_tiles(products, target, rows.start, self.bias, more, relu=self.activation == "relu")
+            products = self.products(to_tiles(x[some], rows, relu=self.rectify))
+            more = None if added is None else added[some]
+            from_tiles(products, out[some], rows.start, self.bias, more, relu=self.activation == "relu")
         return finish(out, None, self) if self.activation == "gelu" else out
 
     def products(self, tiles: Tensor) -> Tensor:
         """The products over the channels at every position of the tiles [N, 36 C, rows, columns]."""
         assert self.tiled is not None
-        return self.tiled(tiles)
+        return self.tiled(tiles).contiguous(memory_format=torch.channels_last)
 
     def _cut(self, x: Tensor) -> bool:
         """Cut inputs of this size into bands, if it is computed in tiles."""
