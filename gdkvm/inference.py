@@ -34,7 +34,8 @@ class InferenceGDKVM(VideoSegmenter):
 
     Batch norms are folded, weights are packed once, activations and residual sums are fused, auxiliary heads are
     gone, and no feature of a past frame is kept. In ``bf16`` and ``fp16`` the convolutions and the query transformer
-    run in that type; keys, gates, state, sensory memory, summaries, mask head and aggregation stay float32.
+    run in that type, as do the layers of the object summaries; keys, gates, state, sensory memory, sums of summaries, mask head
+    and aggregation stay float32.
 
     On a CUDA device each frame is one replay of a CUDA graph (``gdkvm.graphed``), in channels-last layout.
 
@@ -114,7 +115,7 @@ def _packed_copy(model: GDKVM, dtype: torch.dtype) -> GDKVM:
         image_encoder=packed_trunk(packed.image_encoder, dtype),
         value_encoder=PackedValueEncoder(packed.value_encoder, model.num_structures, dtype),
         readout_fusion=PackedReadoutFusion(packed.readout_fusion, model.num_structures, dtype),
-        summariser=packed_summariser(packed.summariser),
+        summariser=packed_summariser(packed.summariser, dtype),
         transformer=PackedQueryTransformer(packed.transformer, dtype),
         decoder=PackedDecoder(packed.decoder, dtype),
         pixel_projector=PackedConv(packed.pixel_projector, "none", dtype),

@@ -32,8 +32,8 @@ class ObjectSummariser(nn.Module):
             inside = masks.float().flatten(0, 1).flatten(1).unsqueeze(-1)
             half = self.queries // 2
             allowed = torch.cat([inside.expand(-1, -1, half), (1 - inside).expand(-1, -1, self.queries - half)], -1)
-            weights = torch.sigmoid(self.weights(x)) * allowed
-            sums = weights.transpose(1, 2) @ self.features(x)
+            weights = torch.sigmoid(self.weights(x).float()) * allowed
+            sums = weights.transpose(1, 2) @ self.features(x).float()
             summary = torch.cat([sums, weights.sum(1).unsqueeze(-1)], -1)
         return summary.unflatten(0, masks.shape[:2])
 

@@ -19,7 +19,7 @@ from gdkvm.objects import ObjectSummariser
 from gdkvm.sensory import MultiScaleUpdate
 from harness.modeling.folding import fold_batch_norm
 from harness.modeling.packed_blocks import PackedTrunk
-from harness.modeling.packed_layers import PackedConv
+from harness.modeling.packed_layers import PackedConv, Unhooked
 from harness.modeling.packing import pack
 from harness.modeling.resnet import ResNetTrunk
 from harness.modeling.winograd import packed_conv
@@ -34,7 +34,7 @@ def conv_of(weight: Tensor, bias: Tensor | None, like: nn.Conv2d) -> nn.Conv2d:
     return conv.eval()
 
 
-class RectifiedPool(nn.Module):
+class RectifiedPool(Unhooked):
     """Max-pooling 3x3 with stride 2 and padding 1 of values >= 0, by maxima of rows and then of columns.
 
     Unlike the ordinary operator it keeps no positions of the maxima.
@@ -58,7 +58,7 @@ def packed_trunk(trunk: ResNetTrunk, dtype: torch.dtype) -> PackedTrunk:
     return packed
 
 
-class PackedAttentionBlock(nn.Module):
+class PackedAttentionBlock(Unhooked):
     """``ChannelAttentionBlock``; the 1-D convolution over channels is a product with a banded matrix."""
 
     band: Tensor
@@ -80,7 +80,7 @@ class PackedAttentionBlock(nn.Module):
         return torch.addcmul(x, branch, gate[..., None, None])
 
 
-class PackedFuser(nn.Module):
+class PackedFuser(Unhooked):
     """``FeatureFuser``; the object's convolution adds the image's half while it writes."""
 
     def __init__(self, fuser: FeatureFuser, dtype: torch.dtype) -> None:
@@ -95,7 +95,7 @@ class PackedFuser(nn.Module):
         return self.block2(self.block1(x))
 
 
-class PackedSensoryUpdate(nn.Module):
+class PackedSensoryUpdate(Unhooked):
     """The convolution and the gates of a sensory update: all three maps in one sigmoid, tanh(x) = 2σ(2x) − 1."""
 
     def __init__(self, transform: nn.Conv2d, dtype: torch.dtype) -> None:
@@ -114,7 +114,7 @@ class PackedSensoryUpdate(nn.Module):
         return torch.lerp(forget * hidden, 2 * new - 1, update)
 
 
-class PackedValueEncoder(nn.Module):
+class PackedValueEncoder(Unhooked):
     """``ValueEncoder``; with one object the channel of the other objects, which is always zero, is left out."""
 
     def __init__(self, encoder: ValueEncoder, objects: int, dtype: torch.dtype) -> None:
@@ -136,7 +136,7 @@ class PackedValueEncoder(nn.Module):
         return self.fuser(transformed_pixel, self.trunk(torch.cat(parts, 1))[2], objects)
 
 
-class PackedReadoutFusion(nn.Module):
+class PackedReadoutFusion(Unhooked):
     """``ReadoutFusion``; the masks' channels are added to the readout instead of joined to the sensory memory."""
 
     from_masks: Tensor
@@ -157,7 +157,7 @@ class PackedReadoutFusion(nn.Module):
         return self.fuser(image, self.compress(sensory, added), masks.shape[1])
 
 
-class PackedUpBlock(nn.Module):
+class PackedUpBlock(Unhooked):
     """``UpBlock``; the shortcut's convolution adds the branch while it writes."""
 
     def __init__(self, block: UpBlock, dtype: torch.dtype) -> None:
@@ -173,7 +173,7 @@ class PackedUpBlock(nn.Module):
         return branch.add_(x) if self.shortcut is None else self.shortcut(x, branch)
 
 
-class PackedMultiScaleUpdate(nn.Module):
+class PackedMultiScaleUpdate(Unhooked):
     """``MultiScaleUpdate``; the logit's channel is folded away, because it is a linear function of its neighbours.
 
     The logit is head(p4), and averaging commutes with both: W (p4 ⊕ head(p4)) = (W₁ + W₂ ⊗ head) p4 + const.
@@ -195,7 +195,7 @@ class PackedMultiScaleUpdate(nn.Module):
         return self.update(self.from4(F.avg_pool2d(p4, 4), summary), hidden)
 
 
-class PackedDecoder(nn.Module):
+class PackedDecoder(Unhooked):
     """``MaskDecoder``; the mask head is float32."""
 
     head: Tensor
@@ -217,7 +217,7 @@ class PackedDecoder(nn.Module):
         return logits, self.update(x, p8, p4, hidden)
 
 
-def packed_summariser(summariser: ObjectSummariser) -> ObjectSummariser:
-    """The summariser with packed layers, in place; it is float32 in every precision."""
-    pack(summariser, torch.float32)
+def packed_summariser(summariser: ObjectSummariser, dtype: torch.dtype) -> ObjectSummariser:
+    """The summariser with packed layers, in place; its sums are float32 in every precision."""
+    pack(summariser, dtype)
     return summariser

@@ -18,7 +18,7 @@ from gdkvm.blocks import sine_position_code
 from gdkvm.packed import PackedAttentionBlock
 from gdkvm.transformer import TIE, Attention, QueryBlock, QueryTransformer
 from harness.modeling.aggregation import soft_aggregate
-from harness.modeling.packed_layers import PackedConv, PackedLinear
+from harness.modeling.packed_layers import PackedConv, PackedLinear, Unhooked
 
 
 def products(a: Tensor, b: Tensor, residual: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
@@ -69,7 +69,7 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
-class PixelReading(nn.Module):
+class PixelReading(Unhooked):
     """Queries read pixels (masked attention): the pixels are projected neither to keys nor to values."""
 
     key: Tensor
@@ -94,7 +94,7 @@ class PixelReading(nn.Module):
         return self.out(read.transpose(1, 2).reshape(n, q, c), query)
 
 
-class QueryReading(nn.Module):
+class QueryReading(Unhooked):
     """Pixels read queries: the pixels are projected neither to attention queries nor from the attention's output."""
 
     query: Tensor
@@ -123,7 +123,7 @@ class QueryReading(nn.Module):
         return products(weights, value.view(n, -1, c).transpose(1, 2), residual=flat)
 
 
-class SelfAttention(nn.Module):
+class SelfAttention(Unhooked):
     """Queries talk to each other."""
 
     def __init__(self, attention: Attention, dtype: torch.dtype) -> None:
@@ -140,7 +140,7 @@ class SelfAttention(nn.Module):
         return self.out(heard.transpose(1, 2).flatten(2), query)
 
 
-class PackedQueryBlock(nn.Module):
+class PackedQueryBlock(Unhooked):
     """``QueryBlock`` on pixels [N, P, C]."""
 
     def __init__(self, block: QueryBlock, dtype: torch.dtype) -> None:
@@ -175,7 +175,7 @@ def as_map(flat: Tensor, height: int) -> Tensor:
     return flat.unflatten(1, (height, -1)).permute(0, 3, 1, 2)
 
 
-class PackedQueryTransformer(nn.Module):
+class PackedQueryTransformer(Unhooked):
     """``QueryTransformer`` without its auxiliary outputs."""
 
     start: Tensor

@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from harness.modeling.packed_layers import Unhooked
 from harness.modeling.packing import packed_form
 from harness.modeling.residual import PreActivationResidual
 from harness.modeling.resnet import BasicBlock, Bottleneck, ResNetTrunk
 from harness.modeling.winograd import packed_conv
 
 
-class PackedResidual(nn.Module):
+class PackedResidual(Unhooked):
     """A basic block or bottleneck of a ResNet with folded norms: the last convolution adds the shortcut."""
 
     def __init__(self, block: BasicBlock | Bottleneck, dtype: torch.dtype) -> None:
@@ -26,7 +27,7 @@ class PackedResidual(nn.Module):
         return self.last(self.first(x), x if self.shortcut is None else self.shortcut(x))
 
 
-class PackedTrunk(nn.Module):
+class PackedTrunk(Unhooked):
     """A ResNet trunk with folded norms, with the outputs of ``ResNetTrunk``."""
 
     def __init__(self, trunk: ResNetTrunk, dtype: torch.dtype) -> None:
@@ -44,7 +45,7 @@ class PackedTrunk(nn.Module):
         return f4, f8, self.layer3(f8)
 
 
-class PackedPreActivation(nn.Module):
+class PackedPreActivation(Unhooked):
     """``PreActivationResidual``: the inner ReLU and the sum with the shortcut are fused."""
 
     def __init__(self, block: PreActivationResidual, dtype: torch.dtype) -> None:

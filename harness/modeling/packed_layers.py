@@ -18,12 +18,18 @@ from torch import Tensor, nn
 Activation = Literal["none", "relu", "gelu"]
 
 
-class Packed(nn.Module):
+class Unhooked(nn.Module):
+    """A module whose calls go straight to ``forward``, past hooks: there are hundreds of them per frame."""
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.forward(*inputs)
+
+
+class Packed(Unhooked):
     """Weights in ``dtype``, packed at the first call on a CPU with oneDNN (all buffers, none of them saved).
 
     oneDNN chooses the layout by the size of the input, and another size on the same layout can be a hundred times slower:
-    weights are packed again, in a millisecond or so, whenever the size changes. There are hundreds of calls per frame:
-    they go straight to ``forward``, past the module's hooks.
+    weights are packed again, in a millisecond or so, whenever the size changes.
 
     Attributes:
         dtype: of weights and output; inputs are cast to it.
@@ -41,9 +47,6 @@ class Packed(nn.Module):
         bias = weight.new_zeros(weight.shape[0]) if bias is None else bias
         self.register_buffer("weight", weight.detach().to(dtype, memory_format=layout), persistent=False)
         self.register_buffer("bias", bias.detach().to(dtype), persistent=False)
-
-    def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        return self.forward(x, residual)
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """activation(layer(x) + residual)."""
