@@ -141,7 +141,7 @@ def can_tile() -> bool:
     if _tiles is None:
         warnings.warn(
             "echobench was installed without a C compiler: wide 3x3 convolutions are computed directly, and inference on "
-            "the CPU takes up to twice as long; install gcc and run `pip install -e .` again.",
+            "the CPU takes longer (GDKVM by a third); install gcc and run `pip install -e .` again.",
             stacklevel=2,
         )
     return _tiles is not None
