@@ -28,7 +28,7 @@ help: ## list the targets
 
 setup: $(VENV)/.installed ## make the virtual environment and install everything
 
-$(VENV)/.installed: pyproject.toml constraints.txt harness/modeling/_tiles.c
+$(VENV)/.installed: pyproject.toml constraints.txt $(wildcard harness/modeling/csrc/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
 	@touch $@

@@ -5,11 +5,13 @@
 
 Prints the median milliseconds per frame of the eager fp32 model and, for each other path, milliseconds, the ratio to
 eager (median over the repeats of the ratio within one repeat) and the largest difference of the logits. ``cpu`` is
-processor time of all threads. Weights are random, and torch's allocator is as a plain script has it.
+processor time of all threads. Weights are random, and torch's allocator is as a plain script has it, unless
+``--keep-freed-memory``.
 
 ``--steps`` adds, in their order: batch norms folded; weights in channels-last layout; ``direct``, the packed path
-(packed weights, fused sums, no auxiliary heads, two frames encoded at once) with every convolution computed directly.
-``fp32`` and ``bf16`` compute the wide 3x3 convolutions in tiles as well.
+(packed weights, fused sums, no auxiliary heads, two frames encoded at once) with every layer computed by oneDNN, as where
+there is no C compiler; ``untiled``, with our kernels for all but the wide 3x3 convolutions. ``fp32`` and ``bf16`` compute
+those in tiles as well.
 """
 
 from __future__ import annotations
@@ -18,14 +20,15 @@ import argparse
 import copy
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
 from gdkvm.model import GDKVM
-from harness.modeling import winograd
+from harness.allocator import keep_freed_memory
+from harness.modeling import native, winograd
 from harness.modeling.folding import fold_batch_norm
 
 
@@ -36,25 +39,20 @@ def timed(run: Callable[[], Tensor]) -> tuple[float, float]:
     return 1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - cpu)
 
 
-@contextmanager
-def without_tiles() -> Iterator[None]:
-    """What is compiled meanwhile computes every convolution directly."""
-    least, winograd.LEAST_CHANNELS = winograd.LEAST_CHANNELS, 10**9
-    try:
-        yield
-    finally:
-        winograd.LEAST_CHANNELS = least
-
-
 def paths(eager: GDKVM, steps: bool) -> dict[str, torch.nn.Module]:
     """The models to compare, the plain one first."""
     found: dict[str, torch.nn.Module] = {"eager": eager}
     if steps:
         found["folded"] = fold_batch_norm(copy.deepcopy(eager))
         found["channels-last"] = copy.deepcopy(found["folded"]).to(memory_format=torch.channels_last)
-        with without_tiles():
-            found["direct fp32"], found["direct bf16"] = (eager.compile_for_inference(p) for p in ("fp32", "bf16"))
-    return found | {precision: eager.compile_for_inference(precision) for precision in ("fp32", "bf16")}
+    for precision in ("fp32", "bf16"):
+        if steps:
+            with patch.object(native, "compiled", lambda: False):
+                found[f"direct {precision}"] = eager.compile_for_inference(precision)
+            with patch.object(winograd, "LEAST_CHANNELS", 10**9):
+                found[f"untiled {precision}"] = eager.compile_for_inference(precision)
+        found[precision] = eager.compile_for_inference(precision)
+    return found
 
 
 def compare(models: dict[str, torch.nn.Module], frames: Tensor, repeats: int) -> None:
@@ -86,7 +84,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", action="store_true")
+    parser.add_argument("--keep-freed-memory", action="store_true", help="set the allocator as the command line does")
     options = parser.parse_args()
+    if options.keep_freed_memory:
+        keep_freed_memory()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     models = paths(GDKVM().eval(), options.steps)

@@ -16,7 +16,8 @@ from gdkvm.decoder import MaskDecoder, UpBlock
 from gdkvm.encoder import ValueEncoder
 from gdkvm.fusion import ReadoutFusion
 from gdkvm.objects import ObjectSummariser
-from gdkvm.sensory import MultiScaleUpdate
+from gdkvm.sensory import MultiScaleUpdate, recurrent_update
+from harness.modeling import native
 from harness.modeling.folding import fold_batch_norm
 from harness.modeling.packed_blocks import PackedTrunk
 from harness.modeling.packed_layers import PackedConv, Unhooked
@@ -59,25 +60,24 @@ def packed_trunk(trunk: ResNetTrunk, dtype: torch.dtype) -> PackedTrunk:
 
 
 class PackedAttentionBlock(Unhooked):
-    """``ChannelAttentionBlock``; the 1-D convolution over channels is a product with a banded matrix."""
+    """``ChannelAttentionBlock``."""
 
-    band: Tensor
+    taps: Tensor
 
     def __init__(self, block: ChannelAttentionBlock, dtype: torch.dtype) -> None:
         super().__init__()
         self.conv1 = packed_conv(block.conv1, "relu", dtype, rectify=True)
         self.conv2 = packed_conv(block.conv2, "none", dtype)
-        kernel, width = block.gate.weight.detach().float().flatten(), block.conv2.out_channels
-        offsets = torch.arange(width)[:, None] - torch.arange(width) + len(kernel) // 2
-        inside = (offsets >= 0) & (offsets < len(kernel))
-        band = kernel[offsets.clamp(0, len(kernel) - 1)] * inside
-        self.register_buffer("band", band, persistent=False)
+        self.register_buffer("taps", block.gate.weight.detach().float(), persistent=False)
+        self.compiled = native.takes(self.taps, dtype) and block.conv2.out_channels % native.LANES == 0
 
     def forward(self, x: Tensor) -> Tensor:
         branch = self.conv2(self.conv1(x))
-        pooled = branch.permute(0, 2, 3, 1).flatten(1, 2).float().mean(1)
-        gate = torch.sigmoid(pooled @ self.band).to(branch.dtype)
-        return torch.addcmul(x, branch, gate[..., None, None])
+        if self.compiled:
+            return native.gate_channels(native.in_rows(x, branch.dtype), branch, self.taps)
+        pooled = branch.float().mean((-2, -1)).unsqueeze(1)
+        gate = torch.sigmoid(F.conv1d(pooled, self.taps, padding=self.taps.shape[-1] // 2)).transpose(1, 2)
+        return torch.addcmul(x, branch, gate.to(branch.dtype).unsqueeze(-1))
 
 
 class PackedFuser(Unhooked):
@@ -96,22 +96,17 @@ class PackedFuser(Unhooked):
 
 
 class PackedSensoryUpdate(Unhooked):
-    """The convolution and the gates of a sensory update: all three maps in one sigmoid, tanh(x) = 2σ(2x) − 1."""
+    """The convolution and the gates of a sensory update."""
 
     def __init__(self, transform: nn.Conv2d, dtype: torch.dtype) -> None:
         super().__init__()
-        factor = torch.ones(3, transform.out_channels // 3)
-        factor[2] = 2
-        factor = factor.flatten()
-        bias = cast(Tensor, transform.bias)
-        scaled = conv_of(transform.weight * factor[:, None, None, None], bias * factor, transform)
-        self.transform = packed_conv(scaled, "none", dtype)
+        self.transform = packed_conv(transform, "none", dtype)
+        self.compiled = native.takes(transform.weight, dtype) and transform.out_channels % (3 * native.LANES) == 0
 
     def forward(self, feature: Tensor, hidden: Tensor) -> Tensor:
         """Feature [N, C, h, w] and hidden [N, Cs, h, w] → the new hidden, float32."""
-        joined = torch.cat([feature, hidden.to(feature.dtype)], 1)
-        forget, update, new = self.transform(joined).float().sigmoid_().chunk(3, 1)
-        return torch.lerp(forget * hidden, 2 * new - 1, update)
+        maps = self.transform(torch.cat([feature, hidden.to(feature.dtype)], 1))
+        return native.update_hidden(maps, hidden) if self.compiled else recurrent_update(hidden, maps)
 
 
 class PackedValueEncoder(Unhooked):

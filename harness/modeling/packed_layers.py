@@ -1,21 +1,24 @@
-"""Layers for inference on a CPU: weights stored once in oneDNN's layout, activations and residual sums fused.
+"""Layers for inference on a CPU: weights laid out once, activations and residual sums fused.
 
 An ordinary convolution reorders its weights at every call, and an ordinary linear layer (and 1x1 convolution on one
 thread) goes through MKL, which reaches 40 % of oneDNN's speed on AMD processors. The packed layers hold weights in
-the layout that oneDNN wants and let it apply the activation, or add a residual, while it writes the output. On other
-devices, and where oneDNN is missing, the same modules run the ordinary operators.
+the layout that they are multiplied in and apply the activation, or add a residual, while they write the output: linear
+layers and 1x1 convolutions by our own kernel (``native.multiply``), which answers 20 to 30 µs sooner than oneDNN and is as
+fast in what follows; all others, and those where there are no kernels, by oneDNN. On other devices, and where oneDNN is
+missing too, the same modules run the ordinary operators.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Activation = Literal["none", "relu", "gelu"]
+from harness.modeling import native
+from harness.modeling.native import PANEL, Activation, in_rows
 
 
 class Unhooked(nn.Module):
@@ -26,7 +29,7 @@ class Unhooked(nn.Module):
 
 
 class Packed(Unhooked):
-    """Weights in ``dtype``, packed at the first call on a CPU with oneDNN (all buffers, none of them saved).
+    """Weights in ``dtype``, in panels from the start or packed for oneDNN at the first call (all buffers, none of them saved).
 
     oneDNN chooses the layout by the size of the input, and another size on the same layout can be a hundred times slower:
     weights are packed again, in a millisecond or so, whenever the size changes.
@@ -47,6 +50,15 @@ class Packed(Unhooked):
         bias = weight.new_zeros(weight.shape[0]) if bias is None else bias
         self.register_buffer("weight", weight.detach().to(dtype, memory_format=layout), persistent=False)
         self.register_buffer("bias", bias.detach().to(dtype), persistent=False)
+        self.panels: Tensor | None
+        self.register_buffer("panels", None, persistent=False)
+
+    def _cut_into_panels(self, matrix: Tensor) -> None:
+        """Hold the weights [out, in] as ``native.multiply`` wants them, if it takes them."""
+        if native.takes(matrix, self.dtype) and matrix.shape[1] % (4 // self.dtype.itemsize) == 0:
+            self.panels = native.in_panels(matrix.detach().t(), self.dtype)
+            self.bias = F.pad(self.bias, (0, -len(self.bias) % PANEL))
+            self.weight = self.weight.new_empty(0)
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """activation(layer(x) + residual)."""
@@ -103,17 +115,25 @@ class PackedConv(Packed):
         self.rectify = rectify
         self.in_channels, self.out_channels = conv.in_channels, conv.out_channels
         self.where = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
+        if conv.kernel_size == (1, 1) and self.where == ([0, 0], [1, 1], list(conv.dilation), 1):
+            self._cut_into_panels(conv.weight.flatten(1))
 
     def _reordered(self, weight: Tensor, size: torch.Size) -> Tensor:
         return torch.ops.mkldnn._reorder_convolution_weight(weight, *self.where, list(size))
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """x [N, C, H, W] and, if any, a residual of the output's shape."""
-        x = x.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        x = in_rows(x, self.dtype)
         if self.rectify:
             x = F.relu(x)
         if residual is not None:
-            residual = residual.to(self.dtype).contiguous(memory_format=torch.channels_last)
+            residual = in_rows(residual, self.dtype)
+        if self.panels is not None:
+            added = None if residual is None else residual.permute(0, 2, 3, 1)
+            rows = native.multiply(
+                x.permute(0, 2, 3, 1), self.panels, self.bias, added, self.out_channels, self.activation
+            )
+            return rows.permute(0, 3, 1, 2)
         if x.shape != self.packed_for and not self._pack_for(x):
             padding, stride, dilation, groups = self.where
             return finish(F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups), residual, self)
@@ -137,6 +157,7 @@ class PackedLinear(Packed):
     def __init__(self, linear: nn.Linear, activation: Activation = "none", dtype: torch.dtype = torch.float32) -> None:
         super().__init__(linear.weight, linear.bias, activation, dtype)
         self.in_features, self.out_features = linear.in_features, linear.out_features
+        self._cut_into_panels(linear.weight)
 
     def _reordered(self, weight: Tensor, size: torch.Size) -> Tensor:
         return torch.ops.mkldnn._reorder_linear_weight(weight, size[:-1].numel())
@@ -145,6 +166,9 @@ class PackedLinear(Packed):
         """x [..., C_in] and, if any, a residual [..., C_out] → [..., C_out]."""
         x = x.to(self.dtype)
         residual = residual if residual is None else residual.to(self.dtype)
+        if self.panels is not None:
+            residual = residual if residual is None else residual.contiguous()
+            return native.multiply(x.contiguous(), self.panels, self.bias, residual, self.out_features, self.activation)
         if x.shape != self.packed_for and not self._pack_for(x):
             return finish(F.linear(x, self.weight, self.bias), residual, self)
         alone, summed = _products()
