@@ -3,8 +3,8 @@
     python benchmarks/streaming_memory.py                        (paper size, 256 px, 10 and 300 frames; half an hour)
     python benchmarks/streaming_memory.py --size small --models unet,xmem,stm
 
-Each figure comes from a process of its own (weights + rise of resident memory over one stream, see
-``harness/profiling/memory.py``). Expected: at most 20 MB more for GDKVM and the per-frame models, a bound for XMem
+Each model has a process of its own; its peaks are those of one stream (weights + rise of resident memory, see
+``harness.profiling.memory.streaming_peaks``). Expected: at most 20 MB more for GDKVM and the per-frame models, a bound for XMem
 (working memory of ten frames and a long-term memory of 10,000 elements), a straight line for STM, by its method: one
 frame in five is kept for good, which is ``state_mb`` more per frame. ``state_mb`` are the tensors that the stream holds
 at its end.
@@ -20,7 +20,7 @@ import torch
 
 from harness import config
 from harness.modeling import VideoSegmenter
-from harness.profiling.memory import MIB, held_bytes, memory_row
+from harness.profiling.memory import MIB, held_bytes, streaming_peaks
 from harness.profiling.settings import ProfileSettings, apply
 from harness.registry import MODELS, load_plugins
 
@@ -37,9 +37,9 @@ def state_after(model: VideoSegmenter, length: int, image_size: int) -> Any:
     return state
 
 
-def measured(task: tuple[str, str, int, int, int]) -> tuple[float, float]:
-    """Peak memory and the state's size in MiB, in the process that calls it."""
-    name, size, length, image_size, threads = task
+def measured(task: tuple[str, str, list[int], int, int]) -> list[tuple[float, float]]:
+    """Peak memory and the state's size in MiB after each number of frames, in the process that calls it."""
+    name, size, lengths, image_size, threads = task
     settings = ProfileSettings(image_size=image_size, device="cpu", threads=threads).resolved()
     apply(settings)
     load_plugins()
@@ -47,8 +47,10 @@ def measured(task: tuple[str, str, int, int, int]) -> tuple[float, float]:
     build = config.load("models", name).sizes[size].to_dict() | {"num_structures": 1}
     model = MODELS.build(build).eval().compile_for_inference()
     state_after(model, 2, image_size)
-    peak = memory_row(model, settings, length, "memory_streaming")["peak_memory_mb"]
-    return peak, held_bytes(state_after(model, length, image_size)) / MIB if name in ("stm", "xmem", "gdkvm") else 0.0
+    peaks = streaming_peaks(model, settings, lengths)
+    has_state = name in ("stm", "xmem", "gdkvm")
+    states = [held_bytes(state_after(model, length, image_size)) / MIB if has_state else 0.0 for length in lengths]
+    return list(zip(peaks, states, strict=True))
 
 
 @click.command(help=__doc__)
@@ -61,12 +63,14 @@ def main(models: str, size: str, image_size: int, lengths: str, threads: int) ->
     print(f"{size}, {image_size} px, fp32 inference path, MiB; torch {torch.__version__}")
     context = multiprocessing.get_context("spawn")
     for name in models.split(","):
-        rows = []
-        for length in map(int, lengths.split(",")):
-            with context.Pool(1) as pool:
-                rows.append((length, *pool.apply(measured, ((name, size, length, image_size, threads),))))
-        text = "  ".join(f"T={length}: peak {peak:7.1f}, state {state:6.1f}" for length, peak, state in rows)
-        print(f"{name:10} {text}  more: {rows[-1][1] - rows[0][1]:+.1f}", flush=True)
+        frames = sorted(map(int, lengths.split(",")))
+        with context.Pool(1) as pool:
+            rows = pool.apply(measured, ((name, size, frames, image_size, threads),))
+        text = "  ".join(
+            f"T={length}: peak {peak:7.1f}, state {state:6.1f}"
+            for length, (peak, state) in zip(frames, rows, strict=True)
+        )
+        print(f"{name:10} {text}  more: {rows[-1][0] - rows[0][0]:+.1f}", flush=True)
 
 
 if __name__ == "__main__":

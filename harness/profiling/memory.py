@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,22 @@ def memory_row(model: VideoSegmenter, settings: ProfileSettings, length: int, mo
     run = _run_streaming if mode == "memory_streaming" else _run_clip
     with torch.inference_mode(), precision_context(settings):
         return {"mode": mode, "clip_length": length, **measure(model, lambda: run(model, settings, length), settings)}
+
+
+def streaming_peaks(model: VideoSegmenter, settings: ProfileSettings, lengths: Sequence[int]) -> list[float]:
+    """Peak memory on the CPU, in MiB with weights, of one stream after each number of frames (ascending).
+
+    Peaks of two processes differ by tens of MiB, by how their heaps happen to lie; those of one stream by what the stream takes.
+    """
+    _prepare_process()
+    before, peaks, state = _resident(), [], None
+    with torch.inference_mode(), precision_context(settings):
+        for count, frame in enumerate(_frames(settings, lengths[-1]), 1):
+            state = model.begin(frame) if state is None else state
+            _, state = model.step(frame, state)
+            if count in lengths:
+                peaks.append((max(0, _high_water() - before) + weight_bytes(model)) / MIB)
+    return peaks
 
 
 def available_bytes() -> int | None:

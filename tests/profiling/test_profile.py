@@ -11,7 +11,7 @@ from tiny_segmenters import TinyAttention, TinyConv
 
 from harness.errors import BenchError
 from harness.profiling import PROFILE_COLUMNS, profile_model
-from harness.profiling.memory import memory_row, weight_bytes
+from harness.profiling.memory import memory_row, streaming_peaks, weight_bytes
 from harness.profiling.profile import collect
 from harness.profiling.settings import ProfileSettings
 from harness.profiling.worker import _too_much, out_of_memory_row
@@ -92,6 +92,15 @@ def test_memory_grows_with_a_memory_that_grows_and_holds_the_weights():
     assert row["peak_memory_mb"] * 2**20 >= weight_bytes(model)
     clips = [memory_row(TinyConv().eval(), settings, length, "memory_clip")["peak_memory_mb"] for length in (4, 64)]
     assert clips[1] > clips[0] + 30, "64 frames of two float32 channels at 256 px take 32 MiB more"
+
+
+def test_the_peaks_of_one_stream_rise_with_what_the_stream_keeps():
+    settings = ProfileSettings(image_size=256, device="cpu", threads=1)
+    growing, even = (
+        streaming_peaks(model.eval(), settings, (4, 40)) for model in (TinyAttention(width=64), TinyConv())
+    )
+    assert growing[1] > growing[0] + 5
+    assert even[0] <= even[1] < even[0] + 3
 
 
 def test_a_clip_that_cannot_fit_is_not_tried():
