@@ -1,6 +1,6 @@
 """GDKVM never diverges: the reference network over many random frames, from many random initialisations.
 
-python benchmarks/stability.py [--inits 20] [--frames 1000] [--size 64] [--precisions fp32 bf16] [--path eager]
+python benchmarks/stability.py [--inits 20] [--frames 1000] [--size 64] [--precisions fp32 bf16] [--path eager] [--threads 1]
 
 Streams frames of uniform noise through the default variant at the published widths (35 M parameters, state 64 x 256,
 8 gate heads) and prints one line per initialisation and precision: the largest norm of the state in the first and in
@@ -76,11 +76,13 @@ def options() -> argparse.Namespace:
     parser.add_argument("--path", choices=("eager", "inference"), default="eager")
     parser.add_argument("--rule", choices=list_rules(), default="gated")
     parser.add_argument("--key-scale", choices=("bound", "none", "l2"), default="bound")
+    parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
 
 def main() -> int:
     chosen = options()
+    torch.set_num_threads(chosen.threads)
     failed = 0
     for seed in range(chosen.first, chosen.first + chosen.inits):
         torch.manual_seed(seed)
