@@ -3,7 +3,7 @@
 An ordinary convolution reorders its weights at every call, and an ordinary linear layer (and 1x1 convolution on one
 thread) goes through MKL, which reaches 40 % of oneDNN's speed on AMD processors. The packed layers hold weights in
 the layout that they are multiplied in and apply the activation, or add a residual, while they write the output: linear
-layers and 1x1 convolutions by our own kernel (``native.multiply``), which answers 20 to 30 µs sooner than oneDNN and is as
+layers and 1x1 convolutions by our own kernel (``native.multiply``), which answers ten µs sooner than oneDNN and is about as
 fast in what follows; all others, and those where there are no kernels, by oneDNN. On other devices, and where oneDNN is
 missing too, the same modules run the ordinary operators.
 """
