@@ -74,7 +74,7 @@ class PackedAttentionBlock(Unhooked):
     def forward(self, x: Tensor) -> Tensor:
         branch = self.conv2(self.conv1(x))
         if self.compiled:
-            return native.gate_channels(native.in_rows(x, branch.dtype), branch, self.taps)
+            return native.gate_channels(x, branch, self.taps)
         pooled = branch.float().mean((-2, -1)).unsqueeze(1)
         gate = torch.sigmoid(F.conv1d(pooled, self.taps, padding=self.taps.shape[-1] // 2)).transpose(1, 2)
         return torch.addcmul(x, branch, gate.to(branch.dtype).unsqueeze(-1))

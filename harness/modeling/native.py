@@ -127,12 +127,13 @@ def convolve(
 
 
 def gate_channels(images: Tensor, branch: Tensor, taps: Tensor) -> Tensor:
-    """images + σ(taps ⋆ mean over the pixels of branch) · branch, into the memory of ``branch`` (ECA-Net, Wang 2020).
+    """images + σ(taps ⋆ mean over the pixels of branch) · branch, into the memory of ``branch`` if that is channels-last (ECA-Net, Wang 2020).
 
     Args:
         images, branch: [N, C, H, W].
         taps: float32, an odd number of them; they slide over the channels, with zeros around.
     """
+    images, branch = in_rows(images, branch.dtype), in_rows(branch, branch.dtype)
     n, channels, height, width = branch.shape
     _check(images, branch.numel(), "images", channels, channels)
     _native.gate_channels(
@@ -144,7 +145,7 @@ def gate_channels(images: Tensor, branch: Tensor, taps: Tensor) -> Tensor:
 
 def update_hidden(maps: Tensor, hidden: Tensor) -> Tensor:
     """σ(f)·h·(1 − σ(u)) + σ(u)·tanh(n) of maps [N, 3 C, H, W] = (f, u, n) and hidden h [N, C, H, W]; hidden ones are float32."""
-    hidden = in_rows(hidden, torch.float32)
+    maps, hidden = in_rows(maps, maps.dtype), in_rows(hidden, torch.float32)
     _check(maps, 3 * hidden.numel(), "maps", 3 * hidden.shape[1], hidden.shape[1])
     out = torch.empty_like(hidden)
     _native.update_hidden(

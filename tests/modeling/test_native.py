@@ -139,6 +139,8 @@ def test_gated_channels(taps: int, size: tuple[int, int], dtype: torch.dtype, th
     pooled = branch.double().mean((-2, -1)).unsqueeze(1)
     gate = torch.sigmoid(F.conv1d(pooled, kernel.double(), padding=taps // 2)).transpose(1, 2).unsqueeze(-1)
     expected = x.double() + gate * branch.double()
+    other = native.gate_channels(x.contiguous(), branch.contiguous().clone(), kernel)
+    torch.testing.assert_close(other.double(), expected, **TOLERANCE[dtype])
     torch.testing.assert_close(native.gate_channels(x, branch, kernel).double(), expected, **TOLERANCE[dtype])
 
 
@@ -152,7 +154,9 @@ def test_gates_of_a_hidden_map_over_the_whole_range_of_their_inputs(dtype: torch
     before = hidden.clone()
     torch.testing.assert_close(native.update_hidden(maps, hidden).double(), expected, atol=1e-6, rtol=1e-6)
     assert torch.equal(hidden, before)
-    torch.testing.assert_close(native.update_hidden(maps, hidden.contiguous()).double(), expected, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(
+        native.update_hidden(maps.contiguous(), hidden.contiguous()).double(), expected, atol=1e-6, rtol=1e-6
+    )
 
 
 def zeros(*shape: int) -> Tensor:

@@ -45,20 +45,20 @@ INLINE void output_transform(const lanes *m, lanes *out, int step) {
 
 /* Transform a tile of the images to `out` [36, inputs]; `zeros` stands for pixels outside. */
 #define DEFINE_INPUT(NAME, LOAD, STORE, BYTES)                                                                         \
-    FOR_EACH_PROCESSOR static void NAME(const Convolution *given, ptrdiff_t tile, const char *zeros, char *out) {             \
-        const Convolution job = *given; /* a copy that no store can change */                                                  \
-        const ptrdiff_t pixel = job.inputs * BYTES;                                                                   \
-        const ptrdiff_t column = tile % job.columns, row = tile / job.columns % job.rows;                             \
+    FOR_EACH_PROCESSOR static void NAME(const Convolution *given, ptrdiff_t tile, const char *zeros, char *out) {      \
+        const Convolution job = *given; /* a copy that no store can change */                                          \
+        const ptrdiff_t pixel = job.inputs * BYTES;                                                                    \
+        const ptrdiff_t column = tile % job.columns, row = tile / job.columns % job.rows;                              \
         const char *image = job.from + tile / (job.columns * job.rows) * job.height * job.width * pixel;               \
-        const ptrdiff_t top = STEP * row - 1, left = STEP * column - 1;                                               \
+        const ptrdiff_t top = STEP * row - 1, left = STEP * column - 1;                                                \
         const char *pixels[POSITIONS];                                                                                 \
         _Pragma("GCC unroll 6") for (int y = 0; y < SIZE; y++)                                                         \
             _Pragma("GCC unroll 6") for (int x = 0; x < SIZE; x++) {                                                   \
-                const ptrdiff_t r = top + y, s = left + x;                                                            \
+                const ptrdiff_t r = top + y, s = left + x;                                                             \
                 const int inside = r >= 0 && r < job.height && s >= 0 && s < job.width;                                \
                 pixels[SIZE * y + x] = inside ? image + (r * job.width + s) * pixel : zeros;                           \
             }                                                                                                          \
-        for (ptrdiff_t c = 0; c < pixel; c += LANES * BYTES) {                                                        \
+        for (ptrdiff_t c = 0; c < pixel; c += LANES * BYTES) {                                                         \
             lanes columns[POSITIONS], line[SIZE];                                                                      \
             _Pragma("GCC unroll 6") for (int x = 0; x < SIZE; x++) {                                                   \
                 _Pragma("GCC unroll 6") for (int y = 0; y < SIZE; y++) {                                               \
@@ -76,17 +76,17 @@ INLINE void output_transform(const lanes *m, lanes *out, int step) {
 
 /* Transform the products [36, PANEL] of a tile back and write its pixels, from output `first`, inside the image. */
 #define DEFINE_OUTPUT(NAME, LOAD, STORE, BYTES)                                                                        \
-    FOR_EACH_PROCESSOR static void NAME(const Convolution *given, ptrdiff_t tile, ptrdiff_t first, const char *products) {   \
-        const Convolution job = *given; /* a copy that no store can change */                                                  \
-        const ptrdiff_t pixel = job.outputs * BYTES;                                                                  \
-        const ptrdiff_t column = tile % job.columns, row = tile / job.columns % job.rows;                             \
-        const ptrdiff_t image = tile / (job.columns * job.rows);                                                      \
-        const ptrdiff_t top = STEP * row, left = STEP * column;                                                       \
+    FOR_EACH_PROCESSOR static void NAME(const Convolution *given, ptrdiff_t tile, ptrdiff_t first, const char *products) {\
+        const Convolution job = *given; /* a copy that no store can change */                                          \
+        const ptrdiff_t pixel = job.outputs * BYTES;                                                                   \
+        const ptrdiff_t column = tile % job.columns, row = tile / job.columns % job.rows;                              \
+        const ptrdiff_t image = tile / (job.columns * job.rows);                                                       \
+        const ptrdiff_t top = STEP * row, left = STEP * column;                                                        \
         const int high = job.height - top < STEP ? (int)(job.height - top) : STEP;                                     \
         const int wide = job.width - left < STEP ? (int)(job.width - left) : STEP;                                     \
         for (int part = 0; part < PANEL; part += LANES) {                                                              \
-            const ptrdiff_t c = (first + part) * BYTES;                                                               \
-            const ptrdiff_t start = ((image * job.height + top) * job.width + left) * pixel + c;                      \
+            const ptrdiff_t c = (first + part) * BYTES;                                                                \
+            const ptrdiff_t start = ((image * job.height + top) * job.width + left) * pixel + c;                       \
             const lanes bias = LOAD(job.bias + c);                                                                     \
             lanes columns[STEP * SIZE], line[SIZE];                                                                    \
             _Pragma("GCC unroll 6") for (int x = 0; x < SIZE; x++) {                                                   \
@@ -97,10 +97,10 @@ INLINE void output_transform(const lanes *m, lanes *out, int step) {
             for (int y = 0; y < high; y++) {                                                                           \
                 output_transform(columns + SIZE * y, line, 1);                                                         \
                 for (int x = 0; x < wide; x++) {                                                                       \
-                    const ptrdiff_t at = start + (y * job.width + x) * pixel;                                         \
+                    const ptrdiff_t at = start + (y * job.width + x) * pixel;                                          \
                     lanes value = line[x] + bias;                                                                      \
                     if (job.residual != NULL) value += LOAD(job.residual + at);                                        \
-                    STORE(job.to + at, activated(value, job.activation));                                           \
+                    STORE(job.to + at, activated(value, job.activation));                                              \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
@@ -125,6 +125,7 @@ int convolve(const Convolution *given, ptrdiff_t band, int bfloat, int threads) 
     const Products products = products_of(bfloat);
     const ptrdiff_t line = job.inputs * (bfloat ? 2 : 4), row = POSITIONS * line;
     const ptrdiff_t count = job.n * job.rows * job.columns, panels = job.outputs / PANEL, apart = 4 * POSITIONS * PANEL;
+    if (band > count) band = (count + BLOCK - 1) / BLOCK * BLOCK;
     const size_t zero_bytes = aligned(line), band_bytes = aligned(band * row), own_bytes = (size_t)(BLOCK * apart);
     char *memory = aligned_alloc(ALIGNMENT, zero_bytes + band_bytes + (size_t)threads * own_bytes);
     if (memory == NULL) return -1;
