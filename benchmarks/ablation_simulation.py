@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from harness.ablation.effects import crossed_test
 from harness.statistics.bootstrap import mean_statistic
+from harness.statistics.effects import crossed_test
 from harness.statistics.seeds import hierarchical_interval
 
 SEED_SDS = (0.0, 0.1, 0.2, 0.5, 1.0)

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from harness import config
+from harness.perturbations.sector import find_sector
 from harness.registry import MODELS, PERTURBATIONS, list_perturbations, load_plugins
-from harness.robustness.sector import find_sector
 
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 FORWARD = "U-Net (small), forward"

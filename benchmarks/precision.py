@@ -21,8 +21,8 @@ from torch import Tensor
 
 from harness.data.prepared import PreparedCache
 from harness.evaluation.evaluator import evaluate
-from harness.experiment.execute import load_trained, predictor, scored_clip_length
-from harness.runs import Run, RunStore
+from harness.experiments.execute import load_trained, predictor, scored_clip_length
+from harness.store.runs import Run, RunStore
 
 
 @dataclass

@@ -23,10 +23,10 @@ from harness.files import write_text
 from harness.reporting.cases import CasePicture
 from harness.reporting.pictures import save_pictures
 from harness.reporting.report import write_report
-from harness.reporting.results import SuiteResults
-from harness.runs import Run, RunSpec, RunStore
+from harness.results.suite import SuiteResults
 from harness.statistics.bootstrap import mean_interval
 from harness.statistics.ranks import rank_stability
+from harness.store.runs import Run, RunSpec, RunStore
 
 T = TypeVar("T")
 LABELS = ("GDKVM", "U-Net", "TransUNet", "STM", "XMem", "Model 6", "Model 7", "Model 8")

@@ -17,10 +17,10 @@ KINDS = ("datasets", "models", "recipes", "suites", "studies")
 
 
 def config_root() -> Path:
-    """The folder ``configs/``: ``$ECHOBENCH_CONFIGS``, else the one beside the ``harness`` package."""
-    root = Path(os.environ.get("ECHOBENCH_CONFIGS", Path(__file__).resolve().parent.parent / "configs"))
+    """The folder ``configs/``: ``$ECHOBENCH_CONFIGS``, else the one inside the ``harness`` package."""
+    root = Path(os.environ.get("ECHOBENCH_CONFIGS", Path(__file__).resolve().parent / "configs"))
     if not root.is_dir():
-        raise ConfigError(f"The config folder {root} does not exist; install from a checkout or set ECHOBENCH_CONFIGS.")
+        raise ConfigError(f"The config folder {root} does not exist; correct or unset ECHOBENCH_CONFIGS.")
     return root
 
 

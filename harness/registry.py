@@ -24,10 +24,10 @@ TRANSFORMS = Registry(
     "transform",
     parent=_MM_TRANSFORMS,
     scope="harness",
-    locations=["harness.data.transforms", "harness.robustness.augmentation"],
+    locations=["harness.data.transforms", "harness.perturbations.augmentation"],
 )
 METRICS = Registry("metric", parent=_MM_METRICS, scope="harness", locations=["harness.evaluation.metrics"])
-PERTURBATIONS = Registry("perturbation", scope="harness", locations=["harness.robustness.perturbations"])
+PERTURBATIONS = Registry("perturbation", scope="harness", locations=["harness.perturbations"])
 
 PLUGIN_GROUP = "echobench.plugins"
 

@@ -11,12 +11,12 @@ import click
 
 from harness.cli._options import CommaList, Decorators, F, _apply
 from harness.errors import ConfigError, unknown
-from harness.experiment import SuiteOptions, suite_name
-from harness.experiment.augment import WORD
+from harness.experiments import SuiteOptions, suite_name
+from harness.experiments.augment import WORD
 from harness.files import read_json
 from harness.reporting.manifest import FILE, list_suites
-from harness.robustness.report import FOLDER, MANIFEST
-from harness.runs import Run, RunStore
+from harness.reporting.robustness_report import FOLDER, MANIFEST
+from harness.store.runs import Run, RunStore
 
 _SUITE_KEYS = ("suite", "dataset", "root", "views", "clip", "size", "structures", "first_frame")
 

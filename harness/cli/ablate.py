@@ -10,17 +10,17 @@ from typing import Any
 import click
 from rich.console import Console
 
-from harness.ablation.archive import export_study, read_export
-from harness.ablation.engine import run_study
-from harness.ablation.job import ResolvedStudy, StudyJob, check_models, resolve
-from harness.ablation.queue import bind
-from harness.ablation.report import print_study, write_study
-from harness.ablation.results import StudyResults, profile_cells
-from harness.ablation.storage import exclusive, open_storage, open_study, place
 from harness.cli._options import CommaList, data_options, store_options
 from harness.cli._typed import typed
 from harness.config import list_configs
-from harness.experiment import SuiteOptions
+from harness.experiments import SuiteOptions
+from harness.experiments.study.engine import run_study
+from harness.experiments.study.job import ResolvedStudy, StudyJob, check_models, resolve
+from harness.experiments.study.queue import bind
+from harness.experiments.study.storage import exclusive, open_storage, open_study, place
+from harness.reporting.study_report import print_study, write_study
+from harness.results.study.archive import export_study, read_export
+from harness.results.study.results import StudyResults, profile_cells
 
 
 @click.command()

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from harness.config import config_root
 from harness.errors import ConfigError
-from harness.reporting.audit_view import audit_grid
+from harness.reporting.page.audit_view import audit_grid
 from harness.statistics.audit_table import audit_file
 
 

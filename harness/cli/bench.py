@@ -10,8 +10,8 @@ import click
 
 from harness.cli._options import data_options, store_options, suite_options
 from harness.cli._typed import typed
-from harness.experiment import SuiteOptions, plan_suite
-from harness.experiment.suite import run_suite
+from harness.experiments import SuiteOptions, plan_suite
+from harness.experiments.bench import run_suite
 from harness.reporting import SuiteResults, print_report, write_report
 from harness.reporting.keeping import keep_pictures
 from harness.reporting.manifest import report_is_of

@@ -9,11 +9,11 @@ import click
 
 from harness.errors import ConfigError
 from harness.reporting.manifest import only_suite, read_suite
+from harness.reporting.page.sentences import pair_sentences
 from harness.reporting.pairs import PairReport, compare_arms
-from harness.reporting.render_text import escape_markdown
-from harness.reporting.results import SuiteResults
-from harness.reporting.sentences import pair_sentences
-from harness.runs import RunStore
+from harness.reporting.render.text import escape_markdown
+from harness.results.suite import SuiteResults
+from harness.store.runs import RunStore
 
 
 @click.command()

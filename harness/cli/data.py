@@ -12,11 +12,11 @@ from rich.table import Table
 from harness import config
 from harness.cli._options import CommaList, data_options
 from harness.data import EchoDataset, Finding, PreparedCache, pack, unpack
-from harness.data.echonet_export import export_phantom
 from harness.data.prepared import MANIFEST
 from harness.data.recognise import recognise
 from harness.errors import ConfigError, DataError
-from harness.experiment.source import dataset_config, open_data
+from harness.experiments.source import dataset_config, open_data
+from harness.phantom.echonet_export import export_phantom
 from harness.registry import DATASETS
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "dim"}

@@ -30,7 +30,7 @@ def command(
 
     A finished root of the same parameters is kept as it is.
     """
-    from harness.data.phantom import describe, generate
+    from harness.phantom import describe, generate
 
     if len(patients) != 3:
         raise click.BadParameter("give three counts, e.g. 60,15,25.", param_hint="--patients")

@@ -15,12 +15,12 @@ from harness import config
 from harness.cli._options import CommaList
 from harness.clip import STRUCTURE_SETS
 from harness.errors import BenchError, unknown
-from harness.experiment import profile_run
-from harness.experiment.models import choose_model
+from harness.experiments import profile_run
+from harness.experiments.models import choose_model
 from harness.files import write_text
 from harness.profiling import ProfileSettings, profile_model
 from harness.reporting.manifest import read_suite
-from harness.runs import RunStore
+from harness.store.runs import RunStore
 
 DEFAULT_SIDE = {"small": 128, "paper": 256}
 _SHOWN = ("model", "mode", "variant", "median_ms", "p5_ms", "p95_ms", "n", "fps", "peak_memory_mb", "status")

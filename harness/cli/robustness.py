@@ -17,22 +17,22 @@ from harness.cli._typed import typed
 from harness.data import PreparedCache
 from harness.errors import ConfigError, unknown
 from harness.evaluation.metrics import metric_functions
-from harness.experiment.source import dataset_config, open_data
+from harness.experiments.source import dataset_config, open_data
+from harness.experiments.sweep.clips import model_frames, pixel_aspect, prepared_of, spread_clips
+from harness.experiments.sweep.parallel import sweep_in_parallel
+from harness.experiments.sweep.sweep import SweepOptions, sweep_run
+from harness.perturbations.base import LADDERS, SEVERITIES
+from harness.perturbations.calibration import calibrate, reference_clips
+from harness.perturbations.ladders import write_ladders
 from harness.registry import list_perturbations
-from harness.reporting.render_terminal import print_table
-from harness.reporting.style import save
-from harness.robustness.calibration import calibrate, reference_clips
-from harness.robustness.clips import model_frames, pixel_aspect, prepared_of, spread_clips
-from harness.robustness.gallery import gallery
-from harness.robustness.ladders import write_ladders
-from harness.robustness.parallel import sweep_in_parallel
-from harness.robustness.patients import export_sweep
-from harness.robustness.perturbations.base import LADDERS, SEVERITIES
-from harness.robustness.report import FOLDER, write_robustness_report
-from harness.robustness.results import SweepResults
-from harness.robustness.sweep import SweepOptions, sweep_run
-from harness.robustness.tables import summary_table
-from harness.runs import Run, RunStore
+from harness.reporting.figures.gallery import gallery
+from harness.reporting.figures.style import save
+from harness.reporting.render.terminal import print_table
+from harness.reporting.robustness_report import FOLDER, write_robustness_report
+from harness.reporting.tables.robustness import summary_table
+from harness.results.sweep.patients import export_sweep
+from harness.results.sweep.results import SweepResults
+from harness.store.runs import Run, RunStore
 
 
 @click.group()

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from harness.runs import RunStore
+from harness.store.runs import RunStore
 
 
 @click.command()

@@ -5,7 +5,6 @@ from harness.data.camus import Camus, Phantom
 from harness.data.camus_mhd import CamusMhd
 from harness.data.dataset import EchoDataset, Finding
 from harness.data.echonet import EchoNet
-from harness.data.echonet_writer import EchoNetVideo, write_echonet
 from harness.data.sampling import ClipDataset, IterationBatches, make_loader, resample_indices
 from harness.data.travel import pack, unpack
 
@@ -15,7 +14,6 @@ __all__ = [
     "ClipDataset",
     "EchoDataset",
     "EchoNet",
-    "EchoNetVideo",
     "Finding",
     "IterationBatches",
     "Phantom",
@@ -27,5 +25,4 @@ __all__ = [
     "prepare",
     "resample_indices",
     "unpack",
-    "write_echonet",
 ]

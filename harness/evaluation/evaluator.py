@@ -16,7 +16,7 @@ from harness.evaluation.metrics import DEFAULT_METRICS, metric_functions
 from harness.evaluation.prediction import FirstFrame, Predict, Resolution, Transform, predict_clip
 from harness.evaluation.volumes import Patient, patient_rows
 from harness.evaluation.workers import Measuring, default_workers
-from harness.runs import ROW_COLUMNS
+from harness.store.runs import ROW_COLUMNS
 
 
 def evaluate(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.errors import BenchError
 from harness.files import write_bytes
-from harness.reporting.results import SuiteResults
+from harness.results.suite import SuiteResults
 
 FILES = ("run.json", "cases.csv", "profile.csv")
 """What travels: identity, condition and rows. Checkpoints, logs and pictures of patients stay where they are."""

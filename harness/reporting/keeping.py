@@ -14,7 +14,7 @@ from harness.data.sampling import class_table
 from harness.evaluation.prediction import predict_clip
 from harness.reporting.cases import CasePicture, CaseScore, notable_cases
 from harness.reporting.pictures import save_pictures
-from harness.runs import Run, RunSpec
+from harness.store.runs import Run, RunSpec
 
 
 def keep_pictures(run: Run, predict: Callable[[Tensor, Tensor | None], Tensor], cache: PreparedCache) -> None:

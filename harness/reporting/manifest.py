@@ -6,9 +6,9 @@ from pathlib import Path
 
 from harness.errors import BenchError, unknown
 from harness.files import read_json, write_json
-from harness.reporting.results import SuiteResults
 from harness.reporting.sections import fingerprint
-from harness.runs import RunStore
+from harness.results.suite import SuiteResults
+from harness.store.runs import RunStore
 
 FILE = "suite.json"
 

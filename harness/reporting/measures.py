@@ -8,8 +8,8 @@ from functools import partial
 
 import pandas as pd
 
-from harness.reporting.results import Arm, SuiteResults
-from harness.reporting.table import Cell, Column, Direction
+from harness.reporting.tables.table import Cell, Column, Direction
+from harness.results.suite import Arm, SuiteResults
 from harness.statistics.agreement import correlation
 from harness.statistics.bootstrap import Floats, Statistic
 from harness.statistics.paired import DICE_MARGIN, Comparison, compare

@@ -15,8 +15,8 @@ from harness.reporting.measures import (
     ef_method,
     suite_measures,
 )
-from harness.reporting.profile import ProfileSummary, median_summary
-from harness.reporting.results import Arm, SuiteResults
+from harness.results.profile import ProfileSummary, median_summary
+from harness.results.suite import Arm, SuiteResults
 from harness.statistics.paired import Comparison
 
 _DATA = {"dataset": "dataset", "fingerprint": "data (fingerprint)", "views": "views", "clip": "kind of clip"}

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.files import write_bytes
 from harness.reporting.cases import CasePicture
-from harness.reporting.results import SuiteResults
+from harness.results.suite import SuiteResults
 
 FILE = "pictures.npz"
 _ARRAYS = ("frames", "reference", "predicted")

@@ -10,23 +10,23 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from harness.files import write_text
-from harness.reporting.all_figures import suite_figures
 from harness.reporting.cases import CasePicture
-from harness.reporting.figures import overlay_grid
-from harness.reporting.main_table import main_table
+from harness.reporting.figures.basic import overlay_grid
+from harness.reporting.figures.style import save
+from harness.reporting.figures.suite import suite_figures
 from harness.reporting.manifest import write_manifest
-from harness.reporting.more_tables import comparison_table, cost_table, ef_table, part_tables
-from harness.reporting.page import page
-from harness.reporting.paper import paper
+from harness.reporting.page.page import page
 from harness.reporting.pictures import suite_pictures
-from harness.reporting.published import published_files, read_published
-from harness.reporting.render_latex import to_latex
-from harness.reporting.render_terminal import print_table
-from harness.reporting.render_text import to_csv, to_markdown
-from harness.reporting.results import SuiteResults
+from harness.reporting.render.latex import to_latex
+from harness.reporting.render.paper import paper
+from harness.reporting.render.terminal import print_table
+from harness.reporting.render.text import to_csv, to_markdown
 from harness.reporting.sections import find_sections
-from harness.reporting.style import save
-from harness.reporting.table import Table
+from harness.reporting.tables.main import main_table
+from harness.reporting.tables.parts import comparison_table, cost_table, ef_table, part_tables
+from harness.reporting.tables.published import published_files, read_published
+from harness.reporting.tables.table import Table
+from harness.results.suite import SuiteResults
 
 OVERLAYS = "overlays_"
 """Beginning of the names of figures that show patients."""

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import canonical_hash, read_json
-from harness.reporting.read_markdown import read_markdown
-from harness.reporting.table import Table
+from harness.reporting.render.read_markdown import read_markdown
+from harness.reporting.tables.table import Table
 
 KINDS = {"robustness": "Robustness", "study": "Ablation study"}
 """Manifests (file stems) that mark a folder as a section, and what the section is called."""

@@ -9,9 +9,9 @@ from torch import nn
 
 from harness.data.sampling import structure_names
 from harness.errors import ConfigError, unknown
-from harness.experiment.execute import load_trained
+from harness.experiments.execute import load_trained
 from harness.files import read_json
-from harness.runs import Run, RunStore
+from harness.store.runs import Run, RunStore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -58,7 +58,7 @@ print(loaded.label, type(model).__name__, tuple(output.logits.shape), all(p.grad
 
 def test_the_command_line_s_resolver_takes_the_path(package: Path) -> None:
     code = f"""
-from harness.experiment.models import choose_model
+from harness.experiments.models import choose_model
 choice = choose_model({str(package / "smallnet_config.py")!r}, "paper")
 print(choice.name, choice.label, choice.build)
 """
@@ -82,5 +82,5 @@ def test_the_contract_tests_look_at_a_model_outside_the_tree(package: Path, name
 
 
 def test_the_tree_is_not_touched(package: Path) -> None:
-    assert not list((ROOT / "configs").rglob("smallnet*"))
+    assert not list((ROOT / "harness" / "configs").rglob("smallnet*"))
     assert "SmallNet" not in (ROOT / "baselines" / "__init__.py").read_text(encoding="utf-8")

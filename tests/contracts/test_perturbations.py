@@ -7,9 +7,9 @@ import itertools
 import pytest
 import torch
 
+from harness.perturbations import SEVERITIES, clip_hash
+from harness.perturbations.sector import find_sector
 from harness.registry import PERTURBATIONS, list_perturbations
-from harness.robustness.perturbations import SEVERITIES, clip_hash
-from harness.robustness.sector import find_sector
 
 NAMES = list_perturbations()
 

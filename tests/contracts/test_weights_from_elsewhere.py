@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.experiment.models import choose_model
+from harness.experiments.models import choose_model
 from harness.modeling.resnet import ResNetTrunk
 from harness.registry import MODELS
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "models"
+CONFIGS = Path(__file__).resolve().parents[2] / "harness" / "configs" / "models"
 NARROW = {
     "gdkvm": "image_depth=18, image_width=8, value_depth=18, value_width=8, width=32, key_width=16, heads=4",
     "stm": "depth=18, width=8, key_channels=8, value_channels=16, decoder_width=16",

@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import BenchError
 from harness.files import write_json
-from harness.runs import ROW_COLUMNS, RunSpec, RunStore, environment
+from harness.store.runs import ROW_COLUMNS, RunSpec, RunStore, environment
 
 
 def spec(**changes) -> RunSpec:
@@ -58,11 +58,11 @@ def test_a_run_is_opened_once_and_found_again(tmp_path):
 
 def test_a_run_whose_process_is_gone_is_interrupted(tmp_path):
     script = (
-        "from harness.runs import RunStore\nfrom tests_spec import spec\n"
+        "from harness.store.runs import RunStore\nfrom tests_spec import spec\n"
         "import os, signal\nRunStore('store').open(spec()).start()\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
     (tmp_path / "tests_spec.py").write_text(
-        "from harness.runs import RunSpec\n"
+        "from harness.store.runs import RunSpec\n"
         "def spec():\n    return RunSpec(model={'name': 'm', 'size': 's'}, data={'dataset': 'd'}, recipe={}, seed=0, protocol={})\n"
     )
     environ = {**os.environ, "PYTHONPATH": str(tmp_path)}

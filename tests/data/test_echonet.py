@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from harness.clip import Case
-from harness.data import ClipDataset, EchoNet, EchoNetVideo, prepare, write_echonet
+from harness.data import ClipDataset, EchoNet, prepare
 from harness.data.echonet import between
 from harness.data.echonet_tables import tracing_mask
-from harness.data.echonet_writer import trace_mask
+from harness.phantom.echonet_writer import EchoNetVideo, trace_mask, write_echonet
 from harness.errors import ConfigError, DataError
 
 SIZE = 112

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.data import EchoNet, Phantom
-from harness.data.echonet_export import export_phantom
-from harness.data.phantom import generate, read_manifest
+from harness.phantom.echonet_export import export_phantom
+from harness.phantom import generate, read_manifest
 from harness.data.resample import resize_masks
 from harness.errors import DataError
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from harness.evaluation.agreement import bland_altman_points, clinical_pairs, clinical_report, determination
-from harness.runs import ROW_COLUMNS
+from harness.store.runs import ROW_COLUMNS
 
 PREDICTED = [55.0, 61.0, 48.0, 70.0, 95.0, 33.0, 58.0, math.nan, 41.0, 66.0, 52.0, 39.0]
 REFERENCE = [50.0, 63.0, 45.0, 66.0, 60.0, 30.0, 61.0, 52.0, 44.0, 64.0, 50.0, 42.0]

@@ -13,7 +13,7 @@ from beating_split import FakeSplit, beating_clip, fake_split, predict_brightnes
 from harness.errors import BenchError, ConfigError, DataError
 from harness.evaluation.evaluator import evaluate
 from harness.evaluation.metrics import list_metrics
-from harness.runs import ROW_COLUMNS
+from harness.store.runs import ROW_COLUMNS
 
 RUN = {"run": "r", "model": "m", "seed": 0}
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from harness.data import Phantom, prepare
-from harness.data.phantom import generate, read_manifest
 from harness.evaluation.agreement import clinical_report
 from harness.evaluation.clinical import ejection_fraction, long_axis_profile, simpson_single_ml
 from harness.evaluation.evaluator import evaluate
+from harness.phantom import generate, read_manifest
 
 RUN = {"run": "r", "model": "m", "seed": 0}
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.reporting.results import ModelResults, SuiteResults
-from harness.runs import ROW_COLUMNS
+from harness.results.suite import ModelResults, SuiteResults
+from harness.store.runs import ROW_COLUMNS
 
 SKILLS = {"GDKVM": 0.94, "U-Net": 0.93, "TransUNet": 0.92, "STM": 0.925, "XMem": 0.935}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.reporting.charts import chart, for_screen
+from harness.reporting.figures.charts import chart, for_screen
 
 
 def png(width: int, height: int, dpi: int, noise: bool = False) -> bytes:

@@ -9,8 +9,8 @@ import pytest
 
 from harness.errors import BenchError
 from harness.reporting.export import export_runs
-from harness.reporting.results import SuiteResults
-from harness.runs import ROW_COLUMNS, Run, RunSpec, RunStore
+from harness.results.suite import SuiteResults
+from harness.store.runs import ROW_COLUMNS, Run, RunSpec, RunStore
 
 
 def finished_run(store: RunStore, seed: int) -> Run:

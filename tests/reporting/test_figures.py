@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from harness.reporting.cases import CasePicture, case_scores, notable_cases
-from harness.reporting.figures import dice_against_fps, overlay_grid
-from harness.reporting.main_table import main_table
+from harness.reporting.figures.basic import dice_against_fps, overlay_grid
+from harness.reporting.figures.style import colours, markers, save
 from harness.reporting.report import file_stem, write_report
-from harness.reporting.results import SuiteResults
-from harness.reporting.style import colours, markers, save
+from harness.reporting.tables.main import main_table
+from harness.results.suite import SuiteResults
 
 
 def picture(role: str = "worst", label: str = "GDKVM") -> CasePicture:

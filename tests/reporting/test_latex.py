@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.reporting.render_latex import to_latex
+from harness.reporting.render.latex import to_latex
 from harness.reporting.report import write_report
-from harness.reporting.results import SuiteResults
-from harness.reporting.table import Cell, Column, Row, Table
+from harness.reporting.tables.table import Cell, Column, Row, Table
+from harness.results.suite import SuiteResults
 
 NASTY = "50%_of $U-Net$ & {x} #1 ~^\\ <b>|'\"` [a] ± é µ ñ 心 — … \x07"
 PREAMBLE = (

@@ -13,12 +13,12 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from harness.errors import ConfigError
-from harness.reporting.main_table import main_table
-from harness.reporting.profile import headline, median_summary
 from harness.reporting.report import write_report, write_table
-from harness.reporting.results import ModelResults, SuiteResults
-from harness.reporting.table import Row, Table
-from harness.runs import RunSpec, RunStore
+from harness.reporting.tables.main import main_table
+from harness.reporting.tables.table import Row, Table
+from harness.results.profile import headline, median_summary
+from harness.results.suite import ModelResults, SuiteResults
+from harness.store.runs import RunSpec, RunStore
 
 Maker = Callable[..., SuiteResults]
 

@@ -13,7 +13,7 @@ from harness.errors import BenchError, ConfigError
 from harness.reporting import CasePicture, SuiteResults, save_pictures, write_report
 from harness.reporting.manifest import only_suite, read_suite
 from harness.reporting.pictures import load_pictures
-from harness.runs import RunSpec, RunStore
+from harness.store.runs import RunSpec, RunStore
 
 
 def picture() -> CasePicture:

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from harness.reporting.measures import overlap_measures
-from harness.reporting.more_tables import (
+from harness.reporting.render.text import to_markdown
+from harness.reporting.tables.parts import (
     comparison_table,
     cost_table,
     ef_table,
     part_tables,
 )
-from harness.reporting.published import published_files, read_published
-from harness.reporting.render_text import to_markdown
-from harness.reporting.results import SuiteResults
-from harness.reporting.table import Row, Table
+from harness.reporting.tables.published import published_files, read_published
+from harness.reporting.tables.table import Row, Table
+from harness.results.suite import SuiteResults
 from harness.statistics.paired import compare
 
 Maker = Callable[..., SuiteResults]

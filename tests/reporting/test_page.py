@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.reporting.case_table import case_table
 from harness.reporting.cases import CasePicture
-from harness.reporting.main_table import main_table
-from harness.reporting.more_tables import comparison_table
-from harness.reporting.page import page
-from harness.reporting.players import contour_path, player
-from harness.reporting.results import ModelResults, SuiteResults
-from harness.reporting.verdicts import suite_verdicts
+from harness.reporting.page.page import page
+from harness.reporting.page.players import contour_path, player
+from harness.reporting.page.verdicts import suite_verdicts
+from harness.reporting.tables.cases import case_table
+from harness.reporting.tables.main import main_table
+from harness.reporting.tables.parts import comparison_table
+from harness.results.suite import ModelResults, SuiteResults
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

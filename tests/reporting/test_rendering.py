@@ -8,10 +8,10 @@ import io
 import pytest
 from rich.console import Console
 
-from harness.reporting.render_latex import escape_latex, to_latex
-from harness.reporting.render_terminal import print_table
-from harness.reporting.render_text import escape_markdown, to_csv, to_markdown
-from harness.reporting.table import Cell, Column, Row, Table
+from harness.reporting.render.latex import escape_latex, to_latex
+from harness.reporting.render.terminal import print_table
+from harness.reporting.render.text import escape_markdown, to_csv, to_markdown
+from harness.reporting.tables.table import Cell, Column, Row, Table
 
 NASTY = r"50%_of $U-Net$ & {friends} #1 ~^\ <b>|x|* [a] ± é"
 

@@ -8,19 +8,19 @@ import pytest
 
 from harness.errors import DataError
 from harness.files import write_json
-from harness.reporting.main_table import main_table
+from harness.reporting.figures.style import new_figure, save
 from harness.reporting.manifest import report_is_of, write_manifest
-from harness.reporting.more_tables import comparison_table, cost_table, ef_table, part_tables
-from harness.reporting.page import page
-from harness.reporting.paper import paper
-from harness.reporting.published import published_files, read_published
-from harness.reporting.read_markdown import read_markdown
-from harness.reporting.render_text import to_markdown
+from harness.reporting.page.page import page
+from harness.reporting.render.paper import paper
+from harness.reporting.render.read_markdown import read_markdown
+from harness.reporting.render.text import to_markdown
 from harness.reporting.report import write_table
-from harness.reporting.results import SuiteResults
 from harness.reporting.sections import find_sections
-from harness.reporting.style import new_figure, save
-from harness.reporting.table import Cell, Column, Row, Table
+from harness.reporting.tables.main import main_table
+from harness.reporting.tables.parts import comparison_table, cost_table, ef_table, part_tables
+from harness.reporting.tables.published import published_files, read_published
+from harness.reporting.tables.table import Cell, Column, Row, Table
+from harness.results.suite import SuiteResults
 
 NASTY = "my_model 50% & #1 {x} ~^\\ | <b> *a* `c` [d]"
 

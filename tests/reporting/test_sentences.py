@@ -14,9 +14,9 @@ from harness.cli.compare import command
 from harness.errors import BenchError, ConfigError
 from harness.reporting import ModelResults, SuiteResults
 from harness.reporting.measures import Measure, overlap_measures
-from harness.reporting.sentences import compare_arms, margin_sentence, p_text, pair_sentences, verdict_sentence
-from harness.runs import RunSpec, RunStore
+from harness.reporting.page.sentences import compare_arms, margin_sentence, p_text, pair_sentences, verdict_sentence
 from harness.statistics.paired import Comparison
+from harness.store.runs import RunSpec, RunStore
 
 DICE = overlap_measures()[0]
 HD95 = Measure(metric="hd95_mm", header="HD95", unit="mm", direction="down")

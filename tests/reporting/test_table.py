@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness.reporting.table import Cell, Column, Row, Table
+from harness.reporting.tables.table import Cell, Column, Row, Table
 
 DICE = Column(key="dice", header="Dice", unit="%", direction="up", digits=1)
 HD = Column(key="hd", header="HD95", unit="mm", direction="down", digits=2)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.data import PreparedCache
-from harness.experiment import SuiteOptions, plan_suite
-from harness.experiment.suite import run_suite
-from harness.runs import Run
+from harness.experiments import SuiteOptions, plan_suite
+from harness.experiments.bench import run_suite
+from harness.store.runs import Run
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from harness.experiments.sweep.sweep import CLEAN, SWEEP_COLUMNS, sweep_path
 from harness.files import write_text
-from harness.robustness.patients import patient_table
-from harness.robustness.readouts import Arm
-from harness.robustness.results import SweepResults
-from harness.robustness.sweep import CLEAN, SWEEP_COLUMNS, sweep_path
-from harness.runs import Run, RunSpec, RunStore
+from harness.results.sweep.patients import patient_table
+from harness.results.sweep.readouts import Arm
+from harness.results.sweep.results import SweepResults
+from harness.store.runs import Run, RunSpec, RunStore
 
 NAMES = ("haze", "speckle")
 SEVERITIES = (1, 2, 3, 4, 5)

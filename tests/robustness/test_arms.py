@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.robustness.arms import arms_of, labels, seen_perturbations
-from harness.runs import Run, RunSpec
+from harness.results.sweep.arms import arms_of, labels, seen_perturbations
+from harness.store.runs import Run, RunSpec
 
 PLAIN = [{"type": "PaperAugmentation", "flip": 0.0}]
 ROBUST = [{"type": "RobustAugmentation", "perturbations": ["haze", "jpeg"]}, *PLAIN]

@@ -8,10 +8,10 @@ import torch
 from harness import config
 from harness.data.transforms import build_transforms
 from harness.errors import ConfigError
-from harness.experiment.augment import is_robust, written_out
+from harness.experiments.augment import is_robust, written_out
+from harness.perturbations.augmentation import RobustAugmentation
 from harness.registry import PERTURBATIONS, list_perturbations
-from harness.robustness.arms import seen_perturbations
-from harness.robustness.augmentation import RobustAugmentation
+from harness.results.sweep.arms import seen_perturbations
 from harness.training import Recipe
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from drawn_sweep import results, rows
 
-from harness.robustness.augmented import augmentation_table, gains, pairs
-from harness.robustness.patients import DICE, EF, patient_table
-from harness.robustness.results import SweepResults
+from harness.reporting.tables.augmentation import augmentation_table, gains, pairs
+from harness.results.sweep.patients import DICE, EF, patient_table
+from harness.results.sweep.results import SweepResults
 
 
 @pytest.fixture(scope="module")

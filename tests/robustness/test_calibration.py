@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from harness.perturbations import calibrated_ladders
+from harness.perturbations.calibration import TARGETS, calibrate, mean_similarity, reference_clips
+from harness.perturbations.similarity import sector_psnr_db, sector_ssim
 from harness.registry import PERTURBATIONS, list_perturbations
-from harness.robustness.calibration import TARGETS, calibrate, mean_similarity, reference_clips
-from harness.robustness.perturbations import calibrated_ladders
-from harness.robustness.similarity import sector_psnr_db, sector_ssim
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from drawn_sweep import swept_run
 
 from harness.cli._sweeps import Chosen, chosen_runs
 from harness.errors import BenchError, ConfigError
-from harness.experiment import SuiteOptions, suite_name
+from harness.experiments import SuiteOptions, suite_name
 from harness.files import write_json
-from harness.runs import Run, RunStore
+from harness.store.runs import Run, RunStore
 
 PLAIN, ROBUST = "phantom-2ch+4ch-half-small", "phantom-2ch+4ch-half-small-robust"
 

@@ -13,11 +13,11 @@ from drawn_sweep import dice, rows, swept_run
 
 from harness.cli import cli
 from harness.errors import BenchError
-from harness.robustness.patients import FILE, READOUTS, export_sweep, patient_table, patients_of, read_patients
-from harness.robustness.readouts import wide_values
-from harness.robustness.results import SweepResults
-from harness.robustness.sweep import sweep_files
-from harness.runs import RunStore
+from harness.experiments.sweep.sweep import sweep_files
+from harness.results.sweep.patients import FILE, READOUTS, export_sweep, patient_table, patients_of, read_patients
+from harness.results.sweep.readouts import wide_values
+from harness.results.sweep.results import SweepResults
+from harness.store.runs import RunStore
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_run_without_a_sweep_is_answered_in_a_sentence(store):
 
 def test_the_committed_tables_give_the_report_of_the_rows_to_the_byte(store, tmp_path, monkeypatch):
     """Figures are left out here: they are drawn from the same values and take most of the time."""
-    monkeypatch.setattr("harness.robustness.report.save", lambda figure, folder, name: [])
+    monkeypatch.setattr("harness.reporting.robustness_report.save", lambda figure, folder, name: [])
     names = ",".join(run.name for run in store.all())
 
     def command(verb: str, *arguments: str) -> None:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from drawn_sweep import NAMES, dice, results, rows
 
-from harness.robustness.comparisons import by_condition, overall
-from harness.robustness.patients import DICE, EF, FAILURE, Readout, patient_table
-from harness.robustness.readouts import (
+from harness.results.sweep.comparisons import by_condition, overall
+from harness.results.sweep.patients import DICE, EF, FAILURE, Readout, patient_table
+from harness.results.sweep.readouts import (
     Arm,
     at,
     clean,

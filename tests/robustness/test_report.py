@@ -13,14 +13,20 @@ from click.testing import CliRunner
 from drawn_sweep import results
 
 from harness.cli import cli
-from harness.reporting.render_latex import to_latex
-from harness.robustness.figures import drop_heat_map, severity_curves
-from harness.robustness.gallery import gallery
-from harness.robustness.ladders import read_ladders, write_ladders
-from harness.robustness.report import write_robustness_report
-from harness.robustness.results import SweepResults
-from harness.robustness.sweep import SweepOptions, sweep_run
-from harness.robustness.tables import comparison_table, drop_table, robustness_tables, severity_table, summary_table
+from harness.experiments.sweep.sweep import SweepOptions, sweep_run
+from harness.perturbations.ladders import read_ladders, write_ladders
+from harness.reporting.figures.gallery import gallery
+from harness.reporting.figures.robustness import drop_heat_map, severity_curves
+from harness.reporting.render.latex import to_latex
+from harness.reporting.robustness_report import write_robustness_report
+from harness.reporting.tables.robustness import (
+    comparison_table,
+    drop_table,
+    robustness_tables,
+    severity_table,
+    summary_table,
+)
+from harness.results.sweep.results import SweepResults
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +89,7 @@ def test_the_tables_compile_with_a_real_latex(demo, tmp_path):
 
 
 def test_the_manifest_says_what_a_page_needs(demo, tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.robustness.report.save", lambda figure, folder, name: [])
+    monkeypatch.setattr("harness.reporting.robustness_report.save", lambda figure, folder, name: [])
     write_robustness_report(demo, [], tmp_path, "echobench")
     manifest = json.loads((tmp_path / "robustness.json").read_text())
     assert manifest["tables"][0] == "robustness"

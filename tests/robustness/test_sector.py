@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from harness.robustness.polar import along_depth, from_polar, smooth, to_polar
-from harness.robustness.sector import find_sector
+from harness.perturbations.polar import along_depth, from_polar, smooth, to_polar
+from harness.perturbations.sector import find_sector
 
 
 def fan(size: int, half_angle: float, reach: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from harness.errors import BenchError, DataError
-from harness.robustness import sweep as sweeping
-from harness.robustness.clips import pixel_aspect, prepared_of
-from harness.robustness.flips import class_ids, flip_rate
-from harness.robustness.parallel import sweep_in_parallel
-from harness.robustness.sweep import (
+from harness.evaluation.flips import class_ids, flip_rate
+from harness.experiments.sweep import sweep as sweeping
+from harness.experiments.sweep.clips import pixel_aspect, prepared_of
+from harness.experiments.sweep.parallel import sweep_in_parallel
+from harness.experiments.sweep.sweep import (
     SWEEP_COLUMNS,
     Sweeper,
     SweepOptions,
@@ -26,7 +26,7 @@ from harness.robustness.sweep import (
     sweep_run,
     swept,
 )
-from harness.runs import ROW_COLUMNS, Run
+from harness.store.runs import ROW_COLUMNS, Run
 
 OPTIONS = SweepOptions(perturbations=("gain_up", "speckle"), severities=(1, 5), metrics=("overlap", "surface"))
 
@@ -111,7 +111,7 @@ def test_rows_of_fewer_patients_or_metrics_do_not_pass_for_the_whole(run, cache)
 def test_another_ladder_makes_the_rows_stale(run, cache, monkeypatch):
     narrow = dataclasses.replace(OPTIONS, perturbations=("gain_up",))
     sweep_run(run, cache, narrow)
-    from harness.robustness.perturbations import display
+    from harness.perturbations import display
 
     monkeypatch.setattr(display.GainUp, "ladder", (0.1, 0.2, 0.3, 0.4, 0.5))
     assert sweep_run(run, cache, narrow) == 2

@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from drawn_clips import DarkIsCavity, ellipse_clip
 
-from harness.runs import RunSpec, RunStore
 from harness.segment import Trained
+from harness.store.runs import RunSpec, RunStore
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from harness.errors import ConfigError, DataError
 from harness.statistics.audit import Figure, audit_row, implied_dice_sd, iou_lower_bound
 from harness.statistics.audit_table import audit_file, parse
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "configs" / "published"
+PUBLISHED = Path(__file__).resolve().parents[2] / "harness" / "configs" / "published"
 
 
 def verdicts(**figures: float) -> dict[str, str]:

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from harness.errors import BenchError
-from harness.runs import ROW_COLUMNS
 from harness.statistics.patients import distance_unit, ef_methods, ef_pairs, patient_means, seed_by_patient
+from harness.store.runs import ROW_COLUMNS
 
 
 def table(*rows: tuple[str, str, int, str, str, str, float]) -> pd.DataFrame:

@@ -1,6 +1,0 @@
-"""From a suite's options to finished runs: plan, execute, collect."""
-
-from harness.experiment.execute import execute, profile_run
-from harness.experiment.plan import SuiteOptions, SuitePlan, plan_suite, suite_name
-
-__all__ = ["SuiteOptions", "SuitePlan", "execute", "plan_suite", "profile_run", "suite_name"]

@@ -1,0 +1,206 @@
+"""One run from its spec to finished rows: train, evaluate, profile; whatever is done is never done again."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import pickle
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from harness.data import PreparedCache
+from harness.errors import BenchError
+from harness.evaluation.evaluator import evaluate
+from harness.experiments.first_mask import maker_checkpoint, maker_spec, measured_build, store_of
+from harness.files import file_lock, write_text
+from harness.modeling import FirstMaskSegmenter
+from harness.profiling import profile_model
+from harness.registry import MODELS, load_plugins
+from harness.store.runs import Run, RunSpec
+from harness.training import Recipe, TrainingJob, train
+
+Predict = Callable[[Tensor, Tensor | None], Tensor]
+Keep = Callable[[Run, Predict, PreparedCache], None]
+
+
+def execute(
+    run: Run,
+    cache: PreparedCache,
+    *,
+    profile: dict[str, Any] | None = None,
+    keep: Keep | None = None,
+    progress: bool = True,
+) -> None:
+    """Bring a run to ``finished``; training resumes from its last checkpoint, finished parts are kept.
+
+    Args:
+        run: the run's folder and record.
+        cache: prepared data of the run's dataset.
+        profile: arguments of ``profile_model``; None leaves profiling out.
+        keep: called with the run, its predictor and the data once the rows are written, to keep more of the model.
+        progress: show progress bars.
+
+    Raises:
+        BenchError: the run failed; ``run.json`` says why.
+        KeyboardInterrupt: stopped by the user; the run is marked as interrupted.
+    """
+    run.start()
+    try:
+        results = _stages(run, cache, profile, keep, progress)
+    except KeyboardInterrupt:
+        run.stop("interrupted", "stopped by Ctrl-C")
+        raise
+    except BenchError as error:
+        run.stop("failed", str(error))
+        raise
+    except Exception as error:
+        write_text(run.path / "error.txt", traceback.format_exc())
+        run.stop("failed", f"{type(error).__name__}: {error} (traceback: {run.path / 'error.txt'})")
+        raise
+    run.finish(**results)
+
+
+def _stages(
+    run: Run, cache: PreparedCache, profile: dict[str, Any] | None, keep: Keep | None, progress: bool
+) -> dict[str, Any]:
+    """Train, evaluate, keep, profile; returns what ``run.json`` remembers of it."""
+    _finish_maker(run, cache, profile, progress)
+    summary = train(training_job(run), cache, progress=progress)
+    seconds = {"train": round(summary.seconds, 1)}
+    with _timed(seconds, "evaluate"):
+        predict = predictor(load_trained(run.spec, summary.best_checkpoint), torch.device(summary.device))
+        run.write_rows(evaluate_run(run, predict, cache, progress=progress))
+        if keep is not None:
+            keep(run, predict, cache)
+    if profile is not None:
+        with _timed(seconds, "profile"):
+            profile_run(run, {"device": summary.device, **profile})
+    return {
+        "seconds": seconds,
+        "iterations": summary.iterations,
+        "best_iteration": summary.best_iteration,
+        "validation_dice": None if math.isnan(summary.best_score) else summary.best_score,
+        "precision": summary.precision,
+        "device": summary.device,
+    }
+
+
+def _finish_maker(run: Run, cache: PreparedCache, profile: dict[str, Any] | None, progress: bool) -> None:
+    """Under ``auto_unet``: bring the run that makes the first masks to its end, whoever needs it first."""
+    spec = maker_spec(run.spec)
+    if spec is None:
+        return
+    store = store_of(run)
+    with file_lock(store.open(spec).path / ".lock"):
+        maker = store.open(spec)
+        if maker.status == "running":
+            raise BenchError(f"The run {maker.name} is being trained by another process; let it finish first.")
+        if maker.status != "finished":
+            execute(maker, cache, profile=profile, progress=progress)
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds[stage] = round(time.perf_counter() - started, 1)
+
+
+def evaluate_run(run: Run, predict: Predict, cache: PreparedCache, progress: bool = True) -> pd.DataFrame:
+    """Case rows of the run's test split under its own protocol."""
+    spec = run.spec
+    return evaluate(
+        predict,
+        cache.split("test"),
+        structures=spec.protocol["structures"],
+        clip_length=scored_clip_length(spec),
+        first_frame=spec.protocol["first_frame"],
+        run_columns={"run": run.name, "model": spec.model["name"], "seed": spec.seed},
+        progress=progress,
+    )
+
+
+def scored_clip_length(spec: RunSpec) -> int:
+    """Frames of a test clip: the recipe's ``test_clip_length``, else its ``clip_length``."""
+    return int(spec.recipe.get("test_clip_length") or spec.recipe["clip_length"])
+
+
+def profile_run(run: Run, settings: dict[str, Any]) -> None:
+    """Measure the model of a run at its image size and write the run's ``profile.csv``; no weights are needed.
+
+    Args:
+        run: the run's folder and record.
+        settings: arguments of ``profile_model``, without the image size.
+    """
+    model = run.spec.model
+    table = profile_model(
+        measured_build(run.spec),
+        model=model["name"],
+        size=model["size"],
+        custom_imports=model.get("custom_imports", ()),
+        image_size=run.spec.recipe["image_size"],
+        **settings,
+    )
+    write_text(run.path / "profile.csv", table.to_csv(index=False))
+
+
+def training_job(run: Run) -> TrainingJob:
+    """The training of a run, in the run's folder."""
+    spec = run.spec
+    return TrainingJob(
+        model_build=spec.model["build"],
+        recipe=Recipe.from_dict(spec.recipe),
+        seed=spec.seed,
+        first_frame=spec.protocol["first_frame"],
+        structures=spec.protocol["structures"],
+        work_dir=run.path,
+    )
+
+
+def load_trained(spec: RunSpec, checkpoint: Path) -> nn.Module:
+    """The model of a spec with the weights of a checkpoint, in eval mode.
+
+    Under ``auto_unet`` it comes joined with the U-Net of its first masks (``FirstMaskSegmenter``), whose weights are
+    taken from its own run in the store that the checkpoint lies in.
+
+    Raises:
+        BenchError: a checkpoint is missing, damaged or of another model.
+    """
+    load_plugins()
+    model = _trained(spec, checkpoint)
+    first = maker_spec(spec)
+    if first is None:
+        return model.eval()
+    store = Path(checkpoint).resolve().parents[3]
+    return FirstMaskSegmenter(model=model, first=_trained(first, maker_checkpoint(spec, store))).eval()
+
+
+def _trained(spec: RunSpec, checkpoint: Path) -> Any:
+    model: nn.Module = MODELS.build(dict(spec.model["build"]))
+    try:
+        model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+    except (OSError, RuntimeError, KeyError, pickle.UnpicklingError) as error:
+        raise BenchError(
+            f"The checkpoint {checkpoint} cannot be used ({error}); remove its run and train again."
+        ) from error
+    return model
+
+
+def predictor(model: nn.Module, device: torch.device) -> Predict:
+    """``predict(frames [T, 1, S, S], first_mask [S, S] or None) -> logits [T, K+1, S, S]`` in float32 on the CPU."""
+    model = model.to(device).eval()
+
+    @torch.inference_mode()
+    def predict(frames: Tensor, first_mask: Tensor | None = None) -> Tensor:
+        mask = None if first_mask is None else first_mask[None].to(device)
+        logits: Tensor = model(frames[None].to(device), mask)[0]
+        return logits.float().cpu()
+
+    return predict

@@ -1,0 +1,218 @@
+"""A suite's plan: which runs it consists of, resolved completely before the first one starts."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import config
+from harness.clip import STRUCTURE_SETS
+from harness.data import PreparedCache
+from harness.data.prepared import MANIFEST
+from harness.errors import ConfigError, unknown
+from harness.experiments.augment import is_robust, written_out
+from harness.experiments.first_mask import (
+    AUTO_UNET,
+    FIRST_FRAME,
+    choose_maker,
+    maker_spec,
+    protocol_of,
+    split_takers,
+)
+from harness.experiments.models import ModelChoice, choose_model
+from harness.experiments.source import dataset_config, open_data
+from harness.registry import DATASETS
+from harness.store.runs import RunSpec
+from harness.training import Recipe
+from harness.training.precision import resolve_device
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SuiteOptions:
+    """What a user may choose; None means: as the suite's or dataset's config says."""
+
+    suite: str = "small"
+    dataset: str | None = None
+    root: str | None = None
+    views: tuple[str, ...] | None = None
+    clip: str | None = None
+    allow_partial: bool | None = None
+    split_dir: str | None = None
+    models: tuple[str, ...] | None = None
+    size: str | None = None
+    recipe: str | None = None
+    seeds: tuple[int, ...] | None = None
+    structures: str | None = None
+    first_frame: str | None = None
+    name: str | None = None
+    overrides: tuple[str, ...] = ()
+    data_root: Path = Path("data")
+
+
+@dataclass(kw_only=True, slots=True)
+class SuitePlan:
+    """Every run of a suite, and the prepared data that all of them share.
+
+    Attributes:
+        name, reference: of the report, and of the model that the others are compared with.
+        cache: the data.
+        specs: the runs of the table.
+        profile: arguments of ``profile_model``.
+        makers: runs whose models make the first masks of the others (``auto_unet``); no part of the table.
+        notes: sentences about what was asked for and left out.
+    """
+
+    name: str
+    reference: str
+    cache: PreparedCache
+    specs: list[RunSpec]
+    profile: dict[str, Any] = field(default_factory=dict)
+    makers: list[RunSpec] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
+    """Resolve options to specs. Names and options are checked before any data is read or made.
+
+    Raises:
+        ConfigError, DataError: one sentence about the first thing that is wrong.
+    """
+    suite = _suite(options)
+    choices = [choose_model(name, suite["size"]) for name in suite["models"]]
+    maker: ModelChoice | None = None
+    notes: list[str] = []
+    if suite["first_frame"] == AUTO_UNET:
+        maker = choose_maker(suite["size"])
+        choices, notes = split_takers(choices)
+    data_cfg = dataset_config(suite["dataset"], _data_options(options, suite))
+    recipe = _recipe(options.recipe, data_cfg, suite["size"]) | suite.get("recipe", {})
+    tree = {
+        "recipe": recipe,
+        "dataset": data_cfg["dataset"],
+        "models": {choice.name: choice.build for choice in (*choices, *([maker] if maker else []))},
+        "profile": suite.get("profile", {}),
+    }
+    if "generate" in data_cfg:
+        tree["generate"] = data_cfg["generate"]
+    plain = recipe["augment"]
+    config.override(tree, config.parse_overrides(options.overrides))
+    recipe["augment"] = written_out(recipe["augment"], plain, suite["dataset"])
+    resolve_device(Recipe.from_dict(recipe).device)
+    cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
+    _check_structures(suite["structures"], cache)
+    recipe = _fitted(recipe, cache)
+    protocol = protocol_of(suite["first_frame"], suite["structures"], maker)
+    specs = [_spec(choice, suite, recipe, cache, seed, protocol) for choice in choices for seed in suite["seeds"]]
+    makers = {spec.folder: spec for spec in map(maker_spec, specs) if spec is not None}
+    name = options.name or _suite_name(suite, cache.manifest["options"], is_robust(recipe["augment"]))
+    return SuitePlan(
+        name=name,
+        reference=suite["reference"],
+        cache=cache,
+        specs=specs,
+        profile=tree["profile"],
+        makers=list(makers.values()),
+        notes=notes,
+    )
+
+
+def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:
+    """The name that ``plan_suite`` gives a suite, without opening its data; ``augmented``: trained with perturbations.
+
+    Raises:
+        ConfigError: a wrong option. DataError: a prepared root that cannot be opened.
+    """
+    suite = _suite(options)
+    chosen = dataset_config(suite["dataset"], _data_options(options, suite))["dataset"]
+    root = chosen.get("root")
+    if root is not None and (Path(root) / MANIFEST).is_file():
+        chosen = PreparedCache.open(root).manifest["options"]
+    known = DATASETS.get(chosen["type"]).all_views if "type" in chosen else chosen["views"]
+    views = [view for view in known if view in chosen["views"]]
+    return options.name or _suite_name(suite, {"views": views, "clip": chosen["clip"]}, augmented)
+
+
+def _suite(options: SuiteOptions) -> dict[str, Any]:
+    """The suite's config with the user's choices written in, its protocol checked."""
+    suite: dict[str, Any] = copy.deepcopy(config.load("suites", options.suite).to_dict()["suite"])
+    for key in ("dataset", "models", "size", "seeds", "structures", "first_frame"):
+        value = getattr(options, key)
+        if value is not None:
+            suite[key] = list(value) if isinstance(value, tuple) else value
+    _check_protocol(suite)
+    return suite
+
+
+def _check_protocol(suite: dict[str, Any]) -> None:
+    if suite["structures"] not in STRUCTURE_SETS:
+        raise unknown("structure set", suite["structures"], STRUCTURE_SETS)
+    if suite["first_frame"] not in FIRST_FRAME:
+        raise unknown("first-frame protocol", suite["first_frame"], FIRST_FRAME)
+    if not suite["models"] or not suite["seeds"]:
+        raise ConfigError("A suite needs at least one model and one seed; give --models and --seeds.")
+    repeated = sorted({name for name in suite["models"] if suite["models"].count(name) > 1})
+    if repeated:
+        raise ConfigError(f"The model {repeated[0]} is named twice in --models; name each model once.")
+
+
+def _fitted(recipe: dict[str, Any], cache: PreparedCache) -> dict[str, Any]:
+    """The recipe with clips no longer than the longest clip there is: two stills are not stretched to ten frames."""
+    longest = max(record.count for record in cache.records)
+    lengths = {key: recipe[key] for key in ("clip_length", "test_clip_length") if recipe.get(key)}
+    return {**recipe, **{key: min(value, longest) for key, value in lengths.items()}}
+
+
+def _check_structures(structures: str, cache: PreparedCache) -> None:
+    missing = [name for name in STRUCTURE_SETS[structures] if name not in cache.structures]
+    if missing:
+        raise ConfigError(
+            f"The dataset '{cache.name}' has no masks of {', '.join(missing)}; use --structures lv "
+            f"(it has: {', '.join(cache.structures)})."
+        )
+
+
+def _data_options(options: SuiteOptions, suite: dict[str, Any]) -> dict[str, Any]:
+    chosen = {key: getattr(options, key) for key in ("root", "views", "clip", "allow_partial", "split_dir")}
+    return {key: value if value is not None else suite.get("data", {}).get(key) for key, value in chosen.items()}
+
+
+def _recipe(name: str | None, data_cfg: dict[str, Any], size: str) -> dict[str, Any]:
+    recipes = data_cfg.get("recipes", {})
+    if name is None and size not in recipes:
+        raise ConfigError(f"The dataset's config names no recipe for size '{size}'; choose one with --recipe.")
+    recipe: dict[str, Any] = copy.deepcopy(config.load("recipes", name or recipes[size]).to_dict()["recipe"])
+    return recipe
+
+
+def _spec(
+    choice: ModelChoice,
+    suite: dict[str, Any],
+    recipe: dict[str, Any],
+    cache: PreparedCache,
+    seed: int,
+    protocol: dict[str, Any],
+) -> RunSpec:
+    model = dataclasses.asdict(choice)
+    model["build"]["num_structures"] = len(STRUCTURE_SETS[suite["structures"]])
+    data = {
+        "dataset": suite["dataset"],
+        "views": cache.manifest["options"]["views"],
+        "clip": cache.manifest["options"]["clip"],
+        "image_size": recipe["image_size"],
+        "fingerprint": cache.fingerprint,
+        "mark": cache.mark,
+    }
+    return RunSpec(model=model, data=data, recipe=recipe, seed=seed, protocol=protocol)
+
+
+def _suite_name(suite: dict[str, Any], data: dict[str, Any], augmented: bool) -> str:
+    """``<dataset>-<views>-<clip>-<size>`` plus what deviates from the headline protocol."""
+    views = "+".join(data["views"]).lower()
+    parts = [suite["dataset"], *([views] if views else []), data["clip"], suite["size"]]
+    parts += [suite["structures"]] if suite["structures"] != "lv" else []
+    parts += [suite["first_frame"]] if suite["first_frame"] != "auto" else []
+    parts += ["robust"] if augmented else []
+    return "-".join(parts)

@@ -1,0 +1,35 @@
+"""A worker process: ``python -m harness.experiments.study JOB.json``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.errors import BenchError
+from harness.experiments.study.job import StudyJob, resolve
+from harness.experiments.study.worker import Worker
+
+
+def main(path: str) -> int:
+    """Work on the job of a JSON file until nothing is left; returns the exit code."""
+    console = Console(stderr=True, highlight=False)
+    parent = os.getppid()
+    logging.captureWarnings(True)
+    try:
+        job = StudyJob.from_json(Path(path).read_text(encoding="utf-8"))
+        worker = Worker(job, resolve(job, progress=False), tell=console.print, progress=False, parent=parent)
+        worker.run()
+    except BenchError as error:
+        console.print(str(error), style="red")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,181 @@
+"""A study on given data: what a worker process needs to know, and what it resolves that to."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import BaseTrial
+
+from harness.errors import ConfigError
+from harness.experiments import SuiteOptions, SuitePlan, plan_suite
+from harness.experiments.study.cells import Cell, study_cells, variant_name
+from harness.experiments.study.definition import Dimension, StudyDefinition
+from harness.experiments.study.reading import load_study
+from harness.experiments.study.samplers import build
+from harness.experiments.study.storage import StoragePlace
+from harness.experiments.study.variant import vary
+from harness.files import canonical_hash
+from harness.registry import MODELS, load_plugins
+from harness.store.runs import Run, RunSpec, RunStore
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyJob:
+    """What to run; plain values only, so that it can be handed to another process as JSON.
+
+    Attributes:
+        study: name or path of the study's config.
+        options: base suite; ``models`` is ignored (the study names its model), ``seeds`` replace the study's.
+        name: of the stored study and the report.
+        place: storage.
+        results_dir: results store.
+        budget: number of trials of a ``tpe`` study; None takes the config's.
+        retry_failed: queue failed runs again.
+    """
+
+    study: str
+    options: SuiteOptions
+    name: str
+    place: StoragePlace
+    results_dir: Path
+    budget: int | None = None
+    retry_failed: bool = False
+
+    def to_json(self) -> str:
+        """The job as JSON."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> StudyJob:
+        """Read what ``to_json`` wrote."""
+        raw = json.loads(text)
+        options: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in raw["options"].items()
+        }
+        options["data_root"] = Path(options["data_root"])
+        return cls(
+            **{
+                **raw,
+                "options": SuiteOptions(**options),
+                "place": StoragePlace(**raw["place"]),
+                "results_dir": Path(raw["results_dir"]),
+            }
+        )
+
+
+@dataclass(kw_only=True, slots=True)
+class ResolvedStudy:
+    """A study with its data at hand.
+
+    Attributes:
+        definition: the study.
+        plan: the base suite's plan: one spec per seed, and the data.
+        cells: variants, the full model first; empty for a ``tpe`` study.
+        store: the results store.
+    """
+
+    definition: StudyDefinition
+    plan: SuitePlan
+    cells: list[Cell]
+    store: RunStore
+
+    @property
+    def identity(self) -> str:
+        """Hash of what is varied and of what it is varied from; seeds and budget may grow."""
+        fixed = {
+            key: value for key, value in asdict(self.definition).items() if key not in ("seeds", "budget", "recipes")
+        }
+        base = asdict(self.plan.specs[0])
+        return canonical_hash([fixed, {**base, "seed": 0}], length=16)
+
+    def spec(self, overrides: Mapping[str, Any], seed: int) -> RunSpec:
+        """Spec of one trial."""
+        return vary(next(spec for spec in self.plan.specs if spec.seed == seed), overrides)
+
+    def run(self, cell: Cell, seed: int) -> Run:
+        """The run of a cell and seed, in whatever state."""
+        return self.store.open(self.spec(cell.overrides, seed))
+
+    def done(self, cell: Cell, seed: int) -> bool:
+        """Whether that run is finished."""
+        return self.run(cell, seed).status == "finished"
+
+
+def resolve(job: StudyJob, progress: bool = True) -> ResolvedStudy:
+    """Read the study, plan its base suite (data included) and check every variant before the first is trained.
+
+    Raises:
+        ConfigError, DataError: one sentence about the first thing that is wrong.
+    """
+    definition = load_study(job.study)
+    cells = [] if definition.kind == "tpe" else study_cells(definition)
+    if job.options.seeds:
+        definition = dataclasses.replace(definition, seeds=tuple(job.options.seeds))
+    if job.budget:
+        definition = dataclasses.replace(definition, budget=job.budget)
+    plan = plan_suite(base_options(definition, job.options), progress)
+    resolved = ResolvedStudy(definition=definition, plan=plan, cells=cells, store=RunStore(job.results_dir))
+    for cell in cells:
+        _check_clips(definition, cell, resolved.spec(cell.overrides, definition.seeds[0]), plan)
+    if definition.kind == "tpe":
+        resolved.spec({one.sets: _first_value(one) for one in definition.space}, definition.seeds[0])
+        build("samplers", definition.sampler or {"type": "TPESampler"})
+        build("pruners", definition.pruner or {"type": "NopPruner"})
+    return resolved
+
+
+def check_models(resolved: ResolvedStudy) -> None:
+    """Build the model of every variant once, so that a value that it refuses is told before the first is trained.
+
+    Raises:
+        ConfigError: the model refuses the arguments of a variant.
+    """
+    load_plugins()
+    for cell in resolved.cells:
+        model = resolved.spec(cell.overrides, resolved.definition.seeds[0]).model["build"]
+        try:
+            MODELS.build(dict(model))
+        except (TypeError, ValueError) as error:
+            name = variant_name(resolved.definition, cell.levels)
+            raise ConfigError(
+                f"The variant '{name}' of the study '{resolved.definition.name}' cannot be built: {error}"
+            ) from error
+
+
+def _first_value(one: Dimension) -> Any:
+    return one.options["choices"][0] if one.type == "categorical" else one.options["low"]
+
+
+def _check_clips(study: StudyDefinition, cell: Cell, spec: RunSpec, plan: SuitePlan) -> None:
+    """Clips longer than any there is would only repeat frames: such variants are no variants."""
+    longest = max(record.count for record in plan.cache.records)
+    wanted = spec.recipe["clip_length"]
+    if wanted > max(longest, plan.specs[0].recipe["clip_length"]):
+        raise ConfigError(
+            f"The variant '{variant_name(study, cell.levels)}' of the study '{study.name}' asks for clips of {wanted} "
+            f"frames, the longest of this dataset has {longest}; use whole sequences (--clip half) or another study."
+        )
+
+
+def base_options(study: StudyDefinition, options: SuiteOptions) -> SuiteOptions:
+    """Options of the base suite: the command line's, else the study's; its recipes hold for the size ``small``."""
+    chosen = {key: value for key, value in study.suite.items() if getattr(options, key) is None}
+    merged = dataclasses.replace(options, **chosen, models=(study.model,), seeds=study.seeds, name=None)
+    if merged.recipe is None and merged.size in (None, "small") and merged.suite == "small":
+        return dataclasses.replace(merged, recipe=study.recipes.get(merged.dataset or "phantom"))
+    return merged
+
+
+def suggest(study: StudyDefinition, trial: BaseTrial) -> dict[str, Any]:
+    """Draw a point of the study's space; returns its overrides."""
+    draw: dict[str, Callable[..., Any]] = {
+        "float": trial.suggest_float,
+        "int": trial.suggest_int,
+        "categorical": trial.suggest_categorical,
+    }
+    return {one.sets: draw[one.type](one.name, **one.options) for one in study.space}

@@ -1,0 +1,250 @@
+"""The sweep: a finished run, predicted again under every perturbation and severity; no training.
+
+Rows are kept in the run's folder as ``robustness/<perturbation>.csv`` (``robustness/clean.csv`` for severity 0). A file
+is replaced atomically after each severity, and a severity that is in it, with the strength, patients and metrics asked
+for, is not computed again.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from harness.data import PreparedCache, PreparedClip, PreparedSplit
+from harness.errors import BenchError
+from harness.evaluation.evaluator import evaluate
+from harness.evaluation.flips import class_ids, flip_rate
+from harness.evaluation.prediction import Predict
+from harness.experiments.execute import load_trained, predictor, scored_clip_length
+from harness.experiments.sweep.clips import pixel_aspect
+from harness.files import write_text
+from harness.perturbations.base import SEVERITIES, Perturbation, clip_hash
+from harness.perturbations.sector import Sector, find_sector
+from harness.registry import PERTURBATIONS
+from harness.store.runs import ROW_COLUMNS, Run
+
+SWEEP_COLUMNS = (*ROW_COLUMNS, "perturbation", "severity", "strength", "clip_hash")
+"""``clip_hash`` is that of the clip the model saw; empty in rows of a patient that join several views."""
+CLEAN = "clean"
+FOLDER = "robustness"
+NEEDED = {"overlap": "dice", "surface": "hd95_"}
+"""Beginning of a metric's name that shows a metric function was used."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepOptions:
+    """What is swept.
+
+    Attributes:
+        perturbations: registered names.
+        severities: among 1..5.
+        metrics: registered metric functions; EF, emptiness and the flip rate come with any of them.
+        limit: number of patients (the first ones of the test split), None for all.
+    """
+
+    perturbations: tuple[str, ...]
+    severities: tuple[int, ...] = SEVERITIES
+    metrics: tuple[str, ...] = ("overlap",)
+    limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """One perturbation at one severity; ``perturbation`` None is the clean image (severity 0, strength 0)."""
+
+    perturbation: Perturbation | None
+    severity: int
+
+    @property
+    def name(self) -> str:
+        """The value of the column ``perturbation``."""
+        return CLEAN if self.perturbation is None else self.perturbation.name
+
+    @property
+    def strength(self) -> float:
+        """In the perturbation's own unit."""
+        return 0.0 if self.perturbation is None else self.perturbation.strength(self.severity)
+
+
+def conditions(options: SweepOptions, reference: str) -> list[Condition]:
+    """The clean condition, then every perturbation at every severity on the ladders of a reference dataset."""
+    built = (PERTURBATIONS.build({"type": name, "reference": reference}) for name in options.perturbations)
+    swept = [Condition(perturbation=item, severity=severity) for item in built for severity in options.severities]
+    return [Condition(perturbation=None, severity=0), *swept]
+
+
+def sweep_run(
+    run: Run, cache: PreparedCache, options: SweepOptions, tick: Callable[[str], None] = lambda name: None
+) -> int:
+    """Bring a finished run's sweep to what the options ask for; returns how many conditions were computed.
+
+    A file is read again before it is replaced: what another process added to it in the meantime is kept.
+
+    Args:
+        run: a finished run with its best checkpoint.
+        cache: the prepared data that it was made with.
+        tick: called with the condition's name after each condition, computed or found.
+
+    Raises:
+        BenchError: the run is not finished, or its checkpoint cannot be used.
+    """
+    if run.status != "finished":
+        raise BenchError(f"The run {run.name} is not finished (status: {run.status}); run it first.")
+    split = limited(cache.split("test"), options.limit)
+    patients = {case.patient for case in split.cases}
+    sweeper = Sweeper(run, split, options.metrics)
+    computed = 0
+    for name, group in itertools.groupby(conditions(options, cache.name), key=lambda item: item.name):
+        known = read_sweep(sweep_path(run, name))
+        for condition in group:
+            if not covers(known, condition, patients, options.metrics):
+                rows = sweeper.rows(condition)
+                known = _replaced(read_sweep(sweep_path(run, name)), condition.severity, rows)
+                write_text(sweep_path(run, name), known.to_csv(index=False))
+                computed += 1
+            tick(f"{name} {condition.severity}")
+    return computed
+
+
+def _replaced(known: pd.DataFrame, severity: int, rows: pd.DataFrame) -> pd.DataFrame:
+    """The table with the rows of one severity replaced, in the order of severities."""
+    others = known[known["severity"] != severity]
+    parts = [part for part in (others, rows) if len(part)]
+    return pd.concat(parts, ignore_index=True).sort_values("severity", kind="stable", ignore_index=True)
+
+
+class Sweeper:
+    """A run's model at hand, and the sectors of the clips found so far.
+
+    Args:
+        run: a finished run.
+        split: the clips to predict.
+        metrics: registered metric functions.
+    """
+
+    def __init__(self, run: Run, split: PreparedSplit, metrics: Sequence[str]) -> None:
+        self.run, self.split, self.metrics = run, split, tuple(metrics)
+        recorded = run.record.get("results", {}).get("device", "cpu")
+        self.device = torch.device(recorded if torch.cuda.is_available() else "cpu")
+        self.sectors: dict[str, Sector] = {}
+
+    @functools.cached_property
+    def predict(self) -> Predict:
+        """The run's predictor; its checkpoint is only read when it is needed."""
+        return predictor(load_trained(self.run.spec, self.run.path / "checkpoints" / "best.pth"), self.device)
+
+    def rows(self, condition: Condition) -> pd.DataFrame:
+        """Rows with ``SWEEP_COLUMNS`` of every clip under one condition."""
+        spec = self.run.spec
+        seen = _Seen(self, condition)
+        table = evaluate(
+            seen.predict,
+            self.split,
+            structures=spec.protocol["structures"],
+            clip_length=scored_clip_length(spec),
+            first_frame=spec.protocol["first_frame"],
+            run_columns={"run": self.run.name, "model": spec.model["name"], "seed": spec.seed},
+            metrics=self.metrics,
+            transform=seen.perturb,
+            progress=False,
+        )
+        table = pd.concat([table, *self._flips(table, seen)], ignore_index=True)
+        hashes = [seen.hashes.get(key, "") for key in zip(table["patient"], table["view"], strict=True)]
+        table = table.assign(perturbation=condition.name, severity=condition.severity, strength=condition.strength)
+        return table.assign(clip_hash=hashes).loc[:, list(SWEEP_COLUMNS)]
+
+    def _flips(self, table: pd.DataFrame, seen: _Seen) -> list[pd.DataFrame]:
+        """Rows ``flip_rate`` of every clip that has three frames or more."""
+        known = {key: value for key, value in seen.flips.items() if not math.isnan(value)}
+        heads = table.drop_duplicates(["patient", "view"]).set_index(["patient", "view"])
+        if not known:
+            return []
+        rows = heads.loc[list(known)].reset_index()
+        return [rows.assign(frame=-1, phase="", structure="", metric="flip_rate", value=list(known.values()))]
+
+
+class _Seen:
+    """What the model saw and answered under one condition: hashes and flip rates by (patient, view)."""
+
+    def __init__(self, sweeper: Sweeper, condition: Condition) -> None:
+        self._sweeper, self._condition = sweeper, condition
+        self._current = ("", "")
+        self.hashes: dict[tuple[str, str], str] = {}
+        self.flips: dict[tuple[str, str], float] = {}
+
+    def perturb(self, frames: Tensor, clip: PreparedClip) -> Tensor:
+        """frames float [T, 1, S, S] → perturbed, on the model's device."""
+        images = frames[:, 0].to(self._sweeper.device)
+        perturbation, case = self._condition.perturbation, clip.case
+        if perturbation is not None:
+            sectors = self._sweeper.sectors
+            if case.name not in sectors:
+                sectors[case.name] = find_sector(images, pixel_aspect(clip))
+            images = perturbation(images, self._condition.severity, case.name, sectors[case.name])
+        self._current = (case.patient, case.view)
+        self.hashes[self._current] = clip_hash(images)
+        return images.unsqueeze(1)
+
+    def predict(self, frames: Tensor, first_mask: Tensor | None) -> Tensor:
+        """The run's predictor, with an eye on flicker."""
+        logits = self._sweeper.predict(frames, first_mask)
+        self.flips[self._current] = flip_rate(class_ids(logits)) if len(logits) > 2 else math.nan
+        return logits
+
+
+def covers(known: pd.DataFrame, condition: Condition, patients: set[str], metrics: Sequence[str]) -> bool:
+    """Whether rows already hold a condition for all these patients, at this strength and with these metrics."""
+    rows = known[known["severity"] == condition.severity]
+    if rows.empty or not ((rows["strength"] - condition.strength).abs() < 1e-9).all():
+        return False
+    names = set(rows["metric"])
+    measured = all(any(name.startswith(NEEDED.get(item, item)) for name in names) for item in metrics)
+    return measured and patients <= set(rows["patient"])
+
+
+def limited(split: PreparedSplit, patients: int | None) -> PreparedSplit:
+    """The clips of the first ``patients`` patients of a split; all for None."""
+    if patients is None:
+        return split
+    wanted = set(list(dict.fromkeys(case.patient for case in split.cases))[:patients])
+    records = [record for record in split.cache.records if record.case.split == split.name]
+    return PreparedSplit(split.cache, split.name, [record for record in records if record.case.patient in wanted])
+
+
+def sweep_path(run: Run, perturbation: str) -> Path:
+    """Where the rows of one perturbation of a run are kept."""
+    return run.path / FOLDER / f"{perturbation}.csv"
+
+
+def read_sweep(path: Path) -> pd.DataFrame:
+    """Rows of one file with ``SWEEP_COLUMNS``: names and hashes as text; none where the file is not there."""
+    if not path.is_file():
+        return pd.DataFrame(columns=list(SWEEP_COLUMNS))
+    numbers = {"seed": int, "frame": int, "value": float, "severity": int, "strength": float}
+    kinds = {name: numbers.get(name, str) for name in SWEEP_COLUMNS}
+    return pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values={"value": [""]})
+
+
+def sweep_files(run: Run) -> list[Path]:
+    """The files of a run's sweep, that of the clean condition first; none where it was not swept."""
+    return sorted((run.path / FOLDER).glob("*.csv"), key=lambda item: (item.stem != CLEAN, item.stem))
+
+
+def swept(run: Run) -> pd.DataFrame:
+    """All rows of a run's sweep, the clean ones first.
+
+    Raises:
+        BenchError: the run was not swept.
+    """
+    files = sweep_files(run)
+    if not files:
+        raise BenchError(f"The run {run.name} was not swept yet; use `echobench robustness run --runs {run.name}`.")
+    return pd.concat([read_sweep(path) for path in files], ignore_index=True)

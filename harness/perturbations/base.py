@@ -1,0 +1,137 @@
+"""What a perturbation is: a seeded, clip-wide change inside the sector, at one of five calibrated severities."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from harness.perturbations.sector import Sector, find_sector
+
+Coherence = Literal["static", "drifting", "independent", "frames"]
+LADDERS = Path(__file__).resolve().parent / "ladders.csv"
+SEVERITIES = (1, 2, 3, 4, 5)
+
+
+class Draw:
+    """Random numbers of one (case, perturbation): drawn on the CPU, so that every device sees the same.
+
+    The severity is not part of the seed of the pattern: a shadow stays in its place and only deepens, which
+    makes distortion grow with severity for each case and not only on average.
+    """
+
+    def __init__(self, case: str, perturbation: str) -> None:
+        digest = hashlib.sha256(f"{case}|{perturbation}".encode()).digest()
+        self.generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal float32."""
+        return torch.randn(*shape, generator=self.generator)
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
+        """One number from [low, high)."""
+        return low + (high - low) * float(torch.rand((), generator=self.generator))
+
+
+class Perturbation(ABC):
+    """One kind of degradation of an ultrasound clip.
+
+    Subclasses implement ``apply`` with a strength in their own unit; the base keeps to the sector, to the
+    range [0, 1] and to the dtype, and maps severities 1..5 to strengths by the calibrated ladder
+    (``ladders.csv``, made by ``echobench robustness calibrate``), 0 to the identity. Fractional severities
+    are interpolated on the ladder.
+
+    Attributes:
+        name: its name in tables.
+        coherence: how the pattern moves in time: ``static`` (the same in every frame), ``drifting``
+            (correlated from frame to frame), ``independent`` (fresh in every frame) or ``frames`` (acts on
+            the order of frames).
+        unit: what ``strength`` means.
+        limits: weakest and strongest strength that calibration may choose (the first one is nearly the identity).
+    """
+
+    name: ClassVar[str]
+    coherence: ClassVar[Coherence]
+    unit: ClassVar[str]
+    limits: ClassVar[tuple[float, float]]
+
+    def __init__(self, ladder: Sequence[float] | None = None, reference: str = "camus") -> None:
+        """Use this ladder (strengths of severities 1..5), or the one calibrated on a reference dataset."""
+        self._ladder = None if ladder is None else tuple(float(value) for value in ladder)
+        self.reference = reference
+
+    @property
+    def ladder(self) -> tuple[float, ...]:
+        """Strengths of the severities 1..5."""
+        if self._ladder is None:
+            self._ladder = calibrated_ladders(self.reference)[self.name]
+        return self._ladder
+
+    def strength(self, severity: float) -> float:
+        """Strength of a severity in (0, 5], interpolated on the ladder; below 1 between the weakest limit and it."""
+        steps = (self.limits[0], *self.ladder)
+        lower = min(int(severity), len(steps) - 2)
+        return steps[lower] + (severity - lower) * (steps[lower + 1] - steps[lower])
+
+    def __call__(self, frames: Tensor, severity: float, case: str, sector: Sector | None = None) -> Tensor:
+        """Perturb a clip.
+
+        Args:
+            frames: [T, H, W] floats in [0, 1].
+            severity: 0 (identity) to 5.
+            case: name that seeds the pattern, the same for every model.
+            sector: found from the clip where it is not given.
+
+        Returns:
+            A new clip of the same shape, dtype and device; pixels outside of the sector are untouched.
+
+        Raises:
+            ValueError: the severity is outside 0..5 or the clip is not [T, H, W].
+        """
+        if not 0 <= severity <= 5:
+            raise ValueError(f"severity must be between 0 and 5, got {severity}")
+        if severity == 0:
+            return frames.clone()
+        return self.at_strength(frames, self.strength(severity), case, sector)
+
+    def at_strength(self, frames: Tensor, strength: float, case: str, sector: Sector | None = None) -> Tensor:
+        """Like a call, with the strength in the perturbation's own unit (calibration uses this)."""
+        if frames.ndim != 3 or not frames.is_floating_point():
+            raise ValueError(f"frames must be floats [T, H, W], got {frames.dtype} {tuple(frames.shape)}")
+        sector = sector if sector is not None else find_sector(frames.float())
+        changed = self.apply(frames.float(), sector, strength, Draw(case, self.name)).clamp(0, 1)
+        return torch.where(sector.mask, changed.to(frames.dtype), frames)
+
+    @abstractmethod
+    def apply(self, frames: Tensor, sector: Sector, strength: float, draw: Draw) -> Tensor:
+        """Change float32 frames [T, H, W]; values outside of [0, 1] or of the sector are cut by the caller."""
+
+
+@functools.cache
+def calibrated_ladders(reference: str = "camus", path: Path = LADDERS) -> dict[str, tuple[float, ...]]:
+    """The committed table: perturbation → strengths of severities 1..5.
+
+    A dataset that was not calibrated itself uses the ladders of real CAMUS.
+    """
+    with open(path, newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(line for line in stream if not line.startswith("#")))
+    known = {row["reference"] for row in rows}
+    chosen = reference if reference in known else "camus"
+    table: dict[str, dict[int, float]] = {}
+    for row in rows:
+        if row["reference"] == chosen:
+            table.setdefault(row["perturbation"], {})[int(row["severity"])] = float(row["strength"])
+    return {name: tuple(steps[level] for level in SEVERITIES) for name, steps in table.items()}
+
+
+def clip_hash(frames: Tensor) -> str:
+    """Short hash of a clip's bytes after rounding to 8 bits: proof that two models saw the same."""
+    levels = (frames.float() * 255).round().to(torch.uint8).cpu().contiguous()
+    return hashlib.sha256(levels.numpy().tobytes()).hexdigest()[:12]

@@ -1,0 +1,121 @@
+"""Ladders of five severities, matched by mean structural similarity across perturbations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from harness.perturbations.base import SEVERITIES, Perturbation
+from harness.perturbations.sector import Sector, find_sector
+from harness.perturbations.similarity import sector_psnr_db, sector_ssim
+from harness.registry import PERTURBATIONS, list_perturbations
+
+TARGETS = (0.95, 0.9, 0.8, 0.7, 0.6)
+"""Mean SSIM inside the sector at severities 1..5."""
+TOLERANCE = 5e-4
+"""Bisection stops when the mean SSIM is this near to its target."""
+NEAR = 0.02
+"""A severity whose mean SSIM is this near to its target counts as matched."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceClip:
+    """A clip [T, H, W] in [0, 1] of the reference set, its case's name and its sector."""
+
+    case: str
+    frames: Tensor
+    sector: Sector
+
+
+def reference_clips(clips: Iterable[tuple[str, Tensor, float]]) -> list[ReferenceClip]:
+    """Find the sectors of (case, frames, pixel aspect) once."""
+    return [ReferenceClip(case, frames, find_sector(frames, aspect)) for case, frames, aspect in clips]
+
+
+def mean_similarity(perturbation: Perturbation, strength: float, clips: Sequence[ReferenceClip]) -> float:
+    """Mean over clips of the sector's SSIM at one strength."""
+    scores = [
+        sector_ssim(c.frames, perturbation.at_strength(c.frames, strength, c.case, c.sector), c.sector.mask)
+        for c in clips
+    ]
+    return sum(scores) / len(scores)
+
+
+def calibrate(
+    reference: str,
+    clips: Sequence[ReferenceClip],
+    names: Sequence[str] | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> pd.DataFrame:
+    """Find for each perturbation the strengths whose mean SSIM is each of ``TARGETS``, by bisection.
+
+    Where even the strongest permitted strength stays more than ``NEAR`` above the last target, the five targets are
+    spread evenly over the SSIM that is reachable. ``reached`` says of each row whether it lies within ``NEAR`` of its
+    own target.
+
+    Returns:
+        One row per (perturbation, severity): reference, perturbation, severity, strength, unit, target_ssim,
+        ssim, psnr_db, reached (bool), clips.
+    """
+    rows = []
+    for name in names or list_perturbations():
+        perturbation: Perturbation = PERTURBATIONS.build({"type": name})
+        rows += _ladder_rows(reference, perturbation, clips)
+        tick()
+    return pd.DataFrame(rows)
+
+
+def _ladder_rows(reference: str, perturbation: Perturbation, clips: Sequence[ReferenceClip]) -> list[dict[str, object]]:
+    floor = mean_similarity(perturbation, perturbation.limits[1], clips)
+    targets = (
+        TARGETS if floor <= TARGETS[-1] + NEAR else [1 - (1 - floor) * level / len(TARGETS) for level in SEVERITIES]
+    )
+    rows: list[dict[str, object]] = []
+    low = perturbation.limits[0]
+    for severity, target in zip(SEVERITIES, targets, strict=True):
+        strength = _bisect(perturbation, target, low, clips)
+        low = strength
+        ssim = mean_similarity(perturbation, strength, clips)
+        rows.append(
+            {
+                "reference": reference,
+                "perturbation": perturbation.name,
+                "severity": severity,
+                "strength": float(f"{strength:.4g}"),
+                "unit": perturbation.unit,
+                "target_ssim": TARGETS[severity - 1],
+                "ssim": round(ssim, 4),
+                "psnr_db": round(_mean_psnr(perturbation, strength, clips), 2),
+                "reached": abs(ssim - TARGETS[severity - 1]) <= NEAR,
+                "clips": len(clips),
+            }
+        )
+    return rows
+
+
+def _bisect(perturbation: Perturbation, target: float, low: float, clips: Sequence[ReferenceClip]) -> float:
+    high = perturbation.limits[1]
+    for _ in range(14):
+        middle = (low * high) ** 0.5
+        found = mean_similarity(perturbation, middle, clips)
+        if abs(found - target) < TOLERANCE:
+            return middle
+        if found > target:
+            low = middle
+        else:
+            high = middle
+    return (low * high) ** 0.5
+
+
+def _mean_psnr(perturbation: Perturbation, strength: float, clips: Sequence[ReferenceClip]) -> float:
+    values = torch.tensor(
+        [
+            sector_psnr_db(c.frames, perturbation.at_strength(c.frames, strength, c.case, c.sector), c.sector.mask)
+            for c in clips
+        ]
+    )
+    return float(values[values.isfinite()].mean())

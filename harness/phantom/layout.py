@@ -1,0 +1,102 @@
+"""Writing one patient in the layout of the CAMUS NIfTI release."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.phantom.anatomy import volumes_ml
+from harness.phantom.parameters import SPLITS, PhantomParameters
+from harness.phantom.patient import Acquisition, Patient, draw_patient
+from harness.phantom.render import Rendered, render_clip
+
+IMAGES, SPLIT_LISTS = "database_nifti", "database_split"
+_CITATION = "These files are synthetic: they were made by echobench's phantom generator and show no patient.\n"
+
+
+def patient_id(index: int) -> str:
+    """``patient0001`` for index 0."""
+    return f"patient{index + 1:04d}"
+
+
+def write_patient(root: Path, parameters: PhantomParameters, index: int) -> dict[str, Any]:
+    """Draw, render and write one patient below ``root``; return its truth for the manifest.
+
+    Everything random comes from ``(seed, index)``, so that patients may be written in any order by any process.
+    """
+    drawing, *painting = (np.random.default_rng(s) for s in np.random.SeedSequence((parameters.seed, index)).spawn(3))
+    patient, name = draw_patient(drawing, parameters.reversed_share), patient_id(index)
+    folder = root / IMAGES / name
+    folder.mkdir(parents=True)
+    (folder / "MANDATORY_CITATION.md").write_text(_CITATION, encoding="utf-8")
+    truth: dict[str, Any] = {"id": name, "ef_percent": patient.ef_percent, "views": {}}
+    for view, acquisition, rng in zip(patient.views, patient.acquisitions, painting, strict=True):
+        clip = render_clip(rng, view, acquisition, parameters.pixel_mm)
+        _write_clip(folder, f"{name}_{view.view}", clip, acquisition, parameters.pixel_mm)
+        (folder / f"Info_{view.view}.cfg").write_text(_cfg(patient, acquisition), encoding="utf-8")
+        truth["views"][view.view] = _truth(patient, acquisition)
+    truth["edv_ml"], truth["esv_ml"] = volumes_ml(patient.views, (0.0, 1.0))
+    return truth
+
+
+def _truth(patient: Patient, acquisition: Acquisition) -> dict[str, Any]:
+    return {
+        "quality": acquisition.quality,
+        "reversed": acquisition.reversed,
+        "frame_rate_hz": acquisition.frame_rate_hz,
+        "volumes_ml": volumes_ml(patient.views, [float(phase) for phase in acquisition.phases()]),
+    }
+
+
+def _cfg(patient: Patient, acquisition: Acquisition) -> str:
+    first, last = ("ES", "ED") if acquisition.reversed else ("ED", "ES")
+    ends = {first: 1, last: acquisition.frames}
+    values = {
+        "ED": ends["ED"],
+        "ES": ends["ES"],
+        "NbFrame": acquisition.frames,
+        "Sex": patient.sex,
+        "Age": patient.age,
+        "ImageQuality": acquisition.quality,
+        "EF": round(patient.ef_percent),
+        "FrameRate": acquisition.frame_rate_hz,
+    }
+    return "".join(f"{key}: {value}\n" for key, value in values.items())
+
+
+def _write_clip(folder: Path, stem: str, clip: Rendered, acquisition: Acquisition, pixel_mm: float) -> None:
+    ed, es = (-1, 0) if acquisition.reversed else (0, -1)
+    for suffix, pixels in (("", clip.frames), ("_gt", clip.masks)):
+        write_nifti(folder / f"{stem}_ED{suffix}.nii.gz", pixels[ed], pixel_mm)
+        write_nifti(folder / f"{stem}_ES{suffix}.nii.gz", pixels[es], pixel_mm)
+        write_nifti(folder / f"{stem}_half_sequence{suffix}.nii.gz", pixels, pixel_mm)
+
+
+def write_nifti(path: Path, pixels: NDArray[np.uint8], pixel_mm: float) -> None:
+    """Write [H, W] or [T, H, W] as CAMUS stores it: float32 (W, H[, T]), pixel size in mm, the third zoom 1.
+
+    The bytes depend on the pixels alone (no time stamp in the gzip header).
+    """
+    image = nibabel.Nifti1Image(pixels.T.astype(np.float32), np.diag([-pixel_mm, -pixel_mm, 1.0, 1.0]))
+    image.header.set_xyzt_units("mm")
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31, 9, zlib.Z_RLE)
+    path.write_bytes(packer.compress(image.to_bytes()) + packer.flush())
+
+
+def write_splits(root: Path, parameters: PhantomParameters) -> None:
+    """Write the three split lists, one id per line.
+
+    Ids are dealt to the splits by a permutation drawn from the seed: as in CAMUS, a split is no contiguous range.
+    """
+    order = np.random.default_rng((parameters.seed, 2**31)).permutation(sum(parameters.patients))
+    parts = np.split(order, np.cumsum(parameters.patients)[:-1])
+    folder = root / SPLIT_LISTS
+    folder.mkdir(parents=True)
+    for split, part in zip(SPLITS, parts, strict=True):
+        lines = "".join(f"{patient_id(int(index))}\n" for index in sorted(part))
+        (folder / f"subgroup_{split}.txt").write_text(lines, encoding="utf-8")

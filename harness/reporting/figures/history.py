@@ -1,0 +1,64 @@
+"""Learning curves read from a run's ``log.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from harness.results.suite import SuiteResults
+
+_LOSS, _SCORE = ("loss", "loss_total"), ("score", "dice", "val_dice")
+
+
+def read_history(folder: Path) -> pd.DataFrame:
+    """Columns ``iteration``, ``loss`` (training) and ``score`` (validation Dice) of one run, in order of iteration.
+
+    Lines that are no JSON (a process was killed while writing) are skipped; an absent log gives an empty table.
+    """
+    path, rows = Path(folder) / "log.jsonl", []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if "iteration" in record:
+            names = {"train": ("loss", _LOSS), "val": ("score", _SCORE)}.get(record.get("kind", ""))
+            value = next((record[key] for key in names[1] if record.get(key) is not None), None) if names else None
+            if names and value is not None:
+                rows.append({"iteration": record["iteration"], names[0]: value})
+    table = pd.DataFrame(rows, columns=["iteration", "loss", "score"])
+    return table.sort_values("iteration", kind="stable").reset_index(drop=True)
+
+
+def histories(results: SuiteResults) -> dict[str, pd.DataFrame]:
+    """The learning curves of every arm that has a log: mean over seeds, and ``*_low`` and ``*_high`` their range."""
+    found = {}
+    for arm in results.arms:
+        logs = [read_history(run.folder) for run in arm.runs if run.folder is not None]
+        table = over_seeds([log for log in logs if len(log)])
+        if len(table):
+            found[arm.label] = table
+    return found
+
+
+def over_seeds(logs: list[pd.DataFrame]) -> pd.DataFrame:
+    """Mean, least and largest loss and score per iteration; columns ``<kind>``, ``<kind>_low`` and ``<kind>_high``."""
+    if not logs:
+        return pd.DataFrame()
+    grouped = pd.concat(logs).groupby("iteration")[["loss", "score"]]
+    low, high = grouped.min().add_suffix("_low"), grouped.max().add_suffix("_high")
+    return pd.concat([grouped.mean(), low, high], axis=1).reset_index()
+
+
+def memory_curves(results: SuiteResults) -> pd.DataFrame:
+    """Peak memory against clip length from the profiles: columns ``model``, ``clip_length``, ``peak_memory_mb``."""
+    tables = []
+    for arm in results.arms:
+        profile = next((run.profile for run in arm.finished if run.profile is not None), None)
+        if profile is None or not {"mode", "clip_length", "peak_memory_mb"} <= set(profile):
+            continue
+        rows = profile[profile["mode"] == "memory_streaming"].dropna(subset=["clip_length", "peak_memory_mb"])
+        tables.append(rows.assign(model=arm.label)[["model", "clip_length", "peak_memory_mb"]])
+    return pd.concat(tables) if tables else pd.DataFrame(columns=["model", "clip_length", "peak_memory_mb"])

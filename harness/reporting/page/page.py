@@ -1,0 +1,131 @@
+"""The report as one self-contained HTML page: nothing is fetched, everything that it shows lies inside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from harness.reporting.cases import CasePicture
+from harness.reporting.figures.charts import chart
+from harness.reporting.page.audit_view import cells as audit_cells
+from harness.reporting.page.players import player
+from harness.reporting.page.provenance import commands, origin, provenance
+from harness.reporting.page.verdicts import suite_verdicts
+from harness.reporting.render.text import ARROWS, DAGGER, interval_text, to_csv
+from harness.reporting.sections import Section
+from harness.reporting.tables.cases import case_table
+from harness.reporting.tables.table import Cell, Column, Mark, Row, Table
+from harness.results.suite import SuiteResults
+from harness.statistics.audit_table import Audit, audit_text
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_AUDITED = ("table", "parts_", "lvef")
+"""Beginnings of the names of tables whose figures can be held against each other."""
+
+
+def page(
+    results: SuiteResults,
+    tables: Sequence[Table],
+    figures: Mapping[str, bytes],
+    pictures: Sequence[CasePicture] = (),
+    sections: Sequence[Section] = (),
+) -> str:
+    """The page of a suite.
+
+    Args:
+        results: where verdicts, cases and provenance come from.
+        tables: shown in this order, the main table first; published ones have a place of their own.
+        figures: PNG bytes by figure name.
+        pictures: cases with pixels, shown worst first as clips.
+        sections: robustness sweeps and studies found on disk.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(
+        raw=_raw, header=_header, cell=_cell, sort_key=_sort_key, short_title=_shortener(results)
+    )
+    measured = [table for table in tables if not table.published]
+    audits = audited(measured)
+    return environment.get_template("page.html.j2").render(
+        results=results,
+        seeds=_seeds(results),
+        verdicts=suite_verdicts(results),
+        tables=[*measured, case_table(results)],
+        published=[table for table in tables if table.published],
+        figures=[chart(name, png) for name, png in figures.items()],
+        players=[player(picture) for picture in sorted(pictures, key=lambda picture: picture.dice)],
+        parts=[_part(section) for section in sections],
+        audits=[(_shortener(results)(title), audit.verdict) for title, audit in audits],
+        audit_lines=[audit_cells(c) for _, audit in audits for c in audit.checks if c.verdict != "ok"],
+        runs=[provenance(run.record, run.status) for run in results.models],
+        origin=origin(results),
+        commands=commands(results, sections),
+    )
+
+
+def audited(tables: Sequence[Table]) -> list[tuple[str, Audit]]:
+    """Title and audit of every table that has figures to check."""
+    chosen = [table for table in tables if table.name.startswith(_AUDITED)]
+    return [(table.title, audit_text(to_csv(table), table.title)) for table in chosen]
+
+
+def _part(section: Section) -> dict[str, Any]:
+    pngs = {name: (section.folder / "figures" / f"{name}.png").read_bytes() for name, _ in section.figures}
+    return {
+        "key": section.key,
+        "title": section.title,
+        "mark": section.mark,
+        "tables": section.tables,
+        "figures": [chart(name, pngs[name], text) for name, text in section.figures],
+    }
+
+
+def _seeds(results: SuiteResults) -> str:
+    most = max((len(arm.finished) for arm in results.arms), default=0)
+    return f"{most} seeds per model; their spread is part of every interval." if most > 1 else ""
+
+
+def _shortener(results: SuiteResults) -> Any:
+    """On the suite's own page its name need not head every title."""
+
+    def short(title: str) -> str:
+        rest = title.removeprefix(f"{results.name}: ")
+        return rest[:1].upper() + rest[1:]
+
+    return short
+
+
+def _raw(name: str) -> Markup:
+    """A file of the templates folder as it is: the page's own style and script."""
+    return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def _header(column: Column) -> str:
+    return column.title + ARROWS[column.direction]
+
+
+def _cell(column: Column, row: Row, mark: Mark) -> Markup:
+    """One cell: value (best bold, second underlined), dagger and interval."""
+    cell: Cell = row.cell(column.key)
+    if column.text:
+        return Markup("{}").format(cell.text or "--")
+    tags = {"best": "<strong>{}</strong>", "second": "<u>{}</u>", "": "{}"}
+    shown = Markup(tags[mark]).format(column.show(cell.value))
+    told = '<sup aria-hidden="true">{}</sup><span class="sr"> significant</span>'
+    dagger = Markup(told).format(DAGGER) if cell.dagger else Markup("")
+    extra = interval_text(column, cell)
+    return shown + dagger + (Markup("<small>{}</small>").format(extra) if extra else Markup(""))
+
+
+def _sort_key(column: Column, row: Row) -> str:
+    """What the page sorts a cell by: the full-precision number, or the text; empty sorts last."""
+    cell = row.cell(column.key)
+    if column.text:
+        return cell.text
+    return repr(float(cell.value)) if math.isfinite(cell.value) else ""

@@ -1,0 +1,103 @@
+"""A suite is resolved completely, and wrong options are answered, before anything is trained."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness.data import PreparedCache
+from harness.errors import ConfigError, DataError
+from harness.experiments import SuiteOptions, plan_suite
+
+
+def test_a_plan_has_one_run_per_model_and_seed_with_everything_resolved(tiny):
+    plan = plan_suite(tiny(models=("unet", "unet_camus"), seeds=(0, 3)), progress=False)
+    assert [(spec.model["name"], spec.seed) for spec in plan.specs] == [
+        ("unet", 0),
+        ("unet", 3),
+        ("unet_camus", 0),
+        ("unet_camus", 3),
+    ]
+    spec = plan.specs[0]
+    assert spec.model["build"] == {"type": "UNet", "widths": (4, 8), "num_structures": 1}
+    assert spec.recipe["iterations"] == 2
+    assert spec.data["views"] == ["2CH", "4CH"]
+    assert spec.data["mark"] is None
+    assert spec.protocol == {"first_frame": "auto", "structures": "lv"}
+    assert plan.name == "phantom-2ch+4ch-half-small"
+
+
+def test_the_name_tells_deviations_from_the_headline_protocol(tiny):
+    plan = plan_suite(tiny(structures="all", first_frame="gt"), progress=False)
+    assert plan.name == "phantom-2ch+4ch-half-small-all-gt"
+    assert plan.specs[0].model["build"]["num_structures"] == 3
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sentence"),
+    [
+        ({"models": ("unte",)}, r"Unknown model 'unte'.*Did you mean 'unet'\?"),
+        ({"models": ("unet", "unet")}, "named twice"),
+        ({"models": ()}, "at least one model"),
+        ({"models": ("mmseg",)}, "'mmseg' is a family of models; name one of them as mmseg:TEMPLATE"),
+        ({"dataset": "camuss"}, r"Unknown dataset 'camuss'.*Did you mean 'camus'\?"),
+        ({"dataset": "camus"}, r"needs its folder: give --root PATH \(make: CAMUS_ROOT=PATH\)"),
+        ({"size": "papre"}, r"Unknown size 'papre'.*Did you mean 'paper'\?"),
+        ({"recipe": "papr"}, r"Unknown recipe 'papr'.*Did you mean 'paper'\?"),
+        ({"suite": "smal"}, r"Unknown suite 'smal'"),
+        ({"structures": "lvs"}, r"Unknown structure set 'lvs'.*Did you mean 'lv'\?"),
+        ({"first_frame": "auo"}, r"Unknown first-frame protocol 'auo'.*Did you mean 'auto'\?"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_with_the_nearest_valid_name(tmp_path, chosen, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        plan_suite(SuiteOptions(data_root=tmp_path, **chosen), progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("recipe.iteration=3", r"Did you mean 'recipe\.iterations'"),
+        ("models.unet.width=3", r"Did you mean 'models\.unet\.widths'"),
+        ("recipe.precision=fp31", "precision"),
+    ],
+)
+def test_a_wrong_override_is_refused_before_any_data_is_made(tmp_path, override, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        plan_suite(SuiteOptions(data_root=tmp_path, models=("unet",), overrides=(override,)), progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_root_is_one_sentence(tmp_path):
+    with pytest.raises(DataError, match="nowhere"):
+        plan_suite(SuiteOptions(dataset="camus", root=str(tmp_path / "nowhere"), data_root=tmp_path), progress=False)
+
+
+def test_a_prepared_folder_serves_as_root(tiny, tmp_path):
+    original = plan_suite(tiny(), progress=False)
+    again = plan_suite(tiny(root=str(original.cache.path), data_root=tmp_path), progress=False)
+    assert isinstance(again.cache, PreparedCache)
+    assert [spec.identity for spec in again.specs] == [spec.identity for spec in original.specs]
+
+
+def test_a_prepared_folder_of_another_size_or_dataset_is_refused(tiny):
+    root = str(plan_suite(tiny(), progress=False).cache.path)
+    with pytest.raises(ConfigError, match=r"holds frames of 32 px but the recipe asks for 48 px"):
+        plan_suite(tiny("recipe.image_size=48", root=root), progress=False)
+    overrides = tuple(item for item in tiny().overrides if not item.startswith("generate"))
+    with pytest.raises(ConfigError, match="holds the dataset 'phantom', not 'camus'"):
+        plan_suite(tiny(root=root, dataset="camus", overrides=overrides), progress=False)
+
+
+def test_the_reference_suite_is_refused_without_a_cuda_device(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=r"(?i)cuda"):
+        plan_suite(SuiteOptions(suite="reference", dataset="phantom", data_root=tmp_path), progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_clips_are_never_longer_than_what_the_dataset_has(tiny):
+    plan = plan_suite(tiny("recipe.clip_length=10", "recipe.test_clip_length=10", clip="ed_es"), progress=False)
+    assert plan.specs[0].recipe["clip_length"] == 2
+    assert plan.specs[0].recipe["test_clip_length"] == 2

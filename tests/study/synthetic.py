@@ -1,0 +1,105 @@
+"""A finished study without any training: rows with known effects in a results store of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.trial import TrialState
+
+from harness import config
+from harness.experiments.study.cells import study_cells
+from harness.experiments.study.job import ResolvedStudy
+from harness.experiments.study.queue import waiting_trial
+from harness.experiments.study.reading import load_study
+from harness.registry import load_plugins
+from harness.results.study.results import StudyResults
+from harness.store.runs import ROW_COLUMNS, RunSpec, RunStore
+
+EFFECTS = {"lkva": 0.02, "gdr": 0.01, "kpff": 0.005}
+METRICS = ("dice", "iou", "hd_mm", "hd95_mm", "asd_mm")
+
+
+def resolved_study(root: Path, name: str = "modules") -> ResolvedStudy:
+    """The study's cells over a base spec of GDKVM, in a store below ``root``."""
+    load_plugins()
+    definition = load_study(name)
+    build = {"type": "GDKVM", "update_rule": "gated", "key_scale": "bound", "value_pixel_feature": "current"}
+    build |= {"key_width": 64, "heads": 8, "num_structures": 1}
+    recipe = config.load("recipes", "phantom_ablation").to_dict()["recipe"]
+    specs = [
+        RunSpec(
+            model={"name": "gdkvm", "size": "small", "label": "GDKVM", "build": dict(build), "custom_imports": ()},
+            data={
+                "dataset": "phantom",
+                "views": ["4CH"],
+                "clip": "half",
+                "image_size": 96,
+                "fingerprint": "x",
+                "mark": None,
+            },
+            recipe=recipe,
+            seed=seed,
+            protocol={"first_frame": "auto", "structures": "lv"},
+        )
+        for seed in definition.seeds
+    ]
+    plan: Any = SimpleNamespace(specs=specs, name="phantom-4ch-half-small", cache=None, profile={})
+    return ResolvedStudy(definition=definition, plan=plan, cells=study_cells(definition), store=RunStore(root))
+
+
+def finish(resolved: ResolvedStudy, *, patients: int = 25, unfinished: tuple[str, ...] = ()) -> StudyResults:
+    """Write rows, profiles and trials of every cell (but those of ``unfinished`` keys, which failed)."""
+    rng = np.random.default_rng(0)
+    study = optuna.create_study(direction="maximize")
+    difficulty = rng.normal(0.88, 0.04, size=patients)
+    for cell in resolved.cells:
+        gain = sum(value for name, value in EFFECTS.items() if cell.levels.get(name) == "on")
+        for seed in resolved.definition.seeds:
+            run = resolved.run(cell, seed)
+            trial = waiting_trial(resolved.definition, cell, seed)
+            if cell.key in unfinished:
+                run.stop("failed", "the loss is not finite")
+                study.add_trial(_ended(trial, TrialState.FAIL))
+                continue
+            dice = difficulty + gain + rng.normal(0, 0.002) + rng.normal(0, 0.008, size=patients)
+            run.write_rows(_rows(run.name, seed, dice))
+            (run.path / "profile.csv").write_text(
+                "model,mode,variant,median_ms,fps,parameters,gmacs_per_frame,device\n"
+                "gdkvm,streaming,inference,25.0,40.0,9100000,0.6,cpu\n"
+                "gdkvm,clip,eager,250.0,,,,cpu\ngdkvm,clip,inference,200.0,,,,cpu\n"
+            )
+            run.finish(validation_dice=float(dice.mean()), device="cpu")
+            trial.user_attrs["run"] = run.name
+            study.add_trial(_ended(trial, TrialState.COMPLETE, float(dice.mean())))
+    return StudyResults.collect(resolved, study, name="modules-phantom", command="echobench ablate modules")
+
+
+def _ended(trial: optuna.trial.FrozenTrial, state: TrialState, value: float | None = None) -> optuna.trial.FrozenTrial:
+    return optuna.create_trial(
+        state=state, value=value, params=trial.params, distributions=trial.distributions, user_attrs=trial.user_attrs
+    )
+
+
+def _rows(run: str, seed: int, dice: np.ndarray) -> pd.DataFrame:
+    values = {"dice": dice, "iou": dice / (2 - dice), "hd_mm": 60 * (1 - dice), "hd95_mm": 40 * (1 - dice)}
+    values["asd_mm"] = 12 * (1 - dice)
+    head = {"run": run, "model": "gdkvm", "seed": seed, "dataset": "phantom", "split": "test", "view": "4CH"}
+    rows = [
+        {
+            **head,
+            "patient": f"p{i:03d}",
+            "frame": 0,
+            "phase": "ED",
+            "structure": "lv",
+            "metric": metric,
+            "value": values[metric][i],
+        }
+        for metric in METRICS
+        for i in range(len(dice))
+    ]
+    return pd.DataFrame(rows, columns=list(ROW_COLUMNS))

@@ -1,0 +1,82 @@
+"""A finished study in four small files: every table and figure can be made from them, without data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).parent))
+from synthetic import finish, resolved_study
+
+from harness.cli.ablate import command
+from harness.errors import BenchError
+from harness.reporting.study_report import write_study
+from harness.results.study.archive import export_study, long, read_export, wide
+
+FAILED = "lkva=on,gdr=off,kpff=on"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A study of which one variant failed."""
+    return finish(resolved_study(tmp_path_factory.mktemp("runs")), unfinished=(FAILED,))
+
+
+@pytest.fixture(scope="module")
+def folder(original, tmp_path_factory):
+    place = tmp_path_factory.mktemp("export")
+    export_study(original, place)
+    return place
+
+
+def test_what_is_read_back_gives_the_same_tables_to_the_last_digit(original, folder, tmp_path):
+    write_study(original, tmp_path / "before")
+    write_study(read_export(folder), tmp_path / "after")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "before").glob("*.*")}
+    after = {path.name: path.read_bytes() for path in (tmp_path / "after").glob("*.*")}
+    assert before == after
+    assert "ablation.csv" in before
+
+
+def test_the_export_is_small_and_holds_every_case_of_the_tables(original, folder):
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000
+    cases = pd.read_csv(folder / "cases.csv")
+    runs = [run for run in original.suite.models if run.finished]
+    assert len(cases) == sum(run.rows["patient"].nunique() for run in runs)
+    first = runs[0].rows.query("metric == 'dice'").set_index("patient")["value"]
+    own = cases[cases["run"] == runs[0].record["name"]].set_index("patient")["dice"]
+    pd.testing.assert_series_equal(own, first, check_names=False)
+
+
+def test_wide_and_long_are_inverse_and_values_of_whole_views_are_left_out(original):
+    rows = original.suite.models[0].rows
+    ef = rows.iloc[[0]].assign(frame=-1, phase="", metric="ef_stated", value=60.0)
+    back = long(wide([pd.concat([rows, ef])]))
+    pd.testing.assert_frame_equal(back.reset_index(drop=True), rows, check_dtype=False)
+
+
+def test_a_study_that_is_not_finished_is_not_exported(tmp_path):
+    resolved = resolved_study(tmp_path)
+    results = finish(resolved)
+    resolved.run(resolved.cells[0], 0).stop("interrupted", "stopped by Ctrl-C")
+    halted = type(results).collect(resolved, results.study, name="x")
+    with pytest.raises(BenchError, match="is interrupted"):
+        export_study(halted, tmp_path / "out")
+
+
+def test_a_folder_without_the_files_is_refused_in_one_sentence(tmp_path):
+    with pytest.raises(BenchError, match=r"has no archive\.json"):
+        read_export(tmp_path)
+
+
+def test_the_command_reports_from_an_export(folder, tmp_path):
+    ended = CliRunner().invoke(
+        command, [str(folder), "--reports-dir", str(tmp_path)], catch_exceptions=False, standalone_mode=False
+    )
+    assert ended.return_value == 1  # a variant failed
+    assert "no LKVA" in ended.output
+    assert (tmp_path / "modules-phantom" / "ablation.tex").is_file()

@@ -1,0 +1,116 @@
+"""What a study leaves behind, from rows whose effects are known."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from synthetic import EFFECTS, finish, resolved_study
+
+from harness.reporting.figures.optuna import optuna_figures
+from harness.reporting.render.latex import to_latex
+from harness.reporting.render.text import to_csv
+from harness.reporting.sections import find_sections
+from harness.reporting.study_report import write_study
+from harness.reporting.tables.study import ablation_table, effect_tables, study_effects
+from harness.results.study.results import clip_ms
+from harness.statistics.importance import importances
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return finish(resolved_study(tmp_path_factory.mktemp("runs")))
+
+
+def test_the_ablation_table_has_check_marks_accuracy_and_cost(results):
+    table = ablation_table(results)
+    rows = {row.label: row for row in table.rows}
+    marks = {label: "".join(row.cell(name).text for name in EFFECTS) for label, row in rows.items()}
+    assert marks == {
+        "full": "✓✓✓",
+        "no KPFF": "✓✓×",
+        "no GDR": "✓×✓",
+        "no GDR, no KPFF": "✓××",
+        "no LKVA": "×··",
+    }
+    for row in rows.values():
+        assert row.cell("clip_ms").value == 200.0
+        assert row.cell("parameters_m").value == pytest.approx(9.1)
+        assert row.cell("dice").has_interval
+    assert rows["no LKVA"].cell("dice").dagger
+    assert not rows["full"].cell("dice").dagger
+
+
+def test_effects_of_the_table_are_those_put_in(results):
+    dice = results.measures[0]
+    found = {effect.name: effect for effect in study_effects(results, dice) if effect.kind == "main"}
+    assert found["GDR"].point == pytest.approx(100 * EFFECTS["gdr"], abs=0.35)
+    assert found["KPFF"].point == pytest.approx(100 * EFFECTS["kpff"], abs=0.35)
+    expected = 100 * (EFFECTS["lkva"] + (EFFECTS["gdr"] + EFFECTS["kpff"]) / 2)
+    assert found["LKVA"].point == pytest.approx(expected, abs=0.5)
+
+
+def test_distance_effects_have_the_opposite_sign(results):
+    table = next(table for table in effect_tables(results) if table.name == "effects_hd95")
+    full_minus_none = next(row for row in table.rows if row.label == "no LKVA" and row.group.startswith("full"))
+    assert full_minus_none.cell("effect").value < 0
+
+
+def test_every_file_of_the_report_is_written(results, tmp_path):
+    written = {path.relative_to(tmp_path).as_posix() for path in write_study(results, tmp_path)}
+    tables = {"ablation", "effects_dice", "effects_iou", "effects_hd95", "effects_asd", "importance"}
+    assert {f"{name}.{kind}" for name in tables for kind in ("md", "csv", "tex")} <= written
+    figures = ("effects", "interactions", "history", "optuna_history", "optuna_importances", "optuna_slice")
+    assert {f"figures/{name}.{k}" for name in figures for k in ("pdf", "png")} <= written
+    assert all((tmp_path / name).stat().st_size > 0 for name in written)
+
+
+def test_a_suites_report_of_the_same_dataset_takes_the_study_up(results, tmp_path):
+    write_study(results, tmp_path / "modules-phantom")
+    (section,) = find_sections(tmp_path / "phantom-small", "phantom")
+    assert section.title == "Ablation study: modules-phantom"
+    assert [table.name for table in section.tables][:2] == ["ablation", "effects_dice"]
+    assert dict(section.figures)["effects"].startswith("Effects on test Dice")
+    assert find_sections(tmp_path / "camus-small", "camus") == []
+
+
+def test_latex_prints_check_marks_without_a_package(results):
+    text = to_latex(ablation_table(results))
+    assert r"\surd" in text
+    assert "?" not in text
+
+
+def test_csv_of_the_table_holds_full_precision(results):
+    rows = list(csv.DictReader(io.StringIO(to_csv(ablation_table(results)))))
+    scores = results.scores(results.measures[0])[results.cells[0].key]
+    assert float(rows[0]["dice"]) == pytest.approx(scores.to_numpy().mean(), abs=1e-9)
+
+
+def test_a_failed_variant_stays_in_the_table_with_its_reason(tmp_path):
+    key = "lkva=on,gdr=off,kpff=on"
+    table = ablation_table(finish(resolved_study(tmp_path), unfinished=(key,)))
+    (row,) = (row for row in table.rows if row.label == "no GDR")
+    assert row.cell("dice").value != row.cell("dice").value
+    assert any("no GDR" in note and "loss is not finite" in note for note in table.notes)
+
+
+def test_a_clip_without_profile_has_no_time():
+    assert clip_ms(None) != clip_ms(None)
+
+
+def test_trials_that_are_all_alike_have_no_importance_and_no_plot_of_it():
+    study = optuna.create_study(direction="maximize")
+    levels = optuna.distributions.CategoricalDistribution(["on", "off"])
+    for level in ("on", "off", "on", "off"):
+        study.add_trial(optuna.create_trial(params={"a": level}, distributions={"a": levels}, value=0.5))
+    figures = {name: figure for name, figure, _ in optuna_figures(study, {"a": "A"})}
+    assert list(figures) == ["optuna_history", "optuna_slice"]
+    for figure in figures.values():  # drawing is where a study of one parameter used to fail
+        figure.canvas.draw()
+    assert importances(study)[["variance", "fanova"]].isna().to_numpy().all()
