@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gdkvm.blocks import sine_position_code
 from gdkvm.packed import PackedAttentionBlock
-from gdkvm.transformer import TIE, Attention, QueryBlock, QueryTransformer
+from gdkvm.transformer import Attention, QueryBlock, QueryTransformer
 from harness.modeling.aggregation import soft_aggregate
 from harness.modeling.packed_layers import PackedConv, PackedLinear, Unhooked
 
@@ -224,10 +224,10 @@ class PackedQueryTransformer(Unhooked):
 def foreground(logits: Tensor) -> Tensor:
     """Which pixels belong to each object: bool [B * N, P] from object logits [B, N, P].
 
-    As ``QueryTransformer`` decides it: no class has a higher aggregated logit, ties (within ``TIE``) included. One
+    As ``QueryTransformer`` decides it: no class has a higher aggregated logit. One
     object has the background's logit with the sign changed.
     """
     if logits.shape[1] == 1:
-        return (logits >= -TIE / 2).flatten(0, 1)
+        return (logits >= 0).flatten(0, 1)
     classes = soft_aggregate(torch.sigmoid(logits).unsqueeze(-1)).squeeze(-1)
-    return (classes[:, 1:] >= classes.amax(1, keepdim=True) - TIE).flatten(0, 1)
+    return (classes[:, 1:] >= classes.amax(1, keepdim=True)).flatten(0, 1)

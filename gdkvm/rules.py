@@ -1,7 +1,7 @@
 """Update rules of the memory: small classes chosen by name.
 
 Each takes the state of the last frame, the key, the value and the pixel feature of the current frame and returns
-the new state; ``gdkvm/naive.py`` holds a float64 reference of every one of them. The state is float32 and of a size
+the new state; ``tests/oracles/naive_rules.py`` holds a float64 reference of every one of them. The state is float32 and of a size
 that does not depend on the number of frames.
 """
 

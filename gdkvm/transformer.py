@@ -9,9 +9,6 @@ from torch import Tensor, nn
 from gdkvm.blocks import ChannelAttentionBlock, sine_position_code
 from harness.modeling.aggregation import soft_aggregate
 
-TIE = 4e-7
-"""Difference of logits (a few units in the last place) below which two classes count as equal."""
-
 
 class Attention(nn.Module):
     """Multi-head attention with joint projection weights."""
@@ -121,11 +118,12 @@ class QueryTransformer(nn.Module):
     def _foreground(self, class_logits: Tensor) -> Tensor:
         """Which pixels belong to each object: bool [B * N, h * w], from class logits [B, N + 1, h, w].
 
-        An object owns a pixel if no class has a higher logit. Without a first mask all objects start out equal, so
-        ties are common; the tolerance ``TIE`` keeps rounding from deciding them.
+        A pixel belongs to an object if no class has a higher logit there.
         """
+        # >= as published, so that a tie gives the pixel to every object that shares it. Two objects without a first
+        # mask are equal at first, and then rounding breaks the ties: another processor may break them another way.
         highest = class_logits.amax(1, keepdim=True)
-        return (class_logits[:, 1:] >= highest - TIE).flatten(0, 1).flatten(1)
+        return (class_logits[:, 1:] >= highest).flatten(0, 1).flatten(1)
 
     def _allowed(self, foreground: Tensor) -> Tensor:
         """Which pixels each query may read: bool [B * N, queries, h * w], never an empty row."""

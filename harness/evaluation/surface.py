@@ -2,8 +2,8 @@
 
 Semantics of the echocardiography reference metrics v1.1 (wangrui2025/awesome-echocardiography): the surface is
 the mask minus its 4-connected erosion, pixels on the image border included; HD95 is the larger of the two
-directed 95th percentiles; ASD is the mean of the pooled directed distances. ``surface_naive.py`` says the same
-slowly and a test holds both together.
+directed 95th percentiles; ASD is the mean of the pooled directed distances. ``tests/oracles/naive_surface.py``
+says the same slowly and a test holds both together.
 
 The fast path crops to the union of both masks, reads the surface off by slicing, and compares surface pixels
 only: all pairs where there are few, a KD-tree where there are many.

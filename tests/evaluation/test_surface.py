@@ -10,11 +10,11 @@ from drawn_masks import blob
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from naive_surface import naive_surface, naive_surface_metrics
 from scipy import ndimage
 
 from harness.evaluation import surface
 from harness.evaluation.surface import directed_distances, surface_metrics, surface_pixels
-from harness.evaluation.surface_naive import naive_surface, naive_surface_metrics
 
 spacings = st.tuples(*[st.floats(0.05, 4.0, allow_nan=False)] * 2)
 

@@ -11,11 +11,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from gdkvm_golden import Recording, load_recording
 
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+
 
 @pytest.fixture(scope="session")
-def recordings(shared: Path) -> dict[str, Recording]:
+def recordings() -> dict[str, Recording]:
     """Both recordings of the published code."""
-    folder = shared / "golden"
-    if not folder.is_dir():
-        pytest.skip("no golden recordings in the shared folder")
-    return {name: load_recording(folder, name) for name in "ab"}
+    return {name: load_recording(GOLDEN, name) for name in "ab"}

@@ -1,13 +1,11 @@
 """GDKVM computes the published function: recorded keys, states and logits of the published code.
 
-Two facts about the recordings matter. In file b no mask is given, so both objects are equal until rounding tells
-them apart: the published code's attention masks compare their equal logits with >=, and in each variant the
-recording holds exactly one pixel of one object where rounding decided such a tie. ``TIES`` breaks that tie as
-recorded; everything after it agrees. No order of operations does so by itself: with the tolerance ``TIE`` at zero,
-the same network breaks its first tie elsewhere under oneDNN's convolutions (frame 1, stage 0, the recorded pixel) than
-under torch's own (frame 0, stage 2, its neighbour), because they round two equal items of a batch differently. In file a the released arithmetic is chaotic (its state grows to 1e5): in its
-last two frames a change of the input by one part in a million moves the logits by more than the tolerance, so
-there only the states can be compared.
+Two facts about the recordings in ``tests/golden`` matter. In file b no mask is given, so both objects are equal until
+rounding tells them apart: the published code's attention masks compare their equal logits with >=, and no processor
+breaks such a tie as the recording's did. Up to the first tie that matters file b is compared, with ties decided for
+both objects (``ties_count_as_equal``); what comes after it is not kept. In file a the released arithmetic is chaotic
+(its state grows to 1e5): in its last two frames a change of the input by one part in a million moves the logits by
+more than the tolerance, so there only the states can be compared.
 """
 
 from __future__ import annotations
@@ -24,8 +22,8 @@ from gdkvm.released import load_published, published_build
 from gdkvm.transformer import QueryTransformer
 
 TOLERANCE = 1e-3
-TIES = {("b", "corrected"): (1, 2, 1, 30), ("b", "released"): (3, 2, 0, 30)}
-"""Frame, stage, object and pixel of the one tie that rounding broke in the recording."""
+TIE = 4e-7
+"""Difference of logits (a few units in the last place) that rounding alone can make between two equal objects."""
 CHAOTIC = {("a", "released"): {3, 4}}
 CASES = [(name, variant) for name in "ab" for variant in ("corrected", "released")]
 
@@ -46,22 +44,14 @@ def build(recording: Recording, variant: str) -> GDKVM:
     return model.eval()
 
 
-def break_tie(monkeypatch: pytest.MonkeyPatch, tie: tuple[int, int, int, int]) -> list[float]:
-    """Give one pixel of one object to the background; return (later) the gap by which it was a tie."""
-    original = QueryTransformer._foreground
-    frame, stage, index, pixel = tie
-    calls, gaps = iter(range(10_000)), []
+def ties_count_as_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a pixel belong to every object whose logit is within rounding of the highest, in the test alone."""
 
-    def patched(self: QueryTransformer, class_logits: Tensor) -> Tensor:
-        foreground = original(self, class_logits)
-        if next(calls) == 3 * frame + stage:
-            best = class_logits.flatten(2)[0, :, pixel].sort().values
-            gaps.append(float(best[-1] - best[-2]))
-            foreground[index, pixel] = ~foreground[index, pixel]
-        return foreground
+    def foreground(self: QueryTransformer, class_logits: Tensor) -> Tensor:
+        highest = class_logits.amax(1, keepdim=True)
+        return (class_logits[:, 1:] >= highest - TIE).flatten(0, 1).flatten(1)
 
-    monkeypatch.setattr(QueryTransformer, "_foreground", patched)
-    return gaps
+    monkeypatch.setattr(QueryTransformer, "_foreground", foreground)
 
 
 def run(model: GDKVM, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,9 +82,9 @@ def test_states_and_logits_equal_the_recorded_ones(
     recordings: dict[str, Recording], monkeypatch: pytest.MonkeyPatch, name: str, variant: str
 ) -> None:
     recording = recordings[name]
-    gaps = break_tie(monkeypatch, TIES[name, variant]) if (name, variant) in TIES else []
+    if recording.objects > 1:
+        ties_count_as_equal(monkeypatch)
     logits, states = run(build(recording, variant), recording.frames)
-    assert all(gap < 1e-6 for gap in gaps)
 
     wanted = recording.state_before[variant]
     for t, state in enumerate(wanted):
@@ -111,8 +101,11 @@ def test_frames_left_out_are_those_where_the_released_arithmetic_is_chaotic(reco
     assert set(torch.nonzero(moved > 2 * TOLERANCE).flatten().tolist()) == CHAOTIC["a", "released"], moved
 
 
-def test_before_any_tie_is_decided_both_objects_are_equal(recordings: dict[str, Recording]) -> None:
+def test_before_any_tie_is_decided_both_objects_are_equal(
+    recordings: dict[str, Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
     recording = recordings["b"]
-    logits, _ = run(build(recording, "corrected"), recording.frames[:, :2])
+    ties_count_as_equal(monkeypatch)
+    logits, _ = run(build(recording, "corrected"), recording.frames)
     assert (logits[:, 1] - logits[:, 2]).abs().max() < 1e-4
     assert (recording.logits["corrected"][0, 1] - recording.logits["corrected"][0, 2]).abs().max() == 0

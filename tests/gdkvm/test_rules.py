@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import naive_rules as naive
 import pytest
 import torch
 from torch import Tensor
 
-from gdkvm import naive
 from gdkvm.extra_rules import LivosRule, OrthogonalRule, chunked_delta, newton_schulz
 from gdkvm.memory import associate, gated_step, memory_key, spread, unit_key
 from gdkvm.rule_registry import ALIASES, RULES, build_rule, list_rules

@@ -1,4 +1,4 @@
-"""The surface metrics written as their definition reads: slow, obvious, and what ``surface.py`` is held to."""
+"""The surface metrics written as their definition reads: slow, obvious, and what ``harness/evaluation/surface.py`` is held to."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def naive_percentile(values: list[float], percent: float) -> float:
 def naive_surface_metrics(
     prediction: ArrayLike, reference: ArrayLike, spacing: tuple[float, float] = (1.0, 1.0)
 ) -> dict[str, float]:
-    """``hd``, ``hd95``, ``asd``, ``hd95_pooled`` of masks [H, W] with the empty-mask policy of ``surface.py``."""
+    """``hd``, ``hd95``, ``asd``, ``hd95_pooled`` of masks [H, W] with the empty-mask policy of ``harness/evaluation/surface.py``."""
     p, g = np.asarray(prediction).astype(bool), np.asarray(reference).astype(bool)
     names = ("hd", "hd95", "asd", "hd95_pooled")
     if not p.any() and not g.any():
