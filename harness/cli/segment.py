@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +66,7 @@ def command(
 
     Example: echobench segment loop.dcm --run unet-small --overlay gif
     """
+    from harness.jobs import Progress
     from harness.segment import Region, find_trained, open_source, segment, with_stated
     from harness.training.precision import resolve_device
 
@@ -83,28 +82,9 @@ def command(
     trained = find_trained(run, results_dir, checkpoint)
     folder = out or Path("segmented") / clip.name.split(".")[0]
     total = source.count if max_frames is None else min(max_frames, source.count or max_frames)
-    with _bar(total, progress) as tick:
-        outcome = segment(source, trained, folder, overlay=overlay, device=place, tick=tick)
+    with Progress("segmenting", total, shown=progress, unit="frames") as bar:
+        outcome = segment(source, trained, folder, overlay=overlay, device=place, tick=bar.advance)
     _print(outcome, trained.name)
-
-
-@contextmanager
-def _bar(total: int | None, shown: bool) -> Iterator[Callable[[], None]]:
-    """A progress bar with rate and time left on stderr; yields what advances it by one frame."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("segmenting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda: bar.advance(task)
 
 
 def _print(outcome: Outcome, run: str) -> None:

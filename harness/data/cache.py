@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from harness.clip import Case, Clip
 from harness.data.dataset import SPLITS, EchoDataset
-from harness.data.parallel import map_ordered
 from harness.data.prepared import FORMAT, FRAMES, MANIFEST, MASKS, NATIVE, ClipRecord, PreparedCache
 from harness.data.prepared import PreparedClip as PreparedClip
 from harness.data.prepared import PreparedSplit as PreparedSplit
 from harness.data.resample import resize_frames, resize_masks
 from harness.errors import DataError
 from harness.files import canonical_hash, write_json
+from harness.jobs import map_ordered
 
 RESAMPLING = "frames: area when shrinking, linear when growing; masks: label that covers most"
 
@@ -86,7 +86,7 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
     try:
         job = functools.partial(prepare_clip, dataset, image_size=header["image_size"])
         label = f"preparing {dataset.name} at {header['image_size']} px"
-        with contextlib.closing(map_ordered(job, cases, workers=workers, progress=progress, label=label)) as clips:
+        with contextlib.closing(map_ordered(job, cases, workers=workers, progress=progress, label=label, worth=32)) as clips:
             content = _write_clips(folder, clips)
         write_json(folder / MANIFEST, {**header, **content})
         os.chmod(folder, 0o755)

@@ -11,8 +11,8 @@ import numpy as np
 
 from harness.clip import LABELS, Case, Clip
 from harness.data.dataset import SPLITS, EchoDataset, Finding, Level, shorten
-from harness.data.parallel import map_ordered
 from harness.errors import DataError
+from harness.jobs import map_ordered
 
 
 @dataclass(kw_only=True, slots=True)
@@ -35,7 +35,8 @@ def inspect_pixels(dataset: EchoDataset, *, workers: int | None = None, progress
     """Load every case of every split and collect errors, statistics, duplicates and leakage."""
     cases = [case for split in SPLITS for case in dataset.cases(split)]
     job = functools.partial(inspect_clip, dataset)
-    reports = list(map_ordered(job, cases, workers=workers, progress=progress, label=f"checking {dataset.name}"))
+    label = f"checking {dataset.name}"
+    reports = list(map_ordered(job, cases, workers=workers, progress=progress, label=label, worth=32))
     readable = [report for report in reports if report.error is None]
     return [
         *_unreadable(reports),

@@ -7,15 +7,14 @@ from typing import Any
 
 import pandas as pd
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from harness.data.prepared import PreparedClip, PreparedSplit
 from harness.evaluation.casework import Row
+from harness.evaluation.measuring import Measuring, default_workers
 from harness.evaluation.metrics import DEFAULT_METRICS, metric_functions
 from harness.evaluation.prediction import FirstFrame, Predict, Resolution, Transform, predict_clip
 from harness.evaluation.volumes import Patient, patient_rows
-from harness.evaluation.workers import Measuring, default_workers
+from harness.jobs import Progress
 from harness.store.runs import ROW_COLUMNS
 
 
@@ -52,7 +51,7 @@ def evaluate(
             temporal metrics.
         resolution: ``native``, or ``model`` with the spacing rescaled per axis.
         transform: changes the frames [T, 1, S, S] of a clip before the model sees them; masks stay as they are.
-        progress: show a bar on stderr.
+        progress: show how far it is, on stderr.
 
     Returns:
         Columns ``ROW_COLUMNS``: segmentation rows in the order of the cases, then clinical rows by patient.
@@ -65,8 +64,12 @@ def evaluate(
     count = default_workers(len(split)) if workers is None else workers
     patients: dict[str, Patient] = {}
     rows: list[Row] = []
-    with Measuring(count) as measuring, _bar(progress) as bar, torch.inference_mode():
-        task = bar.add_task("evaluate", total=len(split))
+    label = f"evaluating {run_columns['model']}, seed {run_columns['seed']}"
+    with (
+        Measuring(count) as measuring,
+        Progress(label, len(split), shown=progress, unit="clips") as bar,
+        torch.inference_mode(),
+    ):
         for index in range(len(split)):
             clip = split.clip(index)
             work = predict_clip(
@@ -82,7 +85,7 @@ def evaluate(
                 functions=functions,
             )
             measuring.submit(work)
-            bar.advance(task)
+            bar.advance()
         for index, outcome in enumerate(measuring.outcomes()):
             rows += outcome.rows
             if outcome.profiles:
@@ -107,15 +110,3 @@ def _note(patients: dict[str, Patient], clip: PreparedClip, run_columns: Mapping
         patient.stated_ef = clip.ef_percent
     patient.metric_units &= clip.spacing_mm is not None
     return patient
-
-
-def _bar(progress: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not progress,
-        transient=True,
-    )

@@ -1,25 +1,20 @@
-"""Generating a phantom root: in parallel, with a progress bar, all or nothing."""
+"""Generating a phantom root: in parallel, all or nothing."""
 
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
+import functools
 import os
 import shutil
-import signal
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from threadpoolctl import threadpool_limits
 
 from harness.errors import BenchError, DataError
 from harness.files import read_json, write_json
+from harness.jobs import map_ordered
 from harness.phantom.layout import write_patient, write_splits
 from harness.phantom.parameters import PhantomParameters
 
@@ -45,8 +40,8 @@ def generate(
         patients: numbers of training, validation and testing patients.
         seed: with the patient's index it decides every pixel; ``workers`` decides nothing but the time.
         pixel_mm: pixel size in mm.
-        workers: processes; None for one per available core.
-        progress: show a progress bar with the remaining time on stderr.
+        workers: processes; None for one per available core (at most eight).
+        progress: show how far it is and the time left, on stderr.
 
     Raises:
         ConfigError: impossible parameters.
@@ -60,7 +55,7 @@ def generate(
     root.parent.mkdir(parents=True, exist_ok=True)
     growing = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".partial", dir=root.parent))
     try:
-        _fill(growing, parameters, workers or _cores(), progress)
+        _fill(growing, parameters, workers, progress)
         growing.chmod(0o755)
         _publish(growing, root, parameters)
     except OSError as error:
@@ -107,48 +102,14 @@ def _publish(growing: Path, root: Path, parameters: PhantomParameters) -> None:
             raise
 
 
-def _fill(folder: Path, parameters: PhantomParameters, workers: int, progress: bool) -> None:
-    count = sum(parameters.patients)
-    truths: list[dict[str, Any]] = []
-    with _bar(count, progress) as advance:
-        for truth in _truths(folder, parameters, min(workers, count)):
-            truths.append(truth)
-            advance()
-    write_splits(folder, parameters)
-    truths.sort(key=lambda truth: truth["id"])
-    write_json(folder / MANIFEST, {"parameters": parameters.manifest(), "patients": truths})
-
-
-def _truths(folder: Path, parameters: PhantomParameters, workers: int) -> Iterator[dict[str, Any]]:
+def _fill(folder: Path, parameters: PhantomParameters, workers: int | None, progress: bool) -> None:
+    write = functools.partial(write_patient, folder, parameters)
     indices = range(sum(parameters.patients))
-    if workers == 1:
-        with threadpool_limits(1):
-            yield from (write_patient(folder, parameters, index) for index in indices)
-        return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
-    try:
-        for job in as_completed([pool.submit(write_patient, folder, parameters, index) for index in indices]):
-            yield job.result()
-    except BrokenProcessPool as error:
-        raise BenchError(
-            "A process that generated the phantom was killed (out of memory?); use fewer workers."
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threadpool_limits(1)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def _bar(total: int, shown: bool) -> Iterator[Any]:
-    columns = (TextColumn("phantom"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task("phantom", total=total)
-        yield lambda: bar.advance(task)
+    with threadpool_limits(1):  # a product over several threads adds in another order: the pixels would depend on it
+        written = map_ordered(
+            write, indices, workers=workers, progress=progress, label="generating the phantom", worth=8
+        )
+        with contextlib.closing(written) as truths:
+            records = sorted(truths, key=lambda truth: truth["id"])
+    write_splits(folder, parameters)
+    write_json(folder / MANIFEST, {"parameters": parameters.manifest(), "patients": records})

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.hooks import Hook
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from harness.files import write_text
+from harness.jobs import Progress
 
 if TYPE_CHECKING:
     from harness.training.runner import BenchRunner
@@ -98,37 +96,33 @@ class LogHook(Hook):
 
 
 class ProgressHook(Hook):
-    """A bar with loss, best score and remaining time on the terminal; silent where there is none."""
+    """Loss, best score and remaining time: a bar, or a line every half minute where there is no terminal."""
 
     priority = "LOW"
 
-    def __init__(self, label: str, *, every: int = 5) -> None:
-        self.label, self.every = label, every
-        self.bar: Progress | None = None
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.progress: Progress | None = None
 
     def before_train(self, runner: BenchRunner) -> None:
-        """Start the bar at the resumed iteration."""
-        if not sys.stderr.isatty():
-            return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self.bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
-        self.task = self.bar.add_task(self.label, total=runner.job.recipe.iterations, completed=runner.state.iteration)
-        self.bar.start()
+        """Start at the resumed iteration."""
+        total, done = runner.job.recipe.iterations, runner.state.iteration
+        self.progress = Progress(f"training {self.label}", total, done=done, unit="iterations").__enter__()
 
     def after_train_iter(
         self, runner: BenchRunner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Advance; the loss is read from the device only now and then."""
-        if self.bar is None or (batch_idx + 1) % self.every:
-            return
-        loss = (outputs or {})["loss"].item()
-        text = f"{self.label} loss {loss:.3f}"
-        best = runner.state.best_score
-        text += "" if best is None else f" val Dice {best:.3f}"
-        self.bar.update(self.task, completed=batch_idx + 1, description=text)
+        """Advance; the loss is read from the device only when something is shown."""
+
+        def text() -> str:
+            best = runner.state.best_score
+            return f"loss {(outputs or {})['loss'].item():.3f}" + ("" if best is None else f", val Dice {best:.3f}")
+
+        if self.progress is not None:
+            self.progress.at(batch_idx + 1, text)
 
     def after_train(self, runner: BenchRunner) -> None:
         """Take the bar down, also after an error."""
-        if self.bar is not None:
-            self.bar.update(self.task, completed=runner.state.iteration)
-            self.bar.stop()
+        if self.progress is not None:
+            self.progress.done = runner.state.iteration
+            self.progress.__exit__(None, None, None)

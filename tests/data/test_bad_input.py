@@ -14,8 +14,9 @@ import nibabel
 import numpy as np
 import pytest
 
+from harness.clip import Case, Clip
 from harness.data import Camus, EchoDataset, Phantom, prepare
-from harness.errors import DataError
+from harness.errors import BenchError, DataError
 
 IMAGE = "database_nifti/patient0001/patient0001_4CH_ED.nii.gz"
 MASK = "database_nifti/patient0001/patient0001_4CH_ED_gt.nii.gz"
@@ -198,10 +199,14 @@ def test_a_damaged_file_stops_preparing_and_leaves_nothing(camus_root: Path, tmp
     assert list((tmp_path / "c").iterdir()) == []
 
 
-def test_a_dead_worker_is_one_sentence(camus_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Camus, "load", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(DataError, match="worker process died"):
-        prepare(Camus(camus_root), image_size=32, cache_root=tmp_path / "c", workers=2, progress=False)
+def test_a_dead_worker_is_one_sentence(camus_root: Path, tmp_path: Path) -> None:
+    class Deadly(Camus):  # local, so that it travels to the workers by value
+        def load(self, case: Case) -> Clip:
+            os.kill(os.getpid(), signal.SIGKILL)
+            return super().load(case)
+
+    with pytest.raises(BenchError, match="was ended by SIGKILL"):
+        prepare(Deadly(camus_root), image_size=32, cache_root=tmp_path / "c", workers=2, progress=False)
     assert list((tmp_path / "c").iterdir()) == []
 
 
@@ -213,14 +218,22 @@ def test_a_cache_place_that_is_a_file_is_one_sentence(camus_root: Path, tmp_path
 
 _SLOW_PREPARE = """
 import os, sys, time
-from harness.data import camus
-load = camus.Camus.load
-def slow(self, case):
-    os.write(1, b"loading" + bytes([10]))
-    time.sleep(0.5)
-    return load(self, case)
-camus.Camus.load = slow
+from pathlib import Path
 from harness.cli import main
+from harness.data import camus, cache
+from harness.jobs import map_ordered
+
+class Slow(camus.Camus):  # of this script, so that workers get it by value
+    def load(self, case):
+        os.write(1, b"loading" + bytes([10]))
+        time.sleep(0.5)
+        return super().load(case)
+
+def with_workers(*arguments, **options):
+    return map_ordered(*arguments, **{**options, "workers": 2})
+
+camus.DATASETS.register_module(name="Camus", module=Slow, force=True)
+cache.map_ordered = with_workers
 main(["data", "prepare", "--dataset", "camus", "--root", sys.argv[1], "--image-size", "32", "--data-dir", sys.argv[2]])
 """
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing as mp
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
-
-import torch
 
 from harness.data import PreparedCache
 from harness.experiments.sweep.sweep import SweepOptions, sweep_run
+from harness.jobs import Pool
 from harness.store.runs import Run
 
 
@@ -20,17 +18,15 @@ def sweep_in_parallel(
     """Sweep each run on its prepared folder; yields runs with their number of conditions computed, as they finish.
 
     The first error ends the sweep; what is finished is kept.
+
+    Raises:
+        BenchError: a process was killed, or a run cannot be swept.
     """
-    method = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=mp.get_context(method)) as pool:
+    with Pool(min(workers, len(jobs)), work="the sweep") as pool:
         futures = {pool.submit(_sweep, run, folder, options): run for run, folder in jobs}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        for future in as_completed(futures):
+            yield futures[future], pool.result(future)
 
 
 def _sweep(run: Run, folder: Path, options: SweepOptions) -> int:
-    torch.set_num_threads(1)
     return sweep_run(run, PreparedCache.open(folder), options)
