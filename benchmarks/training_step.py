@@ -30,7 +30,8 @@ from harness import config
 from harness.allocator import keep_freed_memory
 from harness.clip import Case, Clip
 from harness.data import PreparedCache, prepare
-from harness.data.dataset import EchoDataset, Finding
+from harness.data.dataset import EchoDataset
+from harness.data.findings import Finding
 from harness.data.sampling import ClipDataset, IterationBatches, collate
 from harness.training import Recipe, TrainingJob, engine, train
 from harness.training.loaders import augmentation

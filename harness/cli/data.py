@@ -11,7 +11,7 @@ from rich.table import Table
 
 from harness import config
 from harness.cli._options import CommaList, data_options
-from harness.data import EchoDataset, Finding, PreparedCache, pack, unpack
+from harness.data import EchoDataset, Finding, PreparedCache, inspection, pack, unpack
 from harness.data.prepared import MANIFEST
 from harness.data.recognise import recognise
 from harness.errors import ConfigError, DataError
@@ -57,7 +57,7 @@ def check(root: Path, fast: bool, workers: int | None, dataset: str | None, **ch
         _describe(cache)
         return 0
     opened = _open_for_check(dataset or recognise(root), root, choices)
-    findings = opened.layout() if fast else opened.findings(workers=workers, progress=True)
+    findings = opened.layout() if fast else inspection.check(opened, workers=workers, progress=True)
     _print(opened, findings)
     return 1 if any(finding.level == "error" for finding in findings) else 0
 

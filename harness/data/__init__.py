@@ -1,12 +1,14 @@
 """Datasets, their prepared caches, and training clips made from these."""
 
+from harness.data.archive import pack, unpack
 from harness.data.cache import PreparedCache, PreparedClip, PreparedSplit, prepare
 from harness.data.camus import Camus, Phantom
 from harness.data.camus_mhd import CamusMhd
-from harness.data.dataset import EchoDataset, Finding
+from harness.data.dataset import EchoDataset
 from harness.data.echonet import EchoNet
+from harness.data.findings import Finding
+from harness.data.inspection import check
 from harness.data.sampling import ClipDataset, IterationBatches, make_loader, resample_indices
-from harness.data.travel import pack, unpack
 
 __all__ = [
     "Camus",
@@ -20,6 +22,7 @@ __all__ = [
     "PreparedCache",
     "PreparedClip",
     "PreparedSplit",
+    "check",
     "make_loader",
     "pack",
     "prepare",

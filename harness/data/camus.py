@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from harness.clip import Case, Clip
 from harness.data.camus_cfg import CamusInfo, read_info
 from harness.data.camus_layout import CamusIndex, Gaps, find_gaps, index_root, refusal
-from harness.data.dataset import SPLITS, EchoDataset, Finding, shorten
+from harness.data.dataset import SPLITS, EchoDataset
+from harness.data.findings import Finding, shorten
 from harness.data.nifti import Volume, read_frames, read_labels
 from harness.data.order import order_half_sequence, order_stills
 from harness.data.splits import find_split_folder, read_split_lists

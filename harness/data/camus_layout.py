@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.dataset import shorten
+from harness.data.findings import shorten
 from harness.errors import DataError
 
 PATIENT = re.compile(r"patient\d{4}")

@@ -5,29 +5,18 @@ from __future__ import annotations
 import os
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from harness.clip import LABELS, Case, Clip
+from harness.data.findings import Finding
 from harness.errors import DataError, unknown
 from harness.files import canonical_hash
 
 SPLITS = ("train", "val", "test")
 CLIP_KINDS = ("ed_es", "half")
-Level = Literal["error", "warning", "note"]
 _BLOCKS, _BLOCK = 16, 256
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One line of a root's check: what was looked at, how bad it is, and how many items it concerns."""
-
-    level: Level
-    check: str
-    message: str
-    count: int = 1
 
 
 class EchoDataset(ABC):
@@ -107,7 +96,7 @@ class EchoDataset(ABC):
     def verify(self) -> None:
         """Return when the root holds what the options ask for.
 
-        Reads names only; the pixels are checked while they are loaded and, all at once, by ``findings``.
+        Reads names only; the pixels are checked while they are loaded and, all at once, by ``inspection.check``.
 
         Raises:
             DataError: the first thing that is wrong, in one sentence.
@@ -115,15 +104,6 @@ class EchoDataset(ABC):
         for finding in self.layout():
             if finding.level == "error":
                 raise DataError(finding.message)
-
-    def findings(self, *, workers: int | None = None, progress: bool = False) -> list[Finding]:
-        """Everything that can be said about the root: ``layout`` first, then every clip is read and examined."""
-        from harness.data.inspection import inspect_pixels
-
-        found = self.layout()
-        if any(finding.level == "error" for finding in found):
-            return found
-        return found + inspect_pixels(self, workers=workers, progress=progress)
 
     def available(self) -> dict[str, Any]:
         """The options (``views``, ``clip``) that would have to change for this root to serve them; empty when none."""
@@ -172,10 +152,3 @@ def _identity(path: Path) -> tuple[int, int]:
             return size, checksum
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); restore the file or its permissions.") from error
-
-
-def shorten(names: Iterable[str], limit: int = 3) -> str:
-    """``"a, b, c and 4 more"``: a few names of a list, for a sentence."""
-    items = list(names)
-    shown = ", ".join(items[:limit])
-    return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clip import Case, Clip
-from harness.data.dataset import SPLITS, EchoDataset, Finding, shorten
+from harness.data.dataset import SPLITS, EchoDataset
+from harness.data.findings import Finding, shorten
 from harness.data.echonet_tables import (
     TRACINGS_WITHOUT_VIDEO,
     WITHOUT_TRACINGS,

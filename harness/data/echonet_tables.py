@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.data.dataset import shorten
+from harness.data.findings import shorten
 from harness.data.polygon import fill_polygon
 from harness.errors import DataError
 

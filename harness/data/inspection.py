@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.clip import LABELS, Case, Clip
-from harness.data.dataset import SPLITS, EchoDataset, Finding, Level, shorten
+from harness.data.dataset import SPLITS, EchoDataset
+from harness.data.findings import Finding, Level, shorten
 from harness.errors import DataError
 from harness.jobs import map_ordered
 
@@ -29,6 +30,24 @@ class ClipReport:
     lv_areas: tuple[int, int] | None = None
     hashes: tuple[str, ...] = ()
     findings: list[Finding] = field(default_factory=list)
+
+
+def check(dataset: EchoDataset, *, workers: int | None = None, progress: bool = False) -> list[Finding]:
+    """Everything that can be said about a dataset's root: its layout first, then every clip is read and examined.
+
+    Args:
+        dataset: the opened dataset.
+        workers: processes that read clips; None uses every core.
+        progress: show a bar.
+
+    Returns:
+        Findings in the order of the checks. With an error in the layout only the layout is reported: clips that
+        cannot be listed cannot be read either.
+    """
+    findings = dataset.layout()
+    if any(finding.level == "error" for finding in findings):
+        return findings
+    return findings + inspect_pixels(dataset, workers=workers, progress=progress)
 
 
 def inspect_pixels(dataset: EchoDataset, *, workers: int | None = None, progress: bool = False) -> list[Finding]:

@@ -6,7 +6,8 @@ from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
-from harness.data.dataset import SPLITS, shorten
+from harness.data.dataset import SPLITS
+from harness.data.findings import shorten
 from harness.errors import DataError
 
 FILES = {"train": "subgroup_training.txt", "val": "subgroup_validation.txt", "test": "subgroup_testing.txt"}

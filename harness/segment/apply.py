@@ -16,11 +16,11 @@ from harness.clip import LABELS
 from harness.errors import DataError
 from harness.files import write_json, write_text
 from harness.segment.curve import plot_areas
+from harness.segment.frames import Frame, FrameSource
 from harness.segment.nifti import write_masks
 from harness.segment.outcome import Outcome, notes_of, summary_json
 from harness.segment.overlay import Kind, Write, draw_overlay, overlay_writer
 from harness.segment.readout import Estimate, Phases, area_table, estimate_ef, find_phases, pixel_counts
-from harness.segment.source import Frame, FrameSource
 from harness.segment.spool import MaskSpool
 from harness.segment.stream import label_stream
 from harness.segment.trained import Trained

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError, DataError
-from harness.segment.source import Frame, FrameSource, Region
+from harness.segment.frames import Frame, FrameSource, Region
 
 _CENTIMETRES = 3
 _TWO_D, _TISSUE = 1, 1

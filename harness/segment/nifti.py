@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError
 from harness.files import atomic_file
-from harness.segment.source import Frame, FrameSource
+from harness.segment.frames import Frame, FrameSource
 
 _UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError)
 _LARGEST_NIFTI1 = 32767

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.segment.frames import FrameSource
 from harness.segment.readout import Estimate, Phases
-from harness.segment.source import FrameSource
 from harness.segment.trained import Trained
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from harness.clip import LABELS
 from harness.errors import DataError
-from harness.segment.source import Frame
+from harness.segment.frames import Frame
 
 Kind = Literal["avi", "mp4", "gif", "none"]
 COLOURS = {"lv": (230, 159, 0), "myo": (86, 180, 233), "la": (0, 158, 115)}

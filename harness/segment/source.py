@@ -4,64 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.errors import ConfigError, DataError
+from harness.segment.dicom import open_dicom
+from harness.segment.frames import Frame, FrameSource, Region
+from harness.segment.nifti import open_nifti
+from harness.segment.video import open_video
 
-Frame = NDArray[np.uint8]
 VIDEO_KINDS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv")
 PICTURE_KINDS = (".png", ".jpg", ".jpeg")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Region:
-    """A rectangle of the picture in pixels: left edge, upper edge, width, height."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def check(self, size: tuple[int, int]) -> None:
-        """Raise ``DataError`` where the rectangle is empty or reaches outside a frame of ``size`` (H, W)."""
-        right, bottom = self.x + self.width, self.y + self.height
-        if min(self.x, self.y) < 0 or min(self.width, self.height) < 1 or right > size[1] or bottom > size[0]:
-            raise DataError(
-                f"The rectangle x={self.x}, y={self.y}, width={self.width}, height={self.height} does not lie inside "
-                f"the frames of {size[1]} x {size[0]} pixels (width x height); choose one that does."
-            )
-
-    def cut(self, frame: Frame) -> Frame:
-        """The part of a frame [H, W] inside the rectangle."""
-        return frame[self.y : self.y + self.height, self.x : self.x + self.width]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FrameSource:
-    """A clip that is opened, not loaded.
-
-    Attributes:
-        path: where it lies.
-        frames: starts a new pass over the frames, each uint8 [H, W] grey levels; one frame is in memory at a time.
-        count: number of frames, None where the file does not say.
-        spacing_mm: (row, column) pixel size, None where unknown.
-        frame_rate_hz: None where unknown.
-        region: the part of the frame that holds the ultrasound image, where the file says so.
-    """
-
-    path: Path
-    frames: Callable[[], Iterator[Frame]]
-    count: int | None = None
-    spacing_mm: tuple[float, float] | None = None
-    frame_rate_hz: float | None = None
-    region: Region | None = None
 
 
 def open_source(path: Path | str) -> FrameSource:
@@ -77,16 +35,10 @@ def open_source(path: Path | str) -> FrameSource:
         return _open_pictures(path)
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
-        from harness.segment.nifti import open_nifti
-
         return open_nifti(path)
     if name.endswith((".dcm", ".dicom")) or _looks_like_dicom(path):
-        from harness.segment.dicom import open_dicom
-
         return open_dicom(path)
     if path.suffix.lower() in VIDEO_KINDS:
-        from harness.segment.video import open_video
-
         return open_video(path)
     raise DataError(
         f"The clip {path} is of no kind that can be read: a video ({', '.join(VIDEO_KINDS)}), NIfTI (.nii, .nii.gz), "

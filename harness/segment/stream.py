@@ -13,7 +13,7 @@ from harness.clip import LABELS
 from harness.data.resample import resize_frames
 from harness.errors import BenchError, DataError
 from harness.evaluation.prediction import label_maps
-from harness.segment.source import Frame, Region
+from harness.segment.frames import Frame, Region
 from harness.segment.trained import Trained
 
 

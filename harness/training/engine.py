@@ -19,6 +19,7 @@ from harness.training.hooks import LogHook, ProgressHook
 from harness.training.interrupt import DeferredInterrupt
 from harness.training.job import TrainingJob, TrainingSummary
 from harness.training.loaders import training_loader, validation_loader
+from harness.training.loops import ResumableTrainLoop, ValidationLoop
 from harness.training.parameters import build_optimizer
 from harness.training.precision import PrecisionOptimWrapper, resolve_device, resolve_precision
 from harness.training.processes import Processes, joined_processes
@@ -94,6 +95,10 @@ def _assemble(
         loaders=(
             training_loader(job, cache.split("train"), start=state.iteration, pin=pin, processes=processes),
             validation_loader(job, cache.split("val"), pin=pin),
+        ),
+        loops=(
+            dict(type=ResumableTrainLoop, max_iters=job.recipe.iterations, val_interval=job.recipe.val_interval),
+            dict(type=ValidationLoop),
         ),
         resumed=resumed,
         state=state,

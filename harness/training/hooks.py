@@ -6,16 +6,14 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
 
 from harness.files import write_text
 from harness.jobs import Progress
-
-if TYPE_CHECKING:
-    from harness.training.runner import BenchRunner
+from harness.training.runner import BenchRunner
 
 
 def keep_lines(path: Path, iteration: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from mmengine.registry import LOOPS
@@ -16,10 +16,8 @@ from harness.errors import TrainingError
 from harness.training.determinism import VALIDATION, reseed, reseed_iteration
 from harness.training.parameters import set_learning_rate
 from harness.training.precision import NonFiniteError, autocast
+from harness.training.runner import BenchRunner
 from harness.training.schedule import learning_rate_factor
-
-if TYPE_CHECKING:
-    from harness.training.runner import BenchRunner
 
 
 @LOOPS.register_module()

@@ -21,7 +21,6 @@ from harness.modeling import VideoSegmenter
 from harness.training import checkpoints
 from harness.training.interrupt import DeferredInterrupt
 from harness.training.job import TrainingJob
-from harness.training.loops import ResumableTrainLoop, ValidationLoop
 from harness.training.precision import PrecisionOptimWrapper
 from harness.training.segmentation import ClipSegmentation
 from harness.training.state import TrainingState
@@ -43,6 +42,7 @@ class BenchRunner(Runner):
         average: moving average of the weights or None.
         optim_wrapper: optimiser with precision.
         loaders: of training and validation.
+        loops: configs of the loops that run on them.
         resumed: content of the checkpoint to go on from, or None.
         state: counters, those of ``resumed`` where there is one.
         interrupt: pending Ctrl-C.
@@ -58,6 +58,7 @@ class BenchRunner(Runner):
         average: AveragedModel | None,
         optim_wrapper: PrecisionOptimWrapper,
         loaders: tuple[DataLoader, DataLoader],
+        loops: tuple[dict[str, Any], dict[str, Any]],
         resumed: dict[str, Any] | None,
         state: TrainingState,
         interrupt: DeferredInterrupt,
@@ -68,14 +69,13 @@ class BenchRunner(Runner):
         self.device, self.precision = optim_wrapper.device, optim_wrapper.precision
         self.saved = state.iteration
         self._clock = time.perf_counter()
-        recipe = job.recipe
         super().__init__(
             model=segmentation,
             work_dir=str(job.work_dir),
             train_dataloader=loaders[0],
-            train_cfg=dict(type=ResumableTrainLoop, max_iters=recipe.iterations, val_interval=recipe.val_interval),
+            train_cfg=loops[0],
             val_dataloader=loaders[1],
-            val_cfg=dict(type=ValidationLoop),
+            val_cfg=loops[1],
             val_evaluator=PatientDice(STRUCTURE_SETS[job.structures]),
             optim_wrapper=optim_wrapper,
             default_hooks=dict.fromkeys(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data import Camus, CamusMhd
+from harness.data import Camus, CamusMhd, check
 from harness.data.camus_cfg import read_info
 from harness.data.metaimage import read_metaimage
 from harness.data.nifti import read_frames
@@ -82,7 +82,7 @@ def test_a_sequence_takes_the_masks_of_its_stills_at_its_ends(root: Path, split:
 
 
 def test_the_check_finds_nothing_wrong(root: Path) -> None:
-    levels = {finding.level for finding in CamusMhd(root).findings(workers=1)}
+    levels = {finding.level for finding in check(CamusMhd(root), workers=1)}
     assert levels == {"note"}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.clip import Case
-from harness.data import ClipDataset, EchoNet, prepare
+from harness.data import ClipDataset, EchoNet, check, prepare
 from harness.data.echonet import between
 from harness.data.echonet_tables import tracing_mask
 from harness.phantom.echonet_writer import EchoNetVideo, trace_mask, write_echonet
@@ -171,7 +171,7 @@ def test_a_tracing_behind_the_end_of_the_video_is_one_sentence(root: Path) -> No
 
 def test_the_check_reports_and_a_cache_is_prepared(root: Path, tmp_path: Path) -> None:
     dataset = EchoNet(root)
-    text = " ".join(finding.message for finding in dataset.findings(workers=1))
+    text = " ".join(finding.message for finding in check(dataset, workers=1))
     assert "the traced ES precedes ED in the video: 0XB_4CH" in text
     assert "none (4 clips)" in text
     cache = prepare(dataset, image_size=56, cache_root=tmp_path / "cache", workers=1, progress=False)

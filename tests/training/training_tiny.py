@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from harness.clip import Case, Clip
 from harness.config import override, parse_overrides
-from harness.data.dataset import EchoDataset, Finding
+from harness.data.dataset import EchoDataset
+from harness.data.findings import Finding
 from harness.data.prepared import PreparedCache
 from harness.modeling import AuxiliaryLogits, PerFrameSegmenter, TrainingOutput, VideoSegmenter
 from harness.modeling.resnet import ResNetTrunk
