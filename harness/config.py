@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-from mmengine.config import Config
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 KINDS = ("datasets", "models", "recipes", "suites", "studies")
 
@@ -38,6 +39,9 @@ def load(kind: str, name: str) -> Config:
     Raises:
         ConfigError: no such name (with the nearest valid one) or a file that cannot be read.
     """
+    # mmengine imports torch: seconds that listing names (help, completion) must not cost
+    from mmengine.config import Config
+
     if name.endswith(".py"):
         path = Path(name)
         if not path.is_file():

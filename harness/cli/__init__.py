@@ -1,4 +1,8 @@
-"""The command line: one file per verb, found by name; every module here that has a ``command`` is a verb."""
+"""The command line: one file per verb, found by name; every module here that has a ``command`` is a verb.
+
+Modules of verbs import nothing heavy: help and shell completion load all of them and must answer at once. What a
+verb needs is imported in its function (tests/cli/test_light.py counts).
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,14 @@ import click
 
 from harness import __version__
 from harness.allocator import keep_freed_memory
+from harness.cli._group import PlainGroup
 from harness.errors import BenchError, nearest
 
 
-class Verbs(click.Group):
+class Verbs(PlainGroup):
     """A group that imports a verb's module only when the verb is asked for."""
+
+    title = "Verbs"
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         names = (module.name for module in pkgutil.iter_modules(__path__))

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli._options import CommaList, Decorators, F, _apply
+from harness.cli._complete import Named, configs
+from harness.cli._options import FIRST_FRAME, REPORTS, RUNS, SIZE, STRUCTURES, Decorators, F, _apply
 from harness.errors import ConfigError, unknown
-from harness.experiments import SuiteOptions, suite_name
-from harness.experiments.augment import WORD
-from harness.files import read_json
-from harness.reporting.manifest import FILE, list_suites
-from harness.reporting.robustness_report import FOLDER, MANIFEST
-from harness.store.runs import Run, RunStore
 
+if TYPE_CHECKING:
+    from harness.store.runs import Run, RunStore
+
+AUGMENTED = "robust"  # harness.experiments.augment.WORD, which costs seconds to import; a test compares the two
 _SUITE_KEYS = ("suite", "dataset", "root", "views", "clip", "size", "structures", "first_frame")
 
 
@@ -32,16 +31,22 @@ class Chosen:
 def run_choice(function: F) -> F:
     """--suite-name --runs, the options that make a suite's default name, --results-dir --reports-dir."""
     options: Decorators = [
-        click.option("--suite-name", "suites", type=CommaList(), help="All finished runs of these reports."),
-        click.option("--runs", type=CommaList(), help="Names of finished runs, as `echobench runs` lists them."),
+        click.option("--suite-name", "suites", type=REPORTS, help="All finished runs of these reports."),
+        click.option("--runs", type=RUNS, help="Names of finished runs, as `echobench runs` lists them."),
         click.option(
-            "--suite", default="small", show_default=True, help="With --dataset: the suite config that was run."
+            "--suite",
+            type=Named(configs("suites")),
+            default="small",
+            show_default=True,
+            help="With --dataset: the suite config that was run.",
         ),
-        click.option("--size", help="With --dataset: the size that was run."),
-        click.option("--structures", help="With --dataset: the structures that were run."),
-        click.option("--first-frame", help="With --dataset: the first-frame protocol that was run."),
+        click.option("--size", type=SIZE, help="With --dataset: the size that was run."),
+        click.option("--structures", type=STRUCTURES, help="With --dataset: the structures that were run."),
+        click.option("--first-frame", type=FIRST_FRAME, help="With --dataset: the first-frame protocol that was run."),
         click.option(
-            "--augment", type=click.Choice([WORD]), help="With --dataset: the augmented runs beside the plain ones."
+            "--augment",
+            type=click.Choice([AUGMENTED]),
+            help="With --dataset: the augmented runs beside the plain ones.",
         ),
         click.option("--results-dir", type=click.Path(path_type=Path), default=Path("results/runs"), show_default=True),
         click.option("--reports-dir", type=click.Path(path_type=Path), default=Path("reports"), show_default=True),
@@ -64,6 +69,9 @@ def chosen_runs(
     Raises:
         BenchError: no such report or run. ConfigError: nothing was asked for, or a named run is not finished.
     """
+    from harness.experiments import SuiteOptions, suite_name
+    from harness.store.runs import RunStore
+
     store = RunStore(results_dir)
     if suites or runs:
         found = [run for name in suites or () for run in suite_runs(name, store, reports_dir)]
@@ -88,6 +96,10 @@ def suite_runs(name: str, store: RunStore, reports_dir: Path) -> list[Run]:
     Raises:
         BenchError: no such report, or a run of it is not in the store.
     """
+    from harness.files import read_json
+    from harness.reporting.manifest import FILE, list_suites
+    from harness.reporting.robustness_report import FOLDER, MANIFEST
+
     for path in (reports_dir / name / FILE, reports_dir / name / FOLDER / MANIFEST):
         if path.is_file():
             return [run for run in map(store.get, read_json(path)["runs"]) if run.status == "finished"]

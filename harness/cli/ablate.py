@@ -5,33 +5,37 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
-from harness.cli._options import CommaList, data_options, store_options
+from harness.cli._complete import CommaList, Named, configs
+from harness.cli._options import FIRST_FRAME, RECIPE, SIZE, STRUCTURES, data_options, store_options
 from harness.cli._typed import typed
 from harness.config import list_configs
-from harness.experiments import SuiteOptions
-from harness.experiments.study.engine import run_study
-from harness.experiments.study.job import ResolvedStudy, StudyJob, check_models, resolve
-from harness.experiments.study.queue import bind
-from harness.experiments.study.storage import exclusive, open_storage, open_study, place
-from harness.reporting.study_report import print_study, write_study
-from harness.results.study.archive import export_study, read_export
-from harness.results.study.results import StudyResults, profile_cells
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.experiments.study.job import ResolvedStudy, StudyJob
+    from harness.results.study.results import StudyResults
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", type=Named(configs("studies"), paths=True))
 @data_options
-@click.option("--suite", default="small", show_default=True, help="Suite config: what study and options leave open.")
-@click.option("--size", help="Model size: small (CPU) or paper.")
-@click.option("--recipe", help="Training recipe (default: the study's for this dataset).")
+@click.option(
+    "--suite",
+    type=Named(configs("suites")),
+    default="small",
+    show_default=True,
+    help="Suite config: what study and options leave open.",
+)
+@click.option("--size", type=SIZE, help="Model size: small (CPU) or paper.")
+@click.option("--recipe", type=RECIPE, help="Training recipe (default: the study's for this dataset).")
 @click.option("--seeds", type=CommaList(int), help="Seeds, e.g. 0,1,2 (default: the study's).")
-@click.option("--structures", help="lv or all.")
-@click.option("--first-frame", help="auto, auto_unet or gt.")
+@click.option("--structures", type=STRUCTURES, help="lv or all.")
+@click.option("--first-frame", type=FIRST_FRAME, help="auto, auto_unet or gt.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config value; repeatable.")
 @click.option("--name", help="Name of the stored study and its report (default: study and data).")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
@@ -69,6 +73,16 @@ def command(
 
         echobench ablate modules --dataset phantom --workers 2
     """
+    from rich.console import Console
+
+    from harness.experiments import SuiteOptions
+    from harness.experiments.study.engine import run_study
+    from harness.experiments.study.job import StudyJob, check_models, resolve
+    from harness.experiments.study.queue import bind
+    from harness.experiments.study.storage import exclusive, open_storage, open_study, place
+    from harness.results.study.archive import read_export
+    from harness.results.study.results import StudyResults, profile_cells
+
     if Path(study).is_dir() and study not in list_configs("studies"):
         return _finish(read_export(Path(study)), Path(reports_dir), None)
     options = SuiteOptions(data_root=Path(data_dir), **chosen)
@@ -105,6 +119,9 @@ def command(
 
 def _finish(results: StudyResults, reports_dir: Path, export_to: str | None) -> int:
     """Report, show and export; the exit code is 1 where a run is missing."""
+    from harness.reporting.study_report import print_study, write_study
+    from harness.results.study.archive import export_study
+
     name = results.suite.name
     paths = write_study(results, reports_dir / name)
     print_study(results)
@@ -116,6 +133,8 @@ def _finish(results: StudyResults, reports_dir: Path, export_to: str | None) -> 
 
 def named(job: StudyJob, resolved: ResolvedStudy, studies: Path | None) -> StudyJob:
     """The job with the name of its stored study, and of its SQLite file where none was given."""
+    from harness.experiments.study.storage import place
+
     name = job.name or f"{resolved.definition.name}-{resolved.plan.name}"
     where = job.place if studies is None else place(None, studies / f"{name}.db")
     return dataclasses.replace(job, name=name, place=where)

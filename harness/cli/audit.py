@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from harness.config import config_root
 from harness.errors import ConfigError
-from harness.reporting.page.audit_view import audit_grid
-from harness.statistics.audit_table import audit_file
 
 
 @click.command()
@@ -24,6 +21,11 @@ def command(tables: tuple[str, ...], published: bool, printed: tuple[str, ...], 
 
     The checks are arithmetic on printed figures and allow for their rounding. Example: echobench audit reports/demo/table.csv
     """
+    from rich.console import Console
+
+    from harness.reporting.page.audit_view import audit_grid
+    from harness.statistics.audit_table import audit_file
+
     paths = [Path(table) for table in tables] + (
         sorted((config_root() / "published").glob("*.csv")) if published else []
     )

@@ -10,11 +10,6 @@ import click
 
 from harness.cli._options import data_options, store_options, suite_options
 from harness.cli._typed import typed
-from harness.experiments import SuiteOptions, plan_suite
-from harness.experiments.bench import run_suite
-from harness.reporting import SuiteResults, print_report, write_report
-from harness.reporting.keeping import keep_pictures
-from harness.reporting.manifest import report_is_of
 
 
 @click.command()
@@ -29,6 +24,12 @@ def command(data_dir: str, results_dir: str, reports_dir: str, dry_run: bool, **
 
         echobench bench --dataset camus --root CAMUS --views 4CH --clip ed_es --allow-partial
     """
+    from harness.experiments import SuiteOptions, plan_suite
+    from harness.experiments.bench import run_suite
+    from harness.reporting import SuiteResults, print_report, write_report
+    from harness.reporting.keeping import keep_pictures
+    from harness.reporting.manifest import report_is_of
+
     plan = plan_suite(SuiteOptions(data_root=Path(data_dir), **chosen))
     outcome = run_suite(plan, Path(results_dir), keep=keep_pictures, dry_run=dry_run)
     if dry_run:

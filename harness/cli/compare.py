@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli._complete import Named, words
+from harness.cli._options import REPORT
 from harness.errors import ConfigError
-from harness.reporting.manifest import only_suite, read_suite
-from harness.reporting.page.sentences import pair_sentences
-from harness.reporting.pairs import PairReport, compare_arms
-from harness.reporting.render.text import escape_markdown
-from harness.results.suite import SuiteResults
-from harness.store.runs import RunStore
+
+if TYPE_CHECKING:
+    from harness.reporting.pairs import PairReport
+    from harness.results.suite import SuiteResults
 
 
 @click.command()
 @click.argument("first")
 @click.argument("second")
-@click.option("--suite", help="Report whose models are compared (default: the only one there is).")
-@click.option("--structure", help="lv, myo or la (default: the first one scored).")
+@click.option("--suite", type=REPORT, help="Report whose models are compared (default: the only one there is).")
+@click.option(
+    "--structure", type=Named(words("lv", "myo", "la")), help="lv, myo or la (default: the first one scored)."
+)
 @click.option("--format", "kind", type=click.Choice(["text", "md", "json"]), default="text", show_default=True)
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--reports-dir", default="reports", show_default=True, help="Where reports are kept.")
@@ -31,22 +34,31 @@ def command(
 
     FIRST and SECOND are models of a suite (labels as in its table) or names of two runs. Example: echobench compare GDKVM XMem
     """
+    from harness.reporting.pairs import compare_arms
+
     results, labels = _chosen(first, second, suite, Path(reports_dir), Path(results_dir))
     pair = compare_arms(results, labels[0], labels[1], structure)
     click.echo({"text": _text, "md": _markdown, "json": _json}[kind](results, pair))
 
 
 def _text(results: SuiteResults, pair: PairReport) -> str:
+    from harness.reporting.page.sentences import pair_sentences
+
     return "\n".join([*([f"[{results.mark}]"] if results.mark else []), *pair_sentences(pair)])
 
 
 def _markdown(results: SuiteResults, pair: PairReport) -> str:
+    from harness.reporting.page.sentences import pair_sentences
+    from harness.reporting.render.text import escape_markdown
+
     head = f"### {escape_markdown(f'{pair.first.label} against {pair.second.label}')}\n"
     mark = [f"**{escape_markdown(results.mark)}**\n"] if results.mark else []
     return "\n".join([head, *mark, *(f"- {escape_markdown(line)}" for line in pair_sentences(pair))])
 
 
 def _json(results: SuiteResults, pair: PairReport) -> str:
+    from harness.reporting.page.sentences import pair_sentences
+
     content = {"dataset": results.dataset, "mark": results.mark, "sentences": pair_sentences(pair), **pair.record()}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
@@ -59,6 +71,10 @@ def _chosen(
     Raises:
         ConfigError: a run and a model are mixed, one run is given twice, or the runs are of different datasets.
     """
+    from harness.reporting.manifest import only_suite, read_suite
+    from harness.results.suite import SuiteResults
+    from harness.store.runs import RunStore
+
     runs = ["/" in name for name in (first, second)]
     if all(runs):
         if first.strip("/") == second.strip("/"):

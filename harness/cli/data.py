@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from harness import config
-from harness.cli._options import CommaList, data_options
-from harness.data import EchoDataset, Finding, PreparedCache, inspection, pack, unpack
-from harness.data.prepared import MANIFEST
-from harness.data.recognise import recognise
+from harness.cli._complete import CommaList, Named, configs, words
+from harness.cli._group import PlainGroup
+from harness.cli._options import data_options
 from harness.errors import ConfigError, DataError
-from harness.experiments.source import dataset_config, open_data
-from harness.phantom.echonet_export import export_phantom
-from harness.registry import DATASETS
+
+if TYPE_CHECKING:
+    from harness.data import EchoDataset, Finding, PreparedCache
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "dim"}
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def command() -> None:
     """Check, prepare and carry datasets."""
 
@@ -32,6 +29,8 @@ def command() -> None:
 @click.option("--image-size", type=click.IntRange(16, 2048), required=True, help="Side of the square clips in pixels.")
 def prepare(image_size: int, data_dir: str, dataset: str | None, **choices: Any) -> None:
     """Resize a dataset once and keep it memory-mapped below DATA_DIR/cache; what is there already is reused."""
+    from harness.experiments.source import dataset_config, open_data
+
     if dataset is None:
         raise ConfigError(f"Name the dataset with --dataset: {', '.join(config.list_configs('datasets'))}.")
     _describe(open_data(dataset, dataset_config(dataset, choices), image_size, Path(data_dir)))
@@ -39,9 +38,15 @@ def prepare(image_size: int, data_dir: str, dataset: str | None, **choices: Any)
 
 @command.command()
 @click.argument("root", type=click.Path(path_type=Path))
-@click.option("--dataset", help="Reader to use (default: recognised from the folder's content).")
-@click.option("--views", type=CommaList(), help="Views to look at (default: those that are there).")
-@click.option("--clip", help="ed_es or half (default: half where the root has it).")
+@click.option(
+    "--dataset",
+    type=Named(configs("datasets"), paths=True),
+    help="Reader to use (default: recognised from the folder's content).",
+)
+@click.option(
+    "--views", type=CommaList(names=words("2CH", "4CH")), help="Views to look at (default: those that are there)."
+)
+@click.option("--clip", type=Named(words("ed_es", "half")), help="ed_es or half (default: half where the root has it).")
 @click.option("--split-dir", type=click.Path(), help="Folder with the split lists, where the root has none.")
 @click.option("--fast", is_flag=True, help="Look at names only, read no pixels.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that read (default: all cores).")
@@ -51,6 +56,10 @@ def check(root: Path, fast: bool, workers: int | None, dataset: str | None, **ch
     Without --dataset, --views and --clip the kind of dataset is recognised and what the root can serve is checked.
     ROOT may also be a prepared cache, whose every byte is then compared with its manifest.
     """
+    from harness.data import PreparedCache, inspection
+    from harness.data.prepared import MANIFEST
+    from harness.data.recognise import recognise
+
     if (root / MANIFEST).is_file() and dataset is None:
         cache = PreparedCache.open(root)
         cache.verify()
@@ -67,6 +76,8 @@ def check(root: Path, fast: bool, workers: int | None, dataset: str | None, **ch
 @click.argument("archive", type=click.Path(path_type=Path))
 def pack_command(cache: Path, archive: Path) -> None:
     """Write the prepared folder CACHE to the file ARCHIVE (.tar.gz); the source files need not travel."""
+    from harness.data import PreparedCache, pack
+
     written = pack(PreparedCache.open(cache), archive)
     click.echo(f"{written}: {written.stat().st_size / 2**20:.1f} MiB")
 
@@ -76,6 +87,8 @@ def pack_command(cache: Path, archive: Path) -> None:
 @click.option("--data-dir", default="data", show_default=True, help="Where prepared caches are kept.")
 def unpack_command(archive: Path, data_dir: str) -> None:
     """Unpack ARCHIVE below DATA_DIR/cache and verify every byte of it."""
+    from harness.data import unpack
+
     _describe(unpack(archive, Path(data_dir) / "cache"))
 
 
@@ -84,17 +97,24 @@ def unpack_command(archive: Path, data_dir: str) -> None:
 @click.argument("root", type=click.Path(path_type=Path))
 def export_command(phantom: Path, root: Path) -> None:
     """Write the four-chamber views of a PHANTOM root to ROOT in the layout of EchoNet-Dynamic."""
+    from harness.phantom.echonet_export import export_phantom
+
     click.echo(f"The EchoNet layout is at {export_phantom(phantom, root)}.")
 
 
 def _open_for_check(name: str, root: Path, choices: dict[str, Any]) -> EchoDataset:
     """The dataset with the choices made, or else with what its root can serve."""
+    from harness.registry import DATASETS
+
     choices = {key: value for key, value in choices.items() if value is not None}
     build = config.load("datasets", name).to_dict()["dataset"]
     config.override(build, {**choices, "root": str(root), "allow_partial": True}, f"dataset '{name}'")
     opened: EchoDataset = DATASETS.build(dict(build))
     there = {key: value for key, value in _available(opened).items() if key not in choices}
-    return DATASETS.build({**build, **there}) if there else opened
+    if not there:
+        return opened
+    narrowed: EchoDataset = DATASETS.build({**build, **there})
+    return narrowed
 
 
 def _available(opened: EchoDataset) -> dict[str, Any]:
@@ -105,6 +125,9 @@ def _available(opened: EchoDataset) -> dict[str, Any]:
 
 
 def _print(dataset: EchoDataset, findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table()
     for heading in ("level", "check", "count", "finding"):
         table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")

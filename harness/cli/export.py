@@ -6,13 +6,11 @@ from pathlib import Path
 
 import click
 
-from harness.reporting import write_report
-from harness.reporting.export import export_runs
-from harness.reporting.manifest import read_suite, write_manifest
+from harness.cli._options import REPORT
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=REPORT)
 @click.option("--to", "target", default="results/reference", show_default=True, help="Where runs are copied to.")
 @click.option("--report-to", default="reports/reference", show_default=True, help="Where the report is written.")
 @click.option("--pictures", is_flag=True, help="Show cases in the report (never for data that must not be passed on).")
@@ -25,6 +23,10 @@ def command(name: str, target: str, report_to: str, pictures: bool, results_dir:
 
         echobench report NAME --results-dir results/reference/NAME --reports-dir reports/reference
     """
+    from harness.reporting import write_report
+    from harness.reporting.export import export_runs
+    from harness.reporting.manifest import read_suite, write_manifest
+
     store, report = Path(target) / name, Path(report_to) / name
     original = read_suite(name, Path(reports_dir), Path(results_dir))
     written = export_runs(original, store)

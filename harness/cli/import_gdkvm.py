@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import torch
 
 from harness.errors import DataError
-from harness.files import atomic_file
-from harness.registry import MODELS, load_plugins
 
 
 @click.command("import-gdkvm")
@@ -30,6 +27,11 @@ def command(checkpoint: Path, out: Path, variant: str, structures: int) -> None:
     the like, and its names may begin with `module.`. OUT holds `model` (the state dict) and `build` (the
     arguments that build the model from the registry) and loads with weights_only=True.
     """
+    import torch
+
+    from harness.files import atomic_file
+    from harness.registry import MODELS, load_plugins
+
     load_plugins()
     model_class = MODELS.get("GDKVM")
     if model_class is None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from harness import config
-from harness.registry import MODELS, load_plugins
 
 
 @click.command()
 def command() -> None:
     """List the model configs with their sizes, and every registered model class."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from harness.registry import MODELS, load_plugins
+
     load_plugins()
     table = Table("name", "label", "sizes", "class", title="Models")
     for name in config.list_configs("models"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli._options import CommaList
+from harness.cli._complete import CommaList
 
 
 @click.command("phantom")

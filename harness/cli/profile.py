@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
 from harness import config
-from harness.cli._options import CommaList
-from harness.clip import STRUCTURE_SETS
+from harness.cli._complete import CommaList, Named, configs, words
+from harness.cli._options import DEVICE, REPORT, SIZE, STRUCTURES
 from harness.errors import BenchError, unknown
-from harness.experiments import profile_run
-from harness.experiments.models import choose_model
-from harness.files import write_text
-from harness.profiling import ProfileSettings, profile_model
-from harness.reporting.manifest import read_suite
-from harness.store.runs import RunStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
 
 DEFAULT_SIDE = {"small": 128, "paper": 256}
 _SHOWN = ("model", "mode", "variant", "median_ms", "p5_ms", "p95_ms", "n", "fps", "peak_memory_mb", "status")
 
 
 @click.command()
-@click.option("--models", type=CommaList(), default="gdkvm,unet,transunet,stm,xmem", show_default=True)
-@click.option("--size", default="small", show_default=True, help="Model size: small or paper.")
-@click.option("--structures", default="lv", show_default=True, help="lv or all: decides the number of outputs.")
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+@click.option(
+    "--models", type=CommaList(names=configs("models")), default="gdkvm,unet,transunet,stm,xmem", show_default=True
+)
+@click.option("--size", type=SIZE, default="small", show_default=True, help="Model size: small or paper.")
+@click.option(
+    "--structures", type=STRUCTURES, default="lv", show_default=True, help="lv or all: decides the number of outputs."
+)
+@click.option("--device", type=DEVICE, default="auto", show_default=True, help="cpu, cuda or auto.")
 @click.option("--threads", type=int, help="CPU threads (default: torch's).")
 @click.option("--frames", "clip_length", default=10, show_default=True, help="Frames of the clips that are timed.")
 @click.option("--image-size", type=int, help="Side of the frames in pixels (default: 128 for small, 256 for paper).")
 @click.option("--batch-size", default=1, show_default=True, help="Clips at once.")
-@click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or fp16.")
+@click.option(
+    "--precision",
+    type=Named(words("fp32", "bf16", "fp16")),
+    default="fp32",
+    show_default=True,
+    help="fp32, bf16 or fp16.",
+)
 @click.option("--channels-last", is_flag=True, help="Memory layout of the eager variant.")
 @click.option("--tf32", is_flag=True, help="Let CUDA round float32 products to TF32.")
 @click.option("--warmup", default=10, show_default=True, help="Clips before anything is timed.")
@@ -49,7 +53,7 @@ _SHOWN = ("model", "mode", "variant", "median_ms", "p5_ms", "p95_ms", "n", "fps"
     help="Clip lengths whose peak memory is measured.",
 )
 @click.option("--out", default="results/profile", show_default=True, help="Folder of the table.")
-@click.option("--again", help="Measure the finished runs of this suite anew, each at its own image size.")
+@click.option("--again", type=REPORT, help="Measure the finished runs of this suite anew, each at its own image size.")
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept, for --again.")
 @click.option("--reports-dir", default="reports", show_default=True, help="Where the suite's report lies, for --again.")
 def command(
@@ -73,6 +77,15 @@ def command(
     With --again NAME the profile.csv of every finished run of a suite is replaced, under this command's condition;
     `echobench report NAME` then takes it up.
     """
+    import pandas as pd
+    from rich.console import Console
+
+    from harness.clip import STRUCTURE_SETS
+    from harness.experiments.models import choose_model
+    from harness.files import write_text
+    from harness.jobs import Progress
+    from harness.profiling import ProfileSettings, profile_model
+
     if again is not None:
         return _measure_again(again, Path(results_dir), Path(reports_dir), chosen)
     if structures not in STRUCTURE_SETS:
@@ -80,33 +93,41 @@ def command(
     side = image_size or DEFAULT_SIDE.get(size, 256)
     settings = ProfileSettings(image_size=side, **chosen).resolved()
     choices = [(choose_model(name, size), _imports(name)) for name in models]
-    console, tables, failed = Console(stderr=True, highlight=False), [], []
-    for choice, imports in track(choices, "profile", console=console):
-        build = {**choice.build, "num_structures": len(STRUCTURE_SETS[structures])}
-        named: dict[str, Any] = {"model": choice.name, "size": size, "custom_imports": imports}
-        try:
-            tables.append(profile_model(build, **named, **settings.as_dict()))
-        except BenchError as error:
-            failed.append(choice.name)
-            console.print(f"  {choice.label}: {error}", style="red")
+    tables, failed = [], []
+    with Progress("profiling", len(choices), unit="models") as bar:
+        for choice, imports in choices:
+            build = {**choice.build, "num_structures": len(STRUCTURE_SETS[structures])}
+            named: dict[str, Any] = {"model": choice.name, "size": size, "custom_imports": imports}
+            try:
+                tables.append(profile_model(build, **named, **settings.as_dict()))
+            except BenchError as error:
+                failed.append(choice.name)
+                bar.say(f"  {choice.label}: {error}")
+            bar.advance()
     if not tables:
         raise BenchError("No model could be profiled; the reasons are above.")
     table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
     path = Path(out) / f"{settings.file_stem}_{size}.csv"
     write_text(path, table.to_csv(index=False))
     Console().print(_rendered(table, path.stem))
-    console.print(f"Written: {path}")
+    click.echo(f"Written: {path}", err=True)
     return 1 if failed else 0
 
 
 def _measure_again(name: str, results_dir: Path, reports_dir: Path, chosen: dict[str, Any]) -> int:
+    from harness.experiments import profile_run
+    from harness.jobs import Progress
+    from harness.reporting.manifest import read_suite
+    from harness.store.runs import RunStore
+
     store = RunStore(results_dir)
     runs = [store.get(model.record["name"]) for model in read_suite(name, reports_dir, results_dir).models]
     finished = [run for run in runs if run.status == "finished"]
-    console = Console(stderr=True, highlight=False)
-    for run in track(finished, "profile", console=console):
-        profile_run(run, chosen)
-    console.print(f"Measured {len(finished)} runs anew; `echobench report {name}` takes them up.")
+    with Progress("profiling", len(finished), unit="runs") as bar:
+        for run in finished:
+            profile_run(run, chosen)
+            bar.advance(text=run.name)
+    click.echo(f"Measured {len(finished)} runs anew; `echobench report {name}` takes them up.", err=True)
     return 0
 
 
@@ -117,6 +138,9 @@ def _imports(name: str) -> tuple[str, ...]:
 
 
 def _rendered(table: pd.DataFrame, title: str) -> Table:
+    import pandas as pd
+    from rich.table import Table
+
     shown = Table(*_SHOWN, title=title)
     for _, row in table.iterrows():
         shown.add_row(*("" if pd.isna(row[name]) else _text(row[name]) for name in _SHOWN))

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
-from harness.reporting import print_report, write_report
-from harness.reporting.manifest import only_suite, read_suite
+from harness.cli._options import REPORT
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", type=REPORT, required=False)
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--reports-dir", default="reports", show_default=True, help="Where tables and figures are written.")
 @click.option("--no-pictures", is_flag=True, help="Leave out images of patients.")
@@ -20,6 +19,9 @@ def command(name: str | None, results_dir: str, reports_dir: str, no_pictures: b
 
     Example: echobench report phantom-small
     """
+    from harness.reporting import print_report, write_report
+    from harness.reporting.manifest import only_suite, read_suite
+
     results = read_suite(name or only_suite(Path(reports_dir)), Path(reports_dir), Path(results_dir))
     paths = write_report(results, Path(reports_dir) / results.name, () if no_pictures else None)
     print_report(results, paths)

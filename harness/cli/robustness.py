@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from harness import config
-from harness.cli._options import CommaList, data_options
+from harness.cli._complete import CommaList, words
+from harness.cli._group import PlainGroup
+from harness.cli._options import PERTURBATIONS, data_options
 from harness.cli._sweeps import chosen_runs, run_choice
 from harness.cli._typed import typed
-from harness.data import PreparedCache
 from harness.errors import ConfigError, unknown
-from harness.evaluation.metrics import metric_functions
-from harness.experiments.source import dataset_config, open_data
-from harness.experiments.sweep.clips import model_frames, pixel_aspect, prepared_of, spread_clips
-from harness.experiments.sweep.parallel import sweep_in_parallel
-from harness.experiments.sweep.sweep import SweepOptions, sweep_run
-from harness.perturbations.base import LADDERS, SEVERITIES
-from harness.perturbations.calibration import calibrate, reference_clips
-from harness.perturbations.ladders import write_ladders
-from harness.registry import list_perturbations
-from harness.reporting.figures.gallery import gallery
-from harness.reporting.figures.style import save
-from harness.reporting.render.terminal import print_table
-from harness.reporting.robustness_report import FOLDER, write_robustness_report
-from harness.reporting.tables.robustness import summary_table
-from harness.results.sweep.patients import export_sweep
-from harness.results.sweep.results import SweepResults
-from harness.store.runs import Run, RunStore
+
+if TYPE_CHECKING:
+    from harness.data import PreparedCache
+    from harness.experiments.sweep.sweep import SweepOptions
+    from harness.store.runs import Run
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def command() -> None:
     """How models behave when the image gets worse: ultrasound's own perturbations at five calibrated severities."""
 
@@ -45,8 +32,8 @@ def command() -> None:
 @click.option("--image-size", default=128, show_default=True, help="Side of the frames in pixels.")
 @click.option("--clips", default=12, show_default=True, help="Validation clips, evenly spread over the patients.")
 @click.option("--clip-length", default=4, show_default=True, help="Frames of each clip (fewer where it has fewer).")
-@click.option("--perturbations", type=CommaList(), help="Only these (default: all).")
-@click.option("--table", type=click.Path(path_type=Path), default=LADDERS, help="Table to update.")
+@click.option("--perturbations", type=PERTURBATIONS, help="Only these (default: all).")
+@click.option("--table", type=click.Path(path_type=Path), help="Table to update (default: the package's own).")
 def calibrate_command(
     dataset: str | None,
     data_dir: str,
@@ -54,23 +41,28 @@ def calibrate_command(
     clips: int,
     clip_length: int,
     perturbations: tuple[str, ...] | None,
-    table: Path,
+    table: Path | None,
     **choices: Any,
 ) -> None:
     """Set the five severities of each perturbation so that all have the same mean SSIM on validation clips.
 
     Example: echobench robustness calibrate --dataset phantom
     """
+    from harness.experiments.sweep.clips import model_frames, pixel_aspect, spread_clips
+    from harness.jobs import Progress
+    from harness.perturbations.base import LADDERS
+    from harness.perturbations.calibration import calibrate, reference_clips
+    from harness.perturbations.ladders import write_ladders
+
     names = chosen_perturbations(perturbations)
     cache = _data(dataset, choices, image_size, data_dir)
     found = spread_clips(cache.split("val"), clips)
     reference = reference_clips(
         (c.case.name, model_frames(c, min(clip_length, len(c))), pixel_aspect(c)) for c in found
     )
-    with progress_bar() as bar:
-        task = bar.add_task("calibrate", total=len(names))
-        rows = calibrate(cache.name, reference, names, tick=lambda: bar.advance(task))
-    path = write_ladders(rows, typed(sys.argv[1:]), table)
+    with Progress("calibrating", len(names), unit="perturbations") as bar:
+        rows = calibrate(cache.name, reference, names, tick=bar.advance)
+    path = write_ladders(rows, typed(sys.argv[1:]), table or LADDERS)
     missed = sorted(rows.loc[~rows["reached"], "perturbation"].unique())
     click.echo(f"{len(rows)} rows of '{cache.name}' from {len(reference)} clips: {path}")
     if missed:
@@ -80,11 +72,11 @@ def calibrate_command(
 @command.command("run")
 @data_options
 @run_choice
-@click.option("--perturbations", type=CommaList(), help="Only these (default: all).")
+@click.option("--perturbations", type=PERTURBATIONS, help="Only these (default: all).")
 @click.option("--severities", type=CommaList(int), default="1,2,3,4,5", show_default=True, help="Only these.")
 @click.option(
     "--metrics",
-    type=CommaList(),
+    type=CommaList(names=words("overlap", "surface")),
     default="overlap,surface",
     show_default=True,
     help="overlap (Dice, IoU), surface (HD95, ASD). EF, failures and flicker come with any.",
@@ -106,6 +98,11 @@ def run_command(
 
     Example: echobench robustness run --dataset phantom
     """
+    from harness.evaluation.metrics import metric_functions
+    from harness.experiments.sweep.clips import prepared_of
+    from harness.experiments.sweep.parallel import sweep_in_parallel
+    from harness.experiments.sweep.sweep import SweepOptions
+
     names = tuple(chosen_perturbations(perturbations))
     metric_functions(metrics)
     options = SweepOptions(perturbations=names, severities=_severities(severities), metrics=metrics, limit=limit)
@@ -115,17 +112,19 @@ def run_command(
         for run, count in sweep_in_parallel(jobs, options, workers):
             click.echo(_told(run, count), err=True)
         return
-    with progress_bar() as bar:
-        for run, folder in jobs:
-            title = _title(run)
-            task = bar.add_task(title, total=1 + len(names) * len(options.severities))
+    for run, folder in jobs:
+        _sweep(run, folder, options)
 
-            def tick(name: str, task: TaskID = task, title: str = title) -> None:
-                bar.update(task, advance=1, description=f"{title}: {name}")
 
-            count = sweep_run(run, PreparedCache.open(folder), options, tick)
-            bar.console.print(_told(run, count), highlight=False)
-            bar.remove_task(task)
+def _sweep(run: Run, folder: Path, options: SweepOptions) -> None:
+    from harness.data import PreparedCache
+    from harness.experiments.sweep.sweep import sweep_run
+    from harness.jobs import Progress
+
+    total = 1 + len(options.perturbations) * len(options.severities)
+    with Progress(f"sweeping {_title(run)}", total, unit="conditions") as bar:
+        count = sweep_run(run, PreparedCache.open(folder), options, lambda name: bar.advance(text=name))
+        bar.say(_told(run, count))
 
 
 def _title(run: Run) -> str:
@@ -146,6 +145,13 @@ def report_command(name: str | None, reference: str, **choices: Any) -> None:
 
     Example: echobench robustness report --dataset phantom
     """
+    from rich.console import Console
+
+    from harness.reporting.render.terminal import print_table
+    from harness.reporting.robustness_report import FOLDER, write_robustness_report
+    from harness.reporting.tables.robustness import summary_table
+    from harness.results.sweep.results import SweepResults
+
     chosen = chosen_runs(**choices)
     results = SweepResults.from_runs(chosen.runs, name=name or chosen.name, reference=reference)
     paths = write_robustness_report(
@@ -169,6 +175,11 @@ def export_command(name: str | None, reference: str, target: Path, report_to: Pa
 
         echobench robustness report --suite-name NAME --results-dir results/reference/NAME --reports-dir reports/reference
     """
+    from harness.reporting.robustness_report import FOLDER, write_robustness_report
+    from harness.results.sweep.patients import export_sweep
+    from harness.results.sweep.results import SweepResults
+    from harness.store.runs import RunStore
+
     chosen = chosen_runs(**choices)
     title = name or chosen.name
     copies = [export_sweep(run, RunStore(target / title)) for run in chosen.runs]
@@ -190,6 +201,11 @@ def gallery_command(
 
     Example: echobench robustness gallery --dataset phantom
     """
+    from harness.experiments.sweep.clips import model_frames, pixel_aspect
+    from harness.registry import list_perturbations
+    from harness.reporting.figures.gallery import gallery
+    from harness.reporting.figures.style import save
+
     cache = _data(dataset, choices, image_size, data_dir)
     split = cache.split("val")
     if not 0 <= index < len(split):
@@ -208,6 +224,8 @@ def gallery_command(
 
 
 def _severities(values: tuple[int, ...]) -> tuple[int, ...]:
+    from harness.perturbations.base import SEVERITIES
+
     wrong = [value for value in values if value not in SEVERITIES]
     if wrong or not values:
         raise ConfigError(f"Severities are 1 to 5, got {wrong[0] if wrong else 'none'}.")
@@ -220,6 +238,8 @@ def chosen_perturbations(names: tuple[str, ...] | None) -> list[str]:
     Raises:
         ConfigError: an unknown name.
     """
+    from harness.registry import list_perturbations
+
     known = list_perturbations()
     for name in names or ():
         if name not in known:
@@ -227,19 +247,9 @@ def chosen_perturbations(names: tuple[str, ...] | None) -> list[str]:
     return list(names or known)
 
 
-def progress_bar() -> Progress:
-    """A bar with a description, on stderr."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-
-
 def _data(dataset: str | None, choices: dict[str, Any], image_size: int, data_dir: str) -> PreparedCache:
+    from harness.experiments.source import dataset_config, open_data
+
     if dataset is None:
         raise ConfigError(f"Name the dataset with --dataset: {', '.join(config.list_configs('datasets'))}.")
     return open_data(dataset, dataset_config(dataset, choices), image_size, Path(data_dir))

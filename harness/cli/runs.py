@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
-from rich.table import Table
-
-from harness.store.runs import RunStore
 
 
 @click.command()
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 def command(results_dir: str) -> None:
     """List all runs with their status, and the reason where one failed."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from harness.store.runs import RunStore
+
     runs = RunStore(results_dir).all()
     if not runs:
         click.echo(f"No runs in {results_dir}; `echobench bench` makes some.")

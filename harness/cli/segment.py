@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli._options import DEVICE, RUN
+
 if TYPE_CHECKING:
     from harness.segment import Outcome
 
@@ -33,7 +35,7 @@ class Numbers(click.ParamType):
 
 @click.command("segment")
 @click.argument("clip", type=click.Path(path_type=Path))
-@click.option("--run", help="Name of a finished run, or a part of it that only one has.")
+@click.option("--run", type=RUN, help="Name of a finished run, or a part of it that only one has.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Folder of a run, instead of --run.")
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results (default: segmented/CLIP).")
@@ -45,7 +47,7 @@ class Numbers(click.ParamType):
 @click.option(
     "--overlay", type=click.Choice(["avi", "mp4", "gif", "none"]), default="avi", show_default=True, help="Its kind."
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--device", type=DEVICE, default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--progress/--no-progress", default=True, show_default=True, help="Show a progress bar.")
 def command(
     clip: Path,

@@ -1,0 +1,99 @@
+"""Values that shell completion offers. It must answer at once, so only names of files are read here, never a library."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from harness import config
+
+Names = Callable[[click.Context], Iterable[str]]
+
+
+class Named(click.ParamType):
+    """Text for which completion knows names. Other text is accepted too: who reads it says what is wrong with it.
+
+    Args:
+        names: what there is to choose from, asked when the user presses the key.
+        paths: whether a file may be named instead; completion then offers files where no name fits.
+    """
+
+    name = "text"
+
+    def __init__(self, names: Names, *, paths: bool = False) -> None:
+        self.names, self.paths = names, paths
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Names that begin with what is typed, or the shell's own completion of files."""
+        items = [CompletionItem(name) for name in _safely(self.names, ctx) if name.startswith(incomplete)]
+        return items or ([CompletionItem(incomplete, type="file")] if self.paths else [])
+
+
+class CommaList(click.ParamType):
+    """``a,b,c`` → ``("a", "b", "c")``; with ``kind=int`` each item is a whole number.
+
+    Args:
+        kind: ``str`` or ``int``.
+        names: what completion offers for each item.
+    """
+
+    def __init__(self, kind: type = str, names: Names | None = None) -> None:
+        self.kind, self.names = kind, names
+        self.name = "a,b,..." if kind is str else "0,1,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """Split at commas; empty items are left out."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(self.kind(item.strip()) for item in value.split(",") if item.strip())
+        except ValueError:
+            return self.fail(f"'{value}' is not a list of whole numbers such as 0,1,2.", param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The last item is completed; names that stand before it are not offered again."""
+        before, comma, last = incomplete.rpartition(",")
+        names = [] if self.names is None else _safely(self.names, ctx)
+        fitting = (name for name in names if name.startswith(last) and name not in before.split(","))
+        return [CompletionItem(f"{before}{comma}{name}") for name in fitting]
+
+
+def configs(kind: str) -> Names:
+    """Names of the configs of one kind."""
+    return lambda ctx: config.list_configs(kind)
+
+
+def words(*values: str) -> Names:
+    """These words."""
+    return lambda ctx: values
+
+
+def runs(ctx: click.Context) -> list[str]:
+    """Names of the runs in the store of ``--results-dir``."""
+    root = Path(ctx.params.get("results_dir") or "results/runs")
+    return [path.parent.relative_to(root).as_posix() for path in sorted(root.glob("*/*/run.json"))]
+
+
+def reports(ctx: click.Context) -> list[str]:
+    """Names of the reports in ``--reports-dir``."""
+    return sorted(path.parent.name for path in Path(ctx.params.get("reports_dir") or "reports").glob("*/suite.json"))
+
+
+def perturbations(ctx: click.Context) -> list[str]:
+    """Names of the perturbations that have calibrated severities."""
+    table = Path(config.__file__).parent / "perturbations" / "ladders.csv"
+    with open(table, encoding="utf-8", newline="") as stream:
+        rows = csv.DictReader(line for line in stream if not line.startswith("#"))
+        return sorted({row["perturbation"] for row in rows})
+
+
+def _safely(names: Names, ctx: click.Context) -> list[str]:
+    try:
+        return list(names(ctx))
+    except Exception:  # a broken store or a folder without rights must not write a traceback into the user's prompt
+        return []
