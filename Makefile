@@ -21,7 +21,7 @@ SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZ
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
 	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,NAME,suite-name) $(call flag,RUNS,runs)
 
-.PHONY: help setup bench bench-reference profile robustness ablate report tables audit data test lint format clean
+.PHONY: help setup bench bench-reference profile robustness ablate report tables reference-reports mutate audit data test lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -54,6 +54,21 @@ ablate: setup ## a study over the parts of GDKVM: STUDY=modules DATASET= SEEDS= 
 
 report tables: setup ## tables, figures and page of a suite from its finished runs: NAME=<suite>
 	$(BIN)/echobench report $(NAME) $(ARGS)
+
+# Studies and sweeps first: the page of a suite shows those that lie in or beside its folder.
+REPORTED = --reports-dir reports/reference --results-dir results/reference/$$name
+reference-reports: setup ## tables, figures and pages of the committed results, in reports/reference
+	set -e; for file in results/reference/*/archive.json; do \
+		$(BIN)/echobench ablate $$(dirname $$file) --reports-dir reports/reference; done
+	set -e; for file in reports/reference/*/robustness/robustness.json; do \
+		name=$$(basename $$(dirname $$(dirname $$file))); \
+		$(BIN)/echobench robustness report --suite-name $$name $(REPORTED); done
+	set -e; for file in reports/reference/*/suite.json; do \
+		name=$$(basename $$(dirname $$file)); $(BIN)/echobench report $$name $(REPORTED); done
+
+mutate: setup ## break the code on purpose and see whether a test notices: SAMPLE=200 SEED= AREAS=dicom,tables
+	$(BIN)/python -c "import mutmut" 2>/dev/null || $(BIN)/pip install --quiet -c constraints.txt -e ".[mutation]"
+	$(BIN)/python tools/mutate.py $(call flag,SAMPLE,sample) $(call flag,SEED,seed) $(call flag,AREAS,areas) $(ARGS)
 
 audit: setup ## whether our tables and the published ones can be true
 	$(BIN)/echobench audit --strict $(wildcard reports/reference/*/table.csv)

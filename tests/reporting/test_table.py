@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 
-from harness.reporting.tables.table import Cell, Column, Row, Table
+from harness.reporting.tables.table import Cell, Column, Row, Table, decimals
 
 DICE = Column(key="dice", header="Dice", unit="%", direction="up", digits=1)
 HD = Column(key="hd", header="HD95", unit="mm", direction="down", digits=2)
@@ -28,6 +29,11 @@ def test_ties_are_judged_at_the_displayed_precision() -> None:
     marks = build((93.44, 3.0), (93.36, 3.1), (92.0, 3.2)).marks()
     assert marks[0, "dice"] == marks[1, "dice"] == "best"
     assert marks[2, "dice"] == "second"
+
+
+def test_only_the_value_next_to_the_best_is_second() -> None:
+    marks = build((91.0, 4.0), (94.0, 1.0), (93.0, 2.0), (92.0, 3.0)).marks()
+    assert marks == {(1, "dice"): "best", (1, "hd"): "best", (2, "dice"): "second", (2, "hd"): "second"}
 
 
 def test_the_direction_decides_what_is_best() -> None:
@@ -53,3 +59,52 @@ def test_groups_are_ranked_apart() -> None:
 @pytest.mark.parametrize(("value", "shown"), [(93.45678, "93.5"), (math.nan, "--"), (math.inf, "--"), (-0.01, "0.0")])
 def test_values_show_at_the_precision_of_their_column(value: float, shown: str) -> None:
     assert DICE.show(value) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.0004, "<0.001"), (0.001, "0.001"), (0.0, "<0.001"), (0.5, "0.500")])
+def test_a_probability_below_its_last_digit_is_shown_as_less(value: float, shown: str) -> None:
+    assert Column(key="p", header="p", digits=3, probability=True).show(value) == shown
+
+
+def test_a_rounded_zero_carries_no_minus_and_other_values_keep_theirs() -> None:
+    assert (DICE.show(-0.04), DICE.show(-0.06), decimals(-2.0, 0)) == ("0.0", "-0.1", "-2")
+
+
+def test_the_title_has_the_unit_in_brackets_or_none() -> None:
+    assert (DICE.title, Column(key="n", header="n").title) == ("Dice [%]", "n")
+
+
+@pytest.mark.parametrize(
+    ("cell", "has"),
+    [
+        (Cell(value=1.0, low=0.0, high=2.0), True),
+        (Cell(value=1.0, low=0.0), False),
+        (Cell(value=1.0, high=2.0), False),
+        (Cell(value=1.0), False),
+    ],
+)
+def test_an_interval_needs_both_limits(cell: Cell, has: bool) -> None:
+    assert cell.has_interval is has
+
+
+def test_a_table_that_is_not_ranked_and_columns_without_direction_or_of_text_carry_no_mark() -> None:
+    assert dataclasses.replace(build((90, 1), (91, 2)), ranked=False).marks() == {}
+    words = Column(key="dice", header="Verdict", direction="up", text=True)
+    plain = Column(key="hd", header="n")
+    assert dataclasses.replace(build((90, 1), (91, 2)), columns=(words, plain)).marks() == {}
+
+
+def test_columns_for_the_csv_alone_are_not_shown_but_can_be_asked_for() -> None:
+    hidden = dataclasses.replace(HD, csv_only=True)
+    table = dataclasses.replace(build((90, 1)), columns=(DICE, hidden))
+    assert table.shown == (DICE,)
+    assert table.column("hd") is hidden
+    with pytest.raises(KeyError):
+        table.column("asd")
+
+
+def test_a_row_without_a_cell_has_a_missing_value_and_groups_keep_their_order() -> None:
+    table = build((90, 1), (80, 2), (70, 3), groups=("b", "a", "b"))
+    assert table.groups == ["b", "a"]
+    assert math.isnan(table.rows[0].cell("asd").value)
+    assert table.rows[0].cell("hd").value == 1
