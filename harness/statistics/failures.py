@@ -1,0 +1,81 @@
+"""What a failure counts as. A model must not gain by giving no answer.
+
+Overlap of a missed structure is 0 and its distance the diagonal of the field of view already in the rows
+(``evaluation.overlap``, ``evaluation.surface``): both are the worst possible value. An ejection fraction that cannot be computed,
+because a mask is empty, is a failure as well; its error is the largest that an EF between 0 and 100 can have for that patient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from harness.statistics.bootstrap import Floats
+
+FAILED_DICE = 0.5
+"""A patient with a lower Dice (0..1) has failed: less than half of the structure is where it was said to be."""
+NOT_LEARNED = 0.5
+"""Share of failed patients above which an arm has not learned the task and is not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRate:
+    """Failed patients with the exact limits of Clopper and Pearson (Biometrika 26, 1934), all as shares 0..1."""
+
+    failed: int
+    n: int
+    rate: float
+    low: float
+    high: float
+
+    @property
+    def learned(self) -> bool:
+        """Whether most patients succeeded."""
+        return not self.rate > NOT_LEARNED
+
+
+def failure_rate(failed: int, n: int, level: float = 0.95) -> FailureRate:
+    """Share of ``failed`` among ``n`` patients with its exact interval; NaN without patients.
+
+    >>> found = failure_rate(0, 25)
+    >>> round(100 * found.low, 1), round(100 * found.high, 1)
+    (0.0, 13.7)
+    """
+    if n == 0:
+        return FailureRate(0, 0, float("nan"), float("nan"), float("nan"))
+    interval = stats.binomtest(failed, n).proportion_ci(confidence_level=level, method="exact")
+    return FailureRate(failed, n, failed / n, float(interval.low), float(interval.high))
+
+
+def worst_ef_error(truth: ArrayLike) -> Floats:
+    """Largest absolute error that an EF between 0 and 100 can have against ``truth`` in percent.
+
+    >>> worst_ef_error([60.0, 30.0]).tolist()
+    [60.0, 70.0]
+    """
+    values = np.asarray(truth, dtype=np.float64)
+    worst: Floats = np.maximum(values, 100 - values)
+    return worst
+
+
+def failed_patients(dice: pd.DataFrame, *, scale: float = 1.0) -> pd.Series:
+    """Which patients failed, from Dice per patient (index) and training (columns), as shares of the trainings 0..1.
+
+    ``scale`` is what a Dice of 1 is in ``dice`` (100 for percent). A patient without any value is NaN: nothing was scored.
+    """
+    failed = (dice < FAILED_DICE * scale).astype(float).where(dice.notna())
+    share: pd.Series = failed.mean(axis=1)
+    return share
+
+
+def rate_of(dice: pd.DataFrame, *, scale: float = 1.0) -> FailureRate:
+    """Failure rate over patients; with several trainings a patient counts as failed where most of them failed.
+
+    Trainings of one patient are not independent, so that the exact limits are over patients, never over patients x trainings.
+    """
+    share = failed_patients(dice, scale=scale).dropna()
+    return failure_rate(int((share > 0.5).sum()), len(share))

@@ -1,0 +1,192 @@
+"""Comparisons of models: one estimand, crossed variance, families, verdicts, and what is never claimed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from harness.statistics.comparison import Comparison, Measured, compare_measures, compare_one
+from harness.statistics.crossed import arm_spread
+
+
+def arm(values: np.ndarray) -> pd.DataFrame:
+    table = values if values.ndim == 2 else values[:, None]
+    return pd.DataFrame(table, index=[f"p{i:03d}" for i in range(len(table))])
+
+
+def simulated(
+    seed: int, effects: dict[str, float], *, n: int = 40, s: int = 3, sd: float = 0.2
+) -> dict[str, pd.DataFrame]:
+    rng = np.random.default_rng(seed)
+    patients = 90 + rng.normal(0, 3, (n, 1))
+    return {
+        label: arm(
+            patients + effect + rng.normal(0, 0.5, (n, 1)) + rng.normal(0, sd, (1, s)) + rng.normal(0, 0.8, (n, s))
+        )
+        for label, effect in effects.items()
+    }
+
+
+def test_estimate_and_variance_are_those_of_the_formulas_written_out() -> None:
+    values = simulated(1, {"ours": 1.0, "a": 0.0, "b": 0.0})
+    found = compare_one(Measured(key="dice", values=values, margin=0.5), "ours")["a"]
+    means = {label: table.to_numpy().mean(axis=1) for label, table in values.items()}
+    spreads = {label: arm_spread(table.to_numpy()) for label, table in values.items()}
+    paired = means["ours"] - means["a"]
+    pooled = np.mean([one.variance for one in spreads.values()])
+    rest = np.mean([one.rest for one in spreads.values()])
+    # logs of these three variances spread less than chance: the prior has its full three degrees of freedom
+    tau = [
+        max((3 * (pooled - rest / 40) + 2 * (spreads[k].variance - spreads[k].rest / 40)) / 5, 0) for k in ("ours", "a")
+    ]
+    assert found.difference == pytest.approx(paired.mean())
+    assert found.estimate.parts == pytest.approx((paired.var(ddof=1) / 40, tau[0] / 3, tau[1] / 3))
+    assert found.estimate.degrees == (39, 5, 5)
+    assert found.spread[0] ** 2 == pytest.approx((3 * pooled + 2 * spreads["ours"].variance) / 5)
+    assert (found.n, found.trainings, found.scope) == (40, (3, 3), "models")
+
+
+@pytest.mark.parametrize(("ours", "other"), [(1, 1), (3, 1), (1, 3), (2, 2), (5, 2)])
+def test_fewer_than_three_trainings_on_either_side_are_no_comparison_of_models(ours: int, other: int) -> None:
+    values = simulated(2, {"ours": 20.0, "a": 0.0}, s=5)
+    found = compare_one(
+        Measured(
+            key="dice", values={"ours": values["ours"].iloc[:, :ours], "a": values["a"].iloc[:, :other]}, margin=0.5
+        ),
+        "ours",
+    )["a"]
+    assert found.scope == "trainings"
+    assert found.verdict == "not compared"
+    assert not found.shown
+    assert not found.non_inferior
+    assert np.isnan([found.p, found.p_adjusted, found.p_better, found.equivalence_low]).all()
+    oracle = stats.ttest_rel(values["ours"].iloc[:, :ours].mean(axis=1), values["a"].iloc[:, :other].mean(axis=1))
+    assert (found.low, found.high) == pytest.approx(tuple(oracle.confidence_interval(0.95)))
+
+
+def test_a_training_that_is_off_for_every_patient_is_no_difference_of_models() -> None:
+    values = simulated(3, {"ours": 0.0, "a": 0.0}, sd=0.0)
+    values["a"] = values["a"] - np.array([0.0, 0.0, 6.0])  # one of three trainings lost two points of the mean
+    found = compare_one(Measured(key="dice", values=values, margin=0.5), "ours")["a"]
+    assert found.difference == pytest.approx(2.0, abs=0.5)
+    assert found.flip.p < 0.001  # these trainings do differ
+    assert not found.shown
+    assert found.verdict == "undecided"
+
+
+def test_verdict_interval_and_probabilities_speak_of_the_mean_and_not_of_the_median() -> None:
+    # One patient in twenty loses 30 points: the median difference is nothing, the mean is 1.5.
+    rng = np.random.default_rng(4)
+    ours = arm(93 + rng.normal(0, 0.3, (100, 3)))
+    lost = np.where(np.arange(100) % 20 == 0, 30.0, 0.0)[:, None]
+    other = arm(ours.to_numpy() - lost + rng.normal(0, 0.3, (100, 3)))
+    found = compare_one(Measured(key="dice", values={"ours": ours, "a": other}, margin=0.5), "ours")["a"]
+    assert found.difference == pytest.approx(1.5, abs=0.1)
+    assert abs(found.median) < 0.1
+    assert abs(found.shift) < 0.2
+    assert found.verdict != "equivalent"
+    assert found.p_better > 0.5
+    assert found.worst_decile == pytest.approx(15, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("effect", "verdict"),
+    [(3.0, "superior"), (-3.0, "inferior"), (0.0, "equivalent"), (0.55, "better"), (-0.55, "worse")],
+)
+def test_verdicts(effect: float, verdict: str) -> None:
+    values = simulated(5, {"ours": 0.0, "a": 0.0}, n=400, s=8, sd=0.02)
+    centred = values["ours"] - values["ours"].to_numpy().mean() + values["a"].to_numpy().mean()
+    found = compare_one(Measured(key="dice", values={"ours": centred + effect, "a": values["a"]}, margin=0.5), "ours")[
+        "a"
+    ]
+    assert found.difference == pytest.approx(effect)
+    assert found.verdict == verdict
+    down = compare_one(
+        Measured(key="hd", values={"ours": centred - effect, "a": values["a"]}, margin=0.5, higher=False), "ours"
+    )["a"]
+    assert down.verdict == verdict
+    assert (down.p_better, down.p_worse) == pytest.approx((found.p_better, found.p_worse), abs=0.02)
+    assert down.non_inferior == found.non_inferior == (effect >= 0)
+
+
+def test_without_a_margin_nothing_is_equivalent_or_superior() -> None:
+    values = simulated(6, {"ours": 3.0, "a": 0.0, "b": 3.0}, n=400, s=8, sd=0.01)
+    found = compare_one(Measured(key="asd_px", values=values), "ours")
+    assert found["a"].verdict == "better"
+    assert found["b"].verdict in ("undecided", "better", "worse")
+    assert not found["a"].non_inferior
+
+
+def test_arms_that_have_not_learned_get_no_verdict() -> None:
+    values = {label: arm(np.zeros((30, 3))) for label in ("ours", "a")}
+    found = compare_one(Measured(key="dice", values=values, margin=0.5), "ours", not_learned=["a"])["a"]
+    assert found.verdict == "not learned"
+    assert not found.shown
+    assert np.isnan(found.p)
+
+
+def test_primary_and_secondary_families_are_corrected_on_their_own() -> None:
+    effects = {"ours": 0.5, "a": 0.0, "b": 0.2, "c": 0.4}
+    measures = [Measured(key=key, values=simulated(seed, effects)) for seed, key in enumerate(("iou", "dice", "nsd"))]
+    found = compare_measures(measures, "ours", primary="dice")
+    first = [one for (key, _), one in found.items() if key == "dice"]
+    rest = [one for (key, _), one in found.items() if key != "dice"]
+    assert {(one.tests, one.correction) for one in first} == {(3, "bonferroni")}
+    assert {(one.tests, one.correction) for one in rest} == {(6, "benjamini-hochberg")}
+    assert [one.p_adjusted for one in first] == pytest.approx([min(3 * one.p, 1) for one in first])
+    oracle = stats.false_discovery_control([one.p for one in rest])
+    assert [one.p_adjusted for one in rest] == pytest.approx(list(oracle))
+    assert {one.level for one in first} == {1 - 0.05 / 3}
+
+
+def test_the_prior_weight_comes_from_all_measures_and_the_pooled_variance_from_each() -> None:
+    values = simulated(7, {"ours": 0.0, "a": 0.0, "b": 0.0})
+    scaled = {label: 100 * table for label, table in values.items()}
+    both = compare_measures([Measured(key="x", values=values), Measured(key="y", values=scaled)], "ours")
+    assert both["y", "a"].spread == pytest.approx(tuple(100 * sd for sd in both["x", "a"].spread))
+    assert both["y", "a"].p == pytest.approx(both["x", "a"].p)
+
+
+def test_patients_without_a_value_leave_that_pair_only() -> None:
+    values = simulated(8, {"ours": 0.0, "a": 0.0, "b": 0.0})
+    values["a"].iloc[0, 1] = np.nan
+    found = compare_one(Measured(key="dice", values=values), "ours")
+    assert (found["a"].n, found["b"].n) == (39, 40)
+
+
+def test_few_patients_have_an_estimate_and_nothing_else() -> None:
+    found = compare_one(Measured(key="dice", values=simulated(9, {"ours": 3.0, "a": 0.0}, n=9)), "ours")["a"]
+    assert np.isfinite(found.difference)
+    assert np.isnan([found.low, found.p, found.p_better, found.detectable]).all()
+    assert found.verdict == "undecided"
+
+
+def test_arms_without_a_shared_patient_or_a_reference_have_nothing_to_compare() -> None:
+    values = simulated(10, {"ours": 0.0, "a": 0.0}, n=12)
+    values["a"].index = [f"q{i}" for i in range(12)]
+    found = compare_one(Measured(key="dice", values=values), "ours")["a"]
+    assert (found.scope, found.n, found.shown, found.verdict) == ("none", 0, False, "not compared")
+    assert compare_one(Measured(key="dice", values=values), "absent") == {}
+    assert compare_measures([], "ours") == {}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([10, 25]), st.sampled_from([3, 5]), st.floats(0, 1.5), st.floats(0, 0.5))
+def test_a_dagger_never_stands_beside_zero_and_nothing_without_zero_is_undecided(
+    seed: int, n: int, s: int, effect: float, sd: float
+) -> None:
+    effects = {"ours": effect, "a": 0.0, "b": effect / 2}
+    measures = [
+        Measured(key=key, values=simulated(seed + k, effects, n=n, s=s, sd=sd), margin=0.5)
+        for k, key in enumerate(("dice", "iou", "nsd"))
+    ]
+    for one in compare_measures(measures, "ours").values():
+        assert one.shown == (one.low > 0 or one.high < 0)
+        assert (one.verdict == "undecided") <= (one.low <= 0 <= one.high)
+        assert one.low <= one.equivalence_low <= one.difference <= one.equivalence_high <= one.high
+        assert one.p_better + one.p_equivalent + one.p_worse == pytest.approx(1)
+        assert isinstance(one, Comparison)

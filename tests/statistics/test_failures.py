@@ -1,0 +1,78 @@
+"""What a failure counts as, exact limits of rates, worst decile and performance profiles, margins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from harness.statistics.failures import failed_patients, failure_rate, rate_of, worst_ef_error
+from harness.statistics.margins import MARGINS, margin_of
+from harness.statistics.robust import profile, worst_decile, worst_decile_interval
+
+
+@pytest.mark.parametrize(("failed", "n"), [(0, 25), (0, 50), (3, 50), (50, 50)])
+def test_limits_of_a_rate_are_the_quantiles_of_beta_distributions(failed: int, n: int) -> None:
+    found = failure_rate(failed, n)
+    low = stats.beta.ppf(0.025, failed, n - failed + 1) if failed else 0.0
+    high = stats.beta.ppf(0.975, failed + 1, n - failed) if failed < n else 1.0
+    assert (found.rate, found.low, found.high) == pytest.approx((failed / n, low, high), abs=1e-9)
+
+
+def test_no_failure_among_twenty_five_does_not_exclude_thirteen_percent() -> None:
+    assert 100 * failure_rate(0, 25).high == pytest.approx(13.7, abs=0.05)
+    assert 100 * failure_rate(0, 50).high == pytest.approx(7.1, abs=0.05)
+
+
+def test_without_patients_there_is_no_rate() -> None:
+    assert np.isnan(failure_rate(0, 0).rate)
+    assert failure_rate(0, 0).learned
+
+
+def test_an_arm_that_fails_in_most_patients_has_not_learned() -> None:
+    assert failure_rate(25, 50).learned
+    assert not failure_rate(26, 50).learned
+
+
+def test_the_worst_ef_error_is_that_of_the_further_end_of_the_scale() -> None:
+    assert worst_ef_error([62.0, 20.0, 50.0, np.nan]) == pytest.approx([62, 80, 50, np.nan], nan_ok=True)
+
+
+def test_a_patient_fails_where_most_of_the_trainings_do() -> None:
+    dice = pd.DataFrame([[90.0, 92.0, 10.0], [10.0, 20.0, 93.0], [np.nan] * 3, [50.0, 50.0, 50.0]], index=list("abcd"))
+    share = failed_patients(dice, scale=100)
+    assert share["a"] == pytest.approx(1 / 3)
+    assert np.isnan(share["c"])
+    assert share["d"] == 0  # half is not less than half
+    found = rate_of(dice, scale=100)
+    assert (found.failed, found.n) == (1, 3)
+
+
+def test_the_worst_decile_counts_the_last_patient_with_a_fraction() -> None:
+    values = np.arange(25.0)  # worst 2.5 patients: 0, 1 and half of 2
+    assert worst_decile(values) == pytest.approx((0 + 1 + 0.5 * 2) / 2.5)
+    assert worst_decile(values, higher=False) == pytest.approx((24 + 23 + 0.5 * 22) / 2.5)
+    assert worst_decile(np.array([3.0, np.nan, 1.0])) == 1.0
+    assert np.isnan(worst_decile([]))
+
+
+def test_the_interval_of_the_worst_decile_holds_its_point() -> None:
+    values = np.random.default_rng(0).normal(0, 1, 60)
+    found = worst_decile_interval(values, resamples=500)
+    assert found.point == pytest.approx(worst_decile(values))
+    assert found.low < found.point < found.high
+
+
+def test_a_profile_is_the_share_at_or_above_each_threshold() -> None:
+    values = np.array([90.0, 95.0, 80.0, np.nan, 95.0])
+    expected = [np.mean(values[np.isfinite(values)] >= t) for t in (0, 80, 90.5, 95, 99)]
+    assert profile(values, [0, 80, 90.5, 95, 99]) == pytest.approx(expected)
+    assert np.isnan(profile([], [1.0])).all()
+
+
+def test_every_margin_has_a_source_and_a_suite_may_choose_its_own() -> None:
+    assert all(margin.value > 0 and margin.source for margin in MARGINS.values())
+    assert margin_of("dice") == 0.5
+    assert margin_of("ef_mae", {"ef_mae": 3}) == 3.0
+    assert margin_of("asd_px") == 0.0
