@@ -9,11 +9,48 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.errors import BenchError
+
+_fences: dict[Path, Callable[[], None]] = {}
+
+
+@contextlib.contextmanager
+def fenced(folder: Path, check: Callable[[], None]) -> Iterator[None]:
+    """Inside the context every file below ``folder`` is committed only if ``check()`` does not raise.
+
+    ``check`` is asked at the last moment, when the new content is complete and about to take its name: what was
+    prepared by a process that has since lost its right to the folder is thrown away. One fence per folder.
+
+    Raises:
+        ValueError: the folder is fenced already.
+    """
+    key = Path(folder).resolve()
+    if key in _fences:
+        raise ValueError(f"{key} is fenced already")
+    _fences[key] = check
+    try:
+        yield
+    finally:
+        del _fences[key]
+
+
+def check_fence(path: Path) -> None:
+    """Ask the fences of all folders that ``path`` lies in; raises what they raise."""
+    # Without a fence (nearly always) not even the path is resolved: this runs for every file that is written.
+    if _fences:
+        for folder in Path(path).resolve().parents:
+            if folder in _fences:
+                _fences[folder]()
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give ``source`` the name ``target``, atomically, as far as the fences around ``target`` allow it."""
+    check_fence(target)
+    os.replace(source, target)
 
 
 @contextlib.contextmanager
@@ -32,6 +69,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, 0o666 & ~_umask())
+        check_fence(path)
         os.replace(name, path)
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
@@ -72,6 +110,45 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Replace ``path`` by ``content`` as indented JSON with sorted keys; NaN is refused."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def create_text(path: Path, content: str) -> bool:
+    """Create ``path`` with UTF-8 ``content`` unless it exists; returns whether it was created.
+
+    Exactly one of several processes (of several machines on a shared folder) creates it, and nobody sees half of it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content.encode("utf-8"))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        return _link(name, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def _link(source: str, target: Path) -> bool:
+    """Hard-link ``source`` to ``target`` unless that exists; where links are not known, copy under O_EXCL."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        # NFS repeats a call whose answer was lost, and the repetition then fails: two names mean that it was ours.
+        return os.stat(source).st_nlink == 2
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        try:
+            descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        except FileExistsError:
+            return False
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(Path(source).read_bytes())
+    return True
 
 
 def read_json(path: Path) -> Any:

@@ -118,6 +118,7 @@ def _measure_again(name: str, results_dir: Path, reports_dir: Path, chosen: dict
     from harness.experiments import profile_run
     from harness.jobs import Progress
     from harness.reporting.manifest import read_suite
+    from harness.store.claim import hold
     from harness.store.runs import RunStore
 
     store = RunStore(results_dir)
@@ -125,7 +126,8 @@ def _measure_again(name: str, results_dir: Path, reports_dir: Path, chosen: dict
     finished = [run for run in runs if run.status == "finished"]
     with Progress("profiling", len(finished), unit="runs") as bar:
         for run in finished:
-            profile_run(run, chosen)
+            with hold(run, finished_too=True, wait=True):
+                profile_run(run, chosen)
             bar.advance(text=run.name)
     click.echo(f"Measured {len(finished)} runs anew; `echobench report {name}` takes them up.", err=True)
     return 0

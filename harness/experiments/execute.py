@@ -13,16 +13,19 @@ from typing import Any
 
 import pandas as pd
 import torch
+from mmengine.hooks import Hook
 from torch import Tensor, nn
 
 from harness.data import PreparedCache
 from harness.errors import BenchError
 from harness.evaluation.evaluator import evaluate
-from harness.experiments.first_mask import maker_checkpoint, maker_spec, measured_build, store_of
-from harness.files import file_lock, write_text
+from harness.experiments.first_mask import maker_checkpoint, maker_spec, measured_build
+from harness.files import check_fence, write_text
 from harness.modeling import FirstMaskSegmenter
 from harness.profiling import profile_model
 from harness.registry import MODELS, load_plugins
+from harness.store.claim import hold
+from harness.store.lease import LeaseLostError
 from harness.store.runs import Run, RunSpec
 from harness.training import Recipe, TrainingJob, train
 
@@ -38,10 +41,28 @@ def execute(
     keep: Keep | None = None,
     progress: bool = True,
 ) -> None:
-    """Bring a run to ``finished``; training resumes from its last checkpoint, finished parts are kept.
+    """Claim a run and bring it to ``finished``; see ``carry_out``.
+
+    Raises:
+        BenchError: another process works on it, it is finished, or it failed; ``run.json`` says why.
+        KeyboardInterrupt: stopped by the user; the run is marked as interrupted.
+    """
+    with hold(run):
+        carry_out(run, cache, profile=profile, keep=keep, progress=progress)
+
+
+def carry_out(
+    run: Run,
+    cache: PreparedCache,
+    *,
+    profile: dict[str, Any] | None = None,
+    keep: Keep | None = None,
+    progress: bool = True,
+) -> None:
+    """Bring a run that this process holds to ``finished``; training resumes from its last checkpoint.
 
     Args:
-        run: the run's folder and record.
+        run: a claimed run.
         cache: prepared data of the run's dataset.
         profile: arguments of ``profile_model``; None leaves profiling out.
         keep: called with the run, its predictor and the data once the rows are written, to keep more of the model.
@@ -49,11 +70,14 @@ def execute(
 
     Raises:
         BenchError: the run failed; ``run.json`` says why.
+        LeaseLostError: the run is no longer ours; nothing is written.
         KeyboardInterrupt: stopped by the user; the run is marked as interrupted.
     """
     run.start()
     try:
         results = _stages(run, cache, profile, keep, progress)
+    except LeaseLostError:
+        raise  # the record belongs to whoever has taken the run over
     except KeyboardInterrupt:
         run.stop("interrupted", "stopped by Ctrl-C")
         raise
@@ -71,8 +95,7 @@ def _stages(
     run: Run, cache: PreparedCache, profile: dict[str, Any] | None, keep: Keep | None, progress: bool
 ) -> dict[str, Any]:
     """Train, evaluate, keep, profile; returns what ``run.json`` remembers of it."""
-    _finish_maker(run, cache, profile, progress)
-    summary = train(training_job(run), cache, progress=progress)
+    summary = train(training_job(run), cache, progress=progress, hooks=[LeaseHook(run.path)])
     seconds = {"train": round(summary.seconds, 1)}
     with _timed(seconds, "evaluate"):
         predict = predictor(load_trained(run.spec, summary.best_checkpoint), torch.device(summary.device))
@@ -92,18 +115,25 @@ def _stages(
     }
 
 
-def _finish_maker(run: Run, cache: PreparedCache, profile: dict[str, Any] | None, progress: bool) -> None:
-    """Under ``auto_unet``: bring the run that makes the first masks to its end, whoever needs it first."""
-    spec = maker_spec(run.spec)
-    if spec is None:
-        return
-    store = store_of(run)
-    with file_lock(store.open(spec).path / ".lock"):
-        maker = store.open(spec)
-        if maker.status == "running":
-            raise BenchError(f"The run {maker.name} is being trained by another process; let it finish first.")
-        if maker.status != "finished":
-            execute(maker, cache, profile=profile, progress=progress)
+class LeaseHook(Hook):
+    """Stops a training whose run is no longer ours before it does, logs or saves anything more."""
+
+    priority = "HIGHEST"
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "run.json"
+
+    def before_train(self, runner: Any) -> None:
+        """At the start of the session."""
+        check_fence(self.file)
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Before the step is logged; a process that was stopped for minutes most likely goes on here."""
+        check_fence(self.file)
+
+    def after_val_epoch(self, runner: Any, metrics: Any = None) -> None:
+        """Before the validation is logged."""
+        check_fence(self.file)
 
 
 @contextlib.contextmanager

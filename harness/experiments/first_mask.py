@@ -14,7 +14,7 @@ from harness.clip import STRUCTURE_SETS
 from harness.errors import BenchError, ConfigError, unknown
 from harness.experiments.models import ModelChoice, choose_model
 from harness.registry import MODELS
-from harness.store.runs import Run, RunSpec, RunStore
+from harness.store.runs import RunSpec, RunStore
 
 FIRST_FRAME = ("auto", "auto_unet", "gt")
 AUTO_UNET = "auto_unet"
@@ -103,11 +103,6 @@ def maker_checkpoint(spec: RunSpec, store_root: Path) -> Path:
             f"(status: {run.status}); run the suite again."
         )
     return run.path / "checkpoints" / "best.pth"
-
-
-def store_of(run: Run) -> RunStore:
-    """The results store that a run lies in."""
-    return RunStore(run.path.parent.parent)
 
 
 def _record(choice: ModelChoice, structures: str) -> dict[str, Any]:

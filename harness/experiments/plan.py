@@ -18,7 +18,6 @@ from harness.experiments.first_mask import (
     AUTO_UNET,
     FIRST_FRAME,
     choose_maker,
-    maker_spec,
     protocol_of,
     split_takers,
 )
@@ -61,7 +60,6 @@ class SuitePlan:
         cache: the data.
         specs: the runs of the table.
         profile: arguments of ``profile_model``.
-        makers: runs whose models make the first masks of the others (``auto_unet``); no part of the table.
         notes: sentences about what was asked for and left out.
     """
 
@@ -70,7 +68,6 @@ class SuitePlan:
     cache: PreparedCache
     specs: list[RunSpec]
     profile: dict[str, Any] = field(default_factory=dict)
-    makers: list[RunSpec] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -106,7 +103,6 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     recipe = _fitted(recipe, cache)
     protocol = protocol_of(suite["first_frame"], suite["structures"], maker)
     specs = [_spec(choice, suite, recipe, cache, seed, protocol) for choice in choices for seed in suite["seeds"]]
-    makers = {spec.folder: spec for spec in map(maker_spec, specs) if spec is not None}
     name = options.name or _suite_name(suite, cache.manifest["options"], is_robust(recipe["augment"]))
     return SuitePlan(
         name=name,
@@ -114,7 +110,6 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
         cache=cache,
         specs=specs,
         profile=tree["profile"],
-        makers=list(makers.values()),
         notes=notes,
     )
 

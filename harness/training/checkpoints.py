@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 
 from harness.errors import TrainingError
-from harness.files import atomic_file
+from harness.files import atomic_file, rename
 
 FORMAT = 1
 
@@ -48,7 +47,7 @@ def save_last(folder: Path, content: dict[str, Any]) -> None:
     """
     last = folder / "last.pth"
     with contextlib.suppress(FileNotFoundError):
-        os.replace(last, folder / "previous.pth")
+        rename(last, folder / "previous.pth")
     save(last, content)
 
 

@@ -11,12 +11,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from harness.errors import BenchError, ConfigError
+from harness.errors import BenchError, ConfigError, TrainingError
 from harness.experiments import SuiteOptions, SuitePlan, plan_suite
 from harness.experiments.bench import SuiteOutcome, run_suite
-from harness.experiments.execute import execute, load_trained, training_job
+from harness.experiments.execute import load_trained, training_job
 from harness.experiments.first_mask import maker_spec, measured_build
 from harness.experiments.sweep.sweep import SweepOptions, sweep_run, swept
+from harness.experiments.worklist import tasks_of
 from harness.modeling import FirstMaskSegmenter
 from harness.registry import MODELS
 from harness.store.runs import Run, RunStore
@@ -59,11 +60,15 @@ def of_frame_0(rows: pd.DataFrame) -> pd.Series:
     return first.set_index(["patient", "view", "structure", "metric"]).value.sort_index()
 
 
-def test_a_plan_has_the_u_net_of_each_seed_as_the_run_that_an_auto_suite_would_train(tiny: Tiny) -> None:
+def test_a_plan_has_the_u_net_of_each_seed_as_the_run_that_an_auto_suite_would_train(
+    tiny: Tiny, tmp_path: Path
+) -> None:
     plan = planned(tiny, seeds=(0, 1))
     alone = plan_suite(tiny(seeds=(0, 1)), progress=False)
     assert [spec.model["name"] for spec in plan.specs] == ["stm", "stm"]
-    assert [spec.folder for spec in plan.makers] == [spec.folder for spec in alone.specs]
+    tasks = tasks_of(RunStore(tmp_path), plan.specs, create=False)
+    assert [task.run.name for task in tasks[:2]] == [spec.folder for spec in alone.specs]
+    assert [[maker.name for maker in task.makers] for task in tasks[2:]] == [[task.run.name] for task in tasks[:2]]
     assert plan.name.endswith("-auto_unet")
 
 
@@ -134,12 +139,17 @@ def test_a_sweep_shows_the_u_net_the_perturbed_frame(
     assert all(not torch.equal(*pair) for pair in zip(seen[:clips], seen[clips:], strict=True))
 
 
-def test_a_run_on_its_own_trains_its_u_net_first(tiny: Tiny, tmp_path: Path, runs: tuple[Run, Run]) -> None:
-    plan = planned(tiny)
-    run = RunStore(tmp_path).open(plan.specs[0])
-    execute(run, plan.cache, progress=False)
-    assert [item.status for item in RunStore(tmp_path).all()] == ["finished", "finished"]
-    pd.testing.assert_frame_equal(run.rows(), runs[0].rows())
+def test_a_run_whose_u_net_failed_says_so(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object, **options: object) -> None:
+        raise TrainingError("The loss is not finite.")
+
+    monkeypatch.setattr(execution, "train", broken)
+    outcome = run_suite(planned(tiny), tmp_path, console=Console(quiet=True))
+    (run,) = outcome.runs
+    assert len(outcome.failed) == 2
+    assert outcome.failed[1] == run.name
+    assert run.status == "failed"
+    assert run.record["reason"].startswith(f"The run {outcome.failed[0]}, which makes its first masks, failed")
 
 
 def test_without_the_u_net_s_run_the_sentence_names_it(tiny: Tiny, tmp_path: Path, runs: tuple[Run, Run]) -> None:

@@ -41,7 +41,7 @@ def test_a_suite_leaves_rows_profile_and_record_and_is_not_repeated(tiny, tmp_pa
 def test_a_failed_run_says_why_and_the_next_one_starts(tiny, tmp_path, monkeypatch):
     original = execution.train
 
-    def broken_for_seed_0(job, cache, progress=True):
+    def broken_for_seed_0(job, cache, progress=True, hooks=()):
         if job.seed == 0:
             raise TrainingError("The loss of iteration 1 is NaN.")
         return original(job, cache, progress=progress)
@@ -59,7 +59,7 @@ def test_a_failed_run_says_why_and_the_next_one_starts(tiny, tmp_path, monkeypat
 
 
 def test_an_unexpected_error_keeps_its_traceback(tiny, tmp_path, monkeypatch):
-    def broken(job, cache, progress=True):
+    def broken(job, cache, progress=True, hooks=()):
         raise ZeroDivisionError("surprise")
 
     monkeypatch.setattr(execution, "train", broken)
@@ -70,7 +70,7 @@ def test_an_unexpected_error_keeps_its_traceback(tiny, tmp_path, monkeypatch):
 
 
 def test_ctrl_c_marks_the_run_as_interrupted_and_stops_the_suite(tiny, tmp_path, monkeypatch):
-    def interrupted(job, cache, progress=True):
+    def interrupted(job, cache, progress=True, hooks=()):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(execution, "train", interrupted)

@@ -35,7 +35,7 @@ def test_a_second_start_repeats_nothing(tiny_job, monkeypatch):
     job = tiny_job()
     resolved = resolve(job, progress=False)
     run_study(job, resolved)
-    monkeypatch.setattr("harness.experiments.study.worker.execute", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("harness.experiments.study.worker.carry_out", lambda *a, **k: pytest.fail("trained again"))
     run_study(job, resolved)
     assert len(trials(job)) == 4
 
@@ -51,7 +51,7 @@ def test_a_run_that_exists_is_not_trained_again(tiny_job, monkeypatch):
         trained.append(run.name)
         execute(run, *arguments, **options)
 
-    monkeypatch.setattr("harness.experiments.study.worker.execute", remember)
+    monkeypatch.setattr("harness.experiments.study.worker.carry_out", remember)
     run_study(job, resolved)
     assert plain.name not in trained
     assert len(trained) == 3

@@ -27,18 +27,18 @@ def states(job):
 def test_ctrl_c_gives_the_trial_back_and_the_next_start_finishes(tiny_job, monkeypatch):
     job = tiny_job()
     resolved = resolve(job, progress=False)
-    real = worker.execute
+    real = worker.carry_out
 
     def interrupted(run, *arguments, **options):
         run.start()
         run.stop("interrupted", "stopped by Ctrl-C")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(worker, "execute", interrupted)
+    monkeypatch.setattr(worker, "carry_out", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_study(job, resolved)
     assert states(job).count(TrialState.WAITING) == 4
-    monkeypatch.setattr(worker, "execute", real)
+    monkeypatch.setattr(worker, "carry_out", real)
     run_study(job, resolved)
     assert states(job).count(TrialState.COMPLETE) == 4
     assert all(resolved.done(cell, 0) for cell in resolved.cells)
@@ -54,7 +54,7 @@ def test_a_failing_run_stops_no_other_and_is_tried_again_only_when_asked(tiny_jo
         run.stop("failed", "the loss is not finite")
         raise TrainingError("the loss is not finite")
 
-    monkeypatch.setattr(worker, "execute", failing)
+    monkeypatch.setattr(worker, "carry_out", failing)
     run_study(job, resolved)
     assert len(calls) == 4
     run_study(job, resolved)

@@ -14,14 +14,15 @@ from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import BenchError
-from harness.experiments import execute
+from harness.experiments.execute import carry_out
+from harness.experiments.first_mask import maker_spec
 from harness.experiments.study import queue
 from harness.experiments.study.job import ResolvedStudy, StudyJob, suggest
 from harness.experiments.study.samplers import build
 from harness.experiments.study.storage import exclusive, open_storage, open_study, storage_error
 from harness.experiments.study.watch import Heartbeat, PruningWatch
-from harness.files import file_lock
-from harness.store.runs import Run
+from harness.store.claim import hold
+from harness.store.runs import Run, RunSpec
 
 Tell = Callable[[str], None]
 POLL_S = 1.0
@@ -133,14 +134,21 @@ class Worker:
         """
         run = self._run_of(trial)
         trial.set_user_attr("run", run.name)
-        with file_lock(run.path / ".lock"):
-            run = self.resolved.store.get(run.name)
-            if run.status == "running" and not queue.gone(run.record.get("process")):
-                raise BenchError(f"The run {run.name} is being trained by another process; let it finish first.")
+        self._make_first_masks(run.spec)
+        with hold(run, finished_too=True, wait=True):
             if run.status != "finished":
                 self.tell(f"trial {trial.number}: {'resume' if run.status == 'interrupted' else 'start'} {run.name}")
                 self._execute(run, trial)
         return validation_dice(run)
+
+    def _make_first_masks(self, spec: RunSpec) -> None:
+        needed = maker_spec(spec)
+        if needed is None:
+            return
+        maker = self.resolved.store.open(needed)
+        with hold(maker, finished_too=True, wait=True):
+            if maker.record["status"] != "finished":
+                carry_out(maker, self.resolved.plan.cache, progress=self.progress)
 
     def _run_of(self, trial: Trial) -> Run:
         definition = self.resolved.definition
@@ -157,9 +165,9 @@ class Worker:
         try:
             if self.resolved.definition.pruner:
                 with watch:
-                    execute(run, self.resolved.plan.cache, progress=self.progress)
+                    carry_out(run, self.resolved.plan.cache, progress=self.progress)
             else:
-                execute(run, self.resolved.plan.cache, progress=self.progress)
+                carry_out(run, self.resolved.plan.cache, progress=self.progress)
         except KeyboardInterrupt:
             if not watch.pruned:
                 raise

@@ -29,6 +29,7 @@ from harness.files import write_text
 from harness.perturbations.base import SEVERITIES, Perturbation, clip_hash
 from harness.perturbations.sector import Sector, find_sector
 from harness.registry import PERTURBATIONS
+from harness.store.claim import hold
 from harness.store.runs import ROW_COLUMNS, Run
 
 SWEEP_COLUMNS = (*ROW_COLUMNS, "perturbation", "severity", "strength", "clip_hash")
@@ -86,7 +87,7 @@ def sweep_run(
 ) -> int:
     """Bring a finished run's sweep to what the options ask for; returns how many conditions were computed.
 
-    A file is read again before it is replaced: what another process added to it in the meantime is kept.
+    The run is held meanwhile; another process that sweeps it is waited for, and what it adds is kept.
 
     Args:
         run: a finished run with its best checkpoint.
@@ -98,6 +99,11 @@ def sweep_run(
     """
     if run.status != "finished":
         raise BenchError(f"The run {run.name} is not finished (status: {run.status}); run it first.")
+    with hold(run, finished_too=True, wait=True):
+        return _sweep(run, cache, options, tick)
+
+
+def _sweep(run: Run, cache: PreparedCache, options: SweepOptions, tick: Callable[[str], None]) -> int:
     split = limited(cache.split("test"), options.limit)
     patients = {case.patient for case in split.cases}
     sweeper = Sweeper(run, split, options.metrics)

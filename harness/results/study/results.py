@@ -18,6 +18,7 @@ from harness.files import write_text
 from harness.profiling import profile_model
 from harness.reporting.measures import Measure, suite_measures
 from harness.results.suite import Arm, SuiteResults, read_run
+from harness.store.claim import hold
 from harness.store.runs import Run
 from harness.statistics.patients import patient_means
 
@@ -122,7 +123,8 @@ def profile_cells(resolved: ResolvedStudy) -> list[str]:
         runs = [resolved.run(cell, seed) for seed in resolved.definition.seeds]
         finished = [run for run in runs if run.status == "finished"]
         if finished and not any((run.path / "profile.csv").is_file() for run in finished):
-            _profile(finished[0], resolved)
+            with hold(finished[0], finished_too=True, wait=True):
+                _profile(finished[0], resolved)
             measured.append(finished[0].name)
     return measured
 

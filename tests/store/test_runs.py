@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -11,7 +10,8 @@ import pandas as pd
 import pytest
 
 from harness.errors import BenchError
-from harness.files import write_json
+from harness.files import create_text, write_json
+from harness.store.claim import hold
 from harness.store.runs import ROW_COLUMNS, RunSpec, RunStore, environment
 
 
@@ -56,28 +56,36 @@ def test_a_run_is_opened_once_and_found_again(tmp_path):
     assert store.get(run.name).status == "finished"
 
 
-def test_a_run_whose_process_is_gone_is_interrupted(tmp_path):
+def test_a_run_is_running_exactly_while_a_living_process_holds_it(tmp_path):
+    run = RunStore(tmp_path).open(spec())
+    with hold(run):
+        run.start()
+        assert RunStore(tmp_path).open(spec()).status == "running"
+    assert RunStore(tmp_path).open(spec()).status == "interrupted"
+    run.stop("failed", "loss is NaN")
+    assert RunStore(tmp_path).open(spec()).status == "failed"
+    assert RunStore(tmp_path).open(spec()).record["reason"] == "loss is NaN"
+
+
+def test_a_run_whose_process_was_killed_is_interrupted(tmp_path):
+    RunStore(tmp_path).open(spec())
     script = (
-        "from harness.store.runs import RunStore\nfrom tests_spec import spec\n"
-        "import os, signal\nRunStore('store').open(spec()).start()\nos.kill(os.getpid(), signal.SIGKILL)\n"
+        "import os, signal, sys\nfrom harness.store.claim import hold\nfrom harness.store.runs import RunStore\n"
+        "(run,) = RunStore(sys.argv[1]).all()\nhold(run).__enter__()\nrun.start()\nprint(run.status, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    (tmp_path / "tests_spec.py").write_text(
-        "from harness.store.runs import RunSpec\n"
-        "def spec():\n    return RunSpec(model={'name': 'm', 'size': 's'}, data={'dataset': 'd'}, recipe={}, seed=0, protocol={})\n"
-    )
-    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environ, check=False)
-    (run,) = RunStore(tmp_path / "store").all()
+    ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert ended.stdout == "running\n"
+    (run,) = RunStore(tmp_path).all()
     assert run.record["status"] == "running"
     assert run.status == "interrupted"
 
 
-def test_a_running_run_of_this_process_is_running(tmp_path):
+def test_a_record_is_created_once_and_never_replaced_by_a_new_one(tmp_path):
     run = RunStore(tmp_path).open(spec())
-    run.start()
-    assert RunStore(tmp_path).open(spec()).status == "running"
-    run.stop("failed", "loss is NaN")
-    assert RunStore(tmp_path).open(spec()).record["reason"] == "loss is NaN"
+    assert create_text(run.path / "run.json", "{}") is False
+    assert RunStore(tmp_path).open(spec()).record == run.record
+    assert [path.name for path in run.path.iterdir()] == ["run.json"]
 
 
 def test_rows_survive_with_ids_as_text_full_precision_and_missing_values(tmp_path):

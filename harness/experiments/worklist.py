@@ -1,0 +1,175 @@
+"""Working off a list of runs, together with every other process that works on the same list.
+
+The results store is the queue: whoever finds a run that is free claims it and brings it to its end; what others hold is
+waited for. So a second process of the same command, on this machine or on another that sees the folder, joins in, and
+all of them end when the last run has ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from harness.errors import BenchError
+from harness.experiments.first_mask import maker_spec
+from harness.store.claim import POLL_S, Busy, Done, claim
+from harness.store.lease import Lease, LeaseLostError
+from harness.store.runs import Run, RunSpec, RunStore
+
+
+@dataclass(kw_only=True, slots=True)
+class Task:
+    """A run to be brought to its end.
+
+    Attributes:
+        run: in whatever state.
+        makers: the runs that must be finished first (those that make its first masks).
+        role: what is said about it besides its name, e.g. ``" (first masks)"``.
+        attempts: how often it had been tried when this process began: a failure of others since then counts as ours.
+    """
+
+    run: Run
+    makers: tuple[Run, ...] = ()
+    role: str = ""
+    attempts: int = 0
+
+    def __post_init__(self) -> None:
+        self.attempts = self.run.record.get("attempts", 0)
+
+    @property
+    def title(self) -> str:
+        """``U-Net (first masks), seed 0``."""
+        spec = self.run.spec
+        return f"{spec.model['label']}{self.role}, seed {spec.seed}"
+
+
+@dataclass(kw_only=True, slots=True)
+class Outcome:
+    """Names of the runs that failed, by whomever, and how many were carried out by this process."""
+
+    failed: list[str] = field(default_factory=list)
+    executed: int = 0
+
+
+def tasks_of(store: RunStore, specs: Iterable[RunSpec], *, create: bool = True) -> list[Task]:
+    """Tasks of specs in their order, each run once; the makers of first masks stand before all others."""
+    specs = list(specs)
+    makers = {maker.folder: maker for spec in specs if (maker := maker_spec(spec)) is not None}
+    opened = {name: store.open(spec, create=create) for name, spec in makers.items()}
+    tasks = [Task(run=run, role=" (first masks)") for run in opened.values()]
+    for spec in {spec.folder: spec for spec in specs}.values():
+        maker = maker_spec(spec)
+        needed = () if maker is None else (opened[maker.folder],)
+        if spec.folder not in opened:
+            tasks.append(Task(run=store.open(spec, create=create), makers=needed))
+    return tasks
+
+
+class Worklist:
+    """Works off tasks in this process.
+
+    Args:
+        tasks: in the order in which they are tried.
+        carry_out: brings a claimed run to ``finished``; an error of it is a failure of that run.
+        tell: receives one line per step.
+        retry_failed: try runs again that had failed when this process began.
+        wanted: asked before each claim; False ends the work (the process that started us is gone).
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        carry_out: Callable[[Run], None],
+        *,
+        tell: Callable[[str], None],
+        retry_failed: bool = True,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._waiting, self._total = list(enumerate(tasks, 1)), len(tasks)
+        self._carry_out, self._tell = carry_out, tell
+        self._retry_failed, self._wanted = retry_failed, wanted
+        self._told: set[str] = set()
+        self.outcome = Outcome()
+
+    def work(self) -> Outcome:
+        """Until every task has ended, here or elsewhere.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; the run in hand is marked as interrupted and given back.
+        """
+        while self._waiting and self._wanted():
+            if not self._pass():
+                time.sleep(POLL_S)
+        return self.outcome
+
+    def _pass(self) -> bool:
+        """Try every waiting task once; whether any of them ended."""
+        moved = False
+        for item in list(self._waiting):
+            if not self._wanted():
+                return moved
+            if self._attend(*item):
+                self._waiting.remove(item)
+                moved = True
+        return moved
+
+    def _attend(self, number: int, task: Task) -> bool:
+        """Do what can be done for a task now; whether it has ended."""
+        title = f"[{number}/{self._total}] {task.title}"
+        for maker in task.makers:
+            maker.read()
+            if maker.record["status"] != "finished" and not self._failed(maker):
+                return False
+        answer = claim(task.run)
+        if isinstance(answer, Done):
+            self._tell(f"{title}: finished ({task.run.name})")
+            return True
+        if isinstance(answer, Busy):
+            self._say_busy(title, task.run, f"{answer.holder.by}, since {answer.holder.since}")
+            return False
+        with answer.lease:
+            return self._hold(title, task, answer.lease)
+
+    def _hold(self, title: str, task: Task, lease: Lease) -> bool:
+        run = task.run
+        if run.record["status"] == "failed" and self._tried(task):
+            self._tell(f"{title}: failed before: {run.record.get('reason')} ({run.name})")
+            self.outcome.failed.append(run.name)
+            return True
+        self._tell(f"{title}: {_verb(run)} ({run.name})")
+        self.outcome.executed += 1
+        try:
+            self._require(task)
+            self._carry_out(run)
+        except LeaseLostError as error:
+            # Not a failure of the run: whoever has taken it over goes on with it, and so may we, later.
+            self._tell(f"  {error}")
+            return False
+        except Exception as error:
+            self._tell(f"  failed: {run.record.get('reason') or error}")
+            self.outcome.failed.append(run.name)
+        return True
+
+    def _require(self, task: Task) -> None:
+        for maker in task.makers:
+            if maker.record["status"] != "finished":
+                sentence = f"The run {maker.name}, which makes its first masks, failed; the same command tries again."
+                task.run.stop("failed", sentence)
+                raise BenchError(sentence)
+
+    def _failed(self, run: Run) -> bool:
+        return run.name in self.outcome.failed
+
+    def _tried(self, task: Task) -> bool:
+        return not self._retry_failed or task.run.record.get("attempts", 0) > task.attempts
+
+    def _say_busy(self, title: str, run: Run, by: str) -> None:
+        if run.name not in self._told:
+            self._told.add(run.name)
+            self._tell(f"{title}: waits for {by} ({run.name})")
+
+
+def _verb(run: Run) -> str:
+    verbs = {"new": "start", "running": "resume", "interrupted": "resume", "failed": "try again"}
+    return verbs[run.record["status"]]
