@@ -87,6 +87,7 @@ class MMSegSegmenter(PerFrameSegmenter):
         for dotted, value in (options or {}).items():
             _set(model, dotted, value)
         check_parts(model)
+        # A stem of three channels cannot be built for one; repeating costs little and changes no result.
         self.repeat_grey = in_channels == 1 and not takes_in_channels(model)
         self.only_size = image_size if model["backbone"]["type"] in FIXED_SIZE else None
         channels = 3 if self.repeat_grey else in_channels
@@ -111,8 +112,10 @@ class MMSegSegmenter(PerFrameSegmenter):
         with torch.inference_mode():
             expected = self.eval().segment(noise)
             try:
+                # A fold that went wrong shows at once on noise, whereas names of modules prove nothing.
                 copy = inference_copy(self, precision)
                 gap = float((copy.segment(noise) - expected).abs().max())
+            # What a foreign forward raises when its layers were replaced by packed ones.
             except (RuntimeError, AttributeError, TypeError):
                 return self
         return copy if gap <= AGREEMENT[precision] * float(expected.abs().max()) else self
@@ -139,6 +142,7 @@ class MMSegSegmenter(PerFrameSegmenter):
                 f"This mmseg model takes frames of {self.only_size} px only, got {tuple(images.shape[-2:])}; "
                 "build it with another image_size."
             )
+        # The templates' own data preprocessor expects colour in 0..255, and was taken out (see ``adapt``).
         x = (images - 0.5) / 0.5
         return self.network.extract_feat(x.expand(-1, 3, -1, -1) if self.repeat_grey else x)
 
@@ -159,6 +163,7 @@ class MMSegSegmenter(PerFrameSegmenter):
         main = outputs.pop(MAIN_OUTPUT.get(kind, 0) if len(outputs) > 1 else 0)
         weight = SECONDARY_WEIGHT.get(kind, 0.4)
         classes = main.shape[1]
+        # Further outputs may be boundaries or class presence: only those with a channel per class are segmentations.
         secondary = [o for o in outputs if o.ndim == 4 and o.shape[1] == classes]
         return main, auxiliary + [(f"output_{i}", o, weight) for i, o in enumerate(secondary)]
 
@@ -174,12 +179,14 @@ def _build(config: dict[str, Any]) -> nn.Module:
         with scope, silence, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about losses, which are not used
             network = MMSEG.build(ConfigDict(config))
+            # mmengine initialises on demand only; without this call the layers keep PyTorch's default start.
             network.init_weights()
     except (KeyError, ImportError) as error:
         raise ConfigError(f"This mmseg model cannot be built here: {error}") from error
     finally:
         logger.setLevel(level)
     for name, parameter in network.named_parameters():
+        # Frozen, not removed: the forward of the head still calls them.
         if any(part in BOUNDARY_PARTS for part in name.split(".")):
             parameter.requires_grad_(False)
     return network

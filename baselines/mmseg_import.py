@@ -33,6 +33,7 @@ def import_mmseg() -> types.ModuleType:
         if importlib.util.find_spec(package) is None:
             raise ConfigError(f"The mmseg models need the extra 'mmseg', but {package} is not installed. {INSTALL}")
     try:
+        # Once imported, mmcv.ops stays in sys.modules: the placeholder is needed for this moment only.
         with _placeholder_extension():
             importlib.import_module("mmcv.ops")
         importlib.import_module("mmseg.models")
@@ -43,6 +44,7 @@ def import_mmseg() -> types.ModuleType:
 
 @contextlib.contextmanager
 def _placeholder_extension() -> Iterator[None]:
+    # The full mmcv is installed: nothing to stand in for.
     if importlib.util.find_spec(EXTENSION) is not None:
         yield
         return
@@ -56,6 +58,7 @@ def _placeholder_extension() -> Iterator[None]:
 
 
 def _missing_operator(name: str) -> Callable[..., NoReturn]:
+    # Python asks modules for __path__, __spec__ and the like; an answer would confuse its import system.
     if name.startswith("__"):
         raise AttributeError(name)
 

@@ -34,6 +34,7 @@ def load_template(name: str) -> dict[str, Any]:
     """
     path = _find(name)
     try:
+        # A config's custom_imports may name packages that are not here; architectures need none of them.
         model = Config.fromfile(str(path), import_custom_modules=False).get("model")
     except Exception as error:
         raise ConfigError(f"The mmseg config {path} cannot be read: {error}") from error
@@ -53,12 +54,14 @@ def adapt(model: dict[str, Any], *, num_classes: int, in_channels: int, image_si
         ConfigError: as ``check_parts`` and ``check_sizes``.
     """
     model = copy.deepcopy(model)
+    # Grey levels are normalised by the adapter, the same for all models.
     model.pop("data_preprocessor", None)
     check_parts(model)
     check_sizes(model, image_size)
     heads = model.get("auxiliary_head")
     if heads:
         heads = heads if isinstance(heads, list) else [heads]
+        # STDCHead predicts boundaries from a Laplacian of the label map: another task, with a loss of its own.
         model["auxiliary_head"] = [head for head in heads if head["type"] != "STDCHead"]
     _rewrite(model, num_classes, image_size)
     for backbone in _backbones(model):
@@ -90,6 +93,7 @@ def _parameters(cls: type) -> set[str]:
         if "__init__" in vars(base):
             parameters = inspect.signature(vars(base)["__init__"]).parameters
             names |= set(parameters)
+            # Without **kwargs the bases' parameters cannot be reached from outside.
             if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
                 break
     return names
@@ -101,10 +105,12 @@ def _rewrite(node: Any, num_classes: int, image_size: int) -> None:
             _rewrite(item, num_classes, image_size)
     if not isinstance(node, dict):
         return
+    # Nothing is downloaded: from scratch, and the table says so.
     node.pop("pretrained", None)
     if isinstance(node.get("init_cfg"), dict) and node["init_cfg"].get("type") == "Pretrained":
         del node["init_cfg"]
     if node.get("type") == "SyncBN":
+        # Synchronised norms run on GPUs of one process group only.
         node["type"] = "BN"
     if node.get("type") == "EncHead":
         node["use_se_loss"] = False  # its class-presence loss has no place in a per-pixel benchmark

@@ -99,12 +99,14 @@ class STM(MemorySegmenter):
         self.memory_head = KeyValueHead(f16, key_channels, value_channels)
         self.query_head = KeyValueHead(f16, key_channels, value_channels)
         self.decoder = Decoder(2 * value_channels, f8, f4, decoder_width)
+        # Published training starts both trunks from ImageNet; from scratch is the default here and the table says so.
         if pretrained is not None:
             load_torchvision(self.query_encoder, pretrained)
             load_torchvision(self.memory_encoder.trunk, pretrained)
 
     def encode(self, frames: Tensor) -> Query:
         """Key, value and skips of query frames [N, C, H, W]."""
+        # The query encoder never sees a mask: a frame is read before it is segmented.
         images = to_weights(self.normalize(frames), self.query_encoder)
         f4, f8, f16 = self.query_encoder(images)
         key, value = self.query_head(f16)
@@ -116,17 +118,20 @@ class STM(MemorySegmenter):
     def memorize(self, frame: Tensor, masks: Tensor) -> Elements:
         """Memory elements of a frame [B, C, H, W] with soft masks [B, K, H, W]."""
         images = per_object(self.normalize(frame), self.num_structures)
+        # The mask of the object and the sum of all others, soft, so that later losses reach this frame's masks.
         own, others = (m.flatten(0, 1).unsqueeze(1) for m in (masks, other_objects(masks)))
         key, value = self.memory_head(self.memory_encoder(images, own, others))
         return Elements(rows(key), rows(value))
 
     def blank(self, frame: Tensor, features: Query) -> Memory:
         """The memory of ``auto`` before frame 0: that frame with empty masks, to be read once."""
+        # Published STM is always given a mask; without it frame 0 reads a memory of itself with nothing marked.
         masks = frame.new_zeros(frame.shape[0], self.num_structures, *frame.shape[-2:])
         return Memory(None, Pending(frame, masks, keep=False))
 
     def segment(self, features: Query, memory: Memory) -> tuple[Tensor, Elements | None]:
         """Object logits [B, K, H, W], and the kept elements with the previous frame taken in where it is due."""
+        # Only now are the previous frame's masks final; the paper adds it for one step even where it is not kept.
         latest = self.memorize(memory.pending.frame, memory.pending.masks)
         if memory.pending.keep:
             kept = latest if memory.kept is None else _joined(memory.kept, latest)
@@ -136,6 +141,7 @@ class STM(MemorySegmenter):
 
     def remember(self, moment: Moment, trace: Elements | None) -> Memory:
         """Put the frame in waiting; ``trace`` holds the elements kept so far."""
+        # Every fifth frame is kept, and frame 0 because 0 mod 5 = 0: it is the frame with the best mask.
         return Memory(trace, Pending(moment.frame, moment.masks, moment.time % self.memory_every == 0))
 
     def checkpointed_modules(self) -> list[nn.Module]:
@@ -148,6 +154,7 @@ class STM(MemorySegmenter):
         self.memory_encoder.merge_stems()
 
     def _decode(self, features: Query, banks: list[Elements]) -> Tensor:
+        # What was read and the query's value side by side, 1,024 channels in the paper.
         readout = to_weights(self._read(features.key, banks), self.decoder)
         value = per_object(features.value, self.num_structures)
         logits = self.decoder(torch.cat([readout, value], 1), features.skip8, features.skip4)
@@ -155,9 +162,11 @@ class STM(MemorySegmenter):
 
     def _read(self, key: Tensor, banks: list[Elements]) -> Tensor:
         # One softmax over all banks; the banks are not joined, since the kept one may be large.
+        # Float32: a bf16 number around 10 has steps of 1/16, so its exponential would be off by up to 3 %.
         with torch.autocast(key.device.type, enabled=False):
             query = per_object(rows(key), self.num_structures)
             affinity = torch.cat([dot_similarity(query, bank.key) for bank in banks], -1).softmax(-1)
+            # Joining the banks would copy every kept value at every frame.
             parts = affinity.split([bank.key.shape[1] for bank in banks], -1)
             read = [part @ bank.value for part, bank in zip(parts, banks, strict=True)]
             return as_map(torch.stack(read).sum(0).unsqueeze(1), key.shape[-2:])

@@ -24,11 +24,13 @@ class MemoryEncoder(nn.Module):
         self.conv_mask: nn.Conv2d | None = nn.Conv2d(1, width, 7, 2, 3, bias=False)
         self.conv_others: nn.Conv2d | None = nn.Conv2d(1, width, 7, 2, 3, bias=False)
         for stem in (self.conv_mask, self.conv_others):
+            # Like the trunk's own stem: the three are summed before one batch norm.
             nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
         self.channels = self.trunk.channels
 
     def forward(self, image: Tensor, mask: Tensor, others: Tensor) -> Tensor:
         """image [N, C, H, W] normalised, mask and others [N, 1, H, W] → f16 [N, C16, H/16, W/16]."""
+        # Three stems summed are one convolution of the concatenation; the parameters keep their published names.
         x = torch.cat([image, mask, others], 1)
         if self.conv_mask is None or self.conv_others is None:
             return self.trunk(to_weights(x, self.trunk))[2]
@@ -42,6 +44,7 @@ class MemoryEncoder(nn.Module):
         """Turn the three stems into one convolution, for inference; done once, in place."""
         if self.conv_mask is None or self.conv_others is None:
             return
+        # After this the published names are gone, so it happens on inference copies only.
         first = self.trunk.conv1
         merged = nn.Conv2d(first.in_channels + 2, first.out_channels, 7, 2, 3, bias=False)
         merged.to(first.weight).train(first.training)
@@ -61,6 +64,7 @@ class KeyValueHead(nn.Module):
 
     def forward(self, f16: Tensor) -> tuple[Tensor, Tensor]:
         """[N, C16, h, w] → key [N, Ck, h, w] and value [N, Cv, h, w]."""
+        # Memory and query have heads of their own weights.
         return self.key(f16), self.value(f16)
 
 
@@ -86,7 +90,9 @@ class Decoder(nn.Module):
     def forward(self, x16: Tensor, skip8: Tensor, skip4: Tensor) -> Tensor:
         """x16 [B·K, 2·Cv, h, w], skips of the images [B, width, ...] → logits [B·K, 1, 16h, 16w]."""
         x = self.residual16(self.conv16(x16))
+        # Refinement module of Oh 2018 (RGMP): skip plus enlarged coarse feature, then a residual block.
         x = self.residual8(upsampled_sum(skip8, x))
         x = self.residual4(upsampled_sum(skip4, x))
+        # A softmax over (background, object) is the sigmoid of their difference: one logit per object remains.
         two = self.head(F.relu(x)).float()
         return F.interpolate(two[:, 1:] - two[:, :1], scale_factor=4, mode="bilinear", align_corners=False)

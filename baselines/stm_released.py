@@ -19,9 +19,11 @@ _TRUNK: Rules = [
     )
 ]
 RULES: Rules = [
+    # Buffers with ImageNet's mean and deviation; ours normalises outside the encoders.
     (r"Encoder_[MQ]\.(mean|std)$", None),
     (r"Encoder_M\.conv1_m\.", "memory_encoder.conv_mask."),
     (r"Encoder_M\.conv1_o\.", "memory_encoder.conv_others."),
+    # The authors call torchvision's layer1 to layer3 res2 to res4.
     *_TRUNK,
     (r"KV_M_r4\.Key\.", "memory_head.key."),
     (r"KV_M_r4\.Value\.", "memory_head.value."),

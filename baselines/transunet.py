@@ -35,6 +35,7 @@ class DecoderBlock(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
         """x [N, inplanes, h, w], skip [N, skip, 2h, 2w] or None → [N, planes, 2h, 2w]."""
+        # Aligned corners, as published (nn.UpsamplingBilinear2d).
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
         return self.conv2(self.conv1(x if skip is None else torch.cat([x, skip], 1)))
 
@@ -51,11 +52,13 @@ class CascadedDecoder(nn.Module):
 
     def __init__(self, dim: int, head: int, widths: Sequence[int], skips: Sequence[int]) -> None:
         super().__init__()
+        # The authors' name for the convolution between transformer and decoder.
         self.conv_more = ConvNormReLU(dim, head)
         sizes = zip((head, *widths[:-1]), (*skips, 0), widths, strict=True)
         self.blocks = nn.ModuleList(DecoderBlock(a, skip, b) for a, skip, b in sizes)
 
     def forward(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
+        """x [N, dim, h, w] at stride 16 and skips at strides 8, 4 and 2 → [N, widths[-1], 16h, 16w]."""
         x = self.conv_more(x)
         for block, skip in zip(self.blocks, (*skips, None), strict=True):
             x = block(x, skip)
@@ -99,6 +102,7 @@ class TransUNet(FoldableSegmenter):
         pretrained: str | Path | None = None,
     ) -> None:
         super().__init__(num_structures=num_structures, in_channels=in_channels)
+        # The published weights see colour; a grey frame is repeated, and other numbers have no meaning there.
         if in_channels not in (1, 3):
             raise ValueError(f"in_channels must be 1 or 3, got {in_channels}")
         self.resnet = HybridResNet(width=width, units=units, groups=groups, projection_norm=projection_norm)
@@ -125,6 +129,7 @@ class TransUNet(FoldableSegmenter):
     def network(self, images: Tensor) -> Tensor:
         """Logits [N, K+1, H, W] of images [N, C, H, W] in [-1, 1]."""
         wanted = self.resnet.conv_root.in_channels
+        # expand, not repeat: three channels that share memory.
         f16, *skips = self.resnet(images if images.shape[1] == wanted else images.expand(-1, wanted, -1, -1))
         return self.head(self.decoder(self.transformer(f16), skips))
 
@@ -133,5 +138,6 @@ class TransUNet(FoldableSegmenter):
         freeze_standardisation(self.resnet)
         if self.in_channels == 1:
             root = self.resnet.conv_root
+            # Three equal inputs: the sum of the kernels does the same with a third of the products.
             root.weight = nn.Parameter(root.weight.detach().sum(1, keepdim=True))
             root.in_channels = 1

@@ -19,6 +19,7 @@ ProjectionNorm = Literal["channel", "group"]
 
 def standardise(weight: Tensor) -> Tensor:
     """Kernel [out, in, h, w] with zero mean and unit variance per output channel (eps 1e-5), in float32."""
+    # The population variance (correction 0), as in Big Transfer; float32, since kernels may be bf16.
     variance, mean = torch.var_mean(weight.float(), dim=(1, 2, 3), keepdim=True, correction=0)
     return (weight.float() - mean) * torch.rsqrt(variance + 1e-5)
 
@@ -30,6 +31,8 @@ class StdConv2d(nn.Conv2d):
         super().__init__(inplanes, planes, kernel, stride, kernel // 2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, inplanes, H, W] → [N, planes, H/stride, W/stride]."""
+        # At every call: in training the stored kernel moves while the used one stays standardised.
         return self._conv_forward(x, standardise(self.weight).to(x.dtype), None)
 
     def frozen(self) -> nn.Conv2d:
@@ -64,6 +67,7 @@ class Unit(nn.Module):
         self, inplanes: int, planes: int, stride: int, *, groups: int, projection_norm: ProjectionNorm
     ) -> None:
         super().__init__()
+        # Bottleneck of ResNet-50.
         inner = planes // 4
         self.conv1, self.gn1 = StdConv2d(inplanes, inner, 1), nn.GroupNorm(groups, inner, 1e-6)
         self.conv2, self.gn2 = StdConv2d(inner, inner, 3, stride), nn.GroupNorm(groups, inner, 1e-6)
@@ -72,6 +76,7 @@ class Unit(nn.Module):
         if stride != 1 or inplanes != planes:
             self.conv_proj = StdConv2d(inplanes, planes, 1, stride)
             per_channel = projection_norm == "channel"
+            # The published TransUNet differs here from the ViT it loads; by default we follow TransUNet.
             self.gn_proj = nn.GroupNorm(planes, planes, 1e-5) if per_channel else nn.GroupNorm(groups, planes, 1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -124,6 +129,7 @@ class HybridResNet(nn.Module):
         """[N, in_channels, H, W] with H, W multiples of 16 → f16, f8, f4, f2."""
         height, width = x.shape[-2:]
         f2 = F.relu(self.gn_root(self.conv_root(x)), inplace=True)
+        # No padding, as in TransUNet's code: one pixel short at even sizes.
         f4 = self.block1(F.max_pool2d(f2, 3, 2))
         f8 = self.block2(f4)
         return self.block3(f8), _fit(f8, height // 8, width // 8), _fit(f4, height // 4, width // 4), f2
@@ -131,5 +137,6 @@ class HybridResNet(nn.Module):
 
 def _fit(x: Tensor, height: int, width: int) -> Tensor:
     """Zero-pad a map at the bottom and right to the given size."""
+    # Bottom and right: features keep their place at the top left, as published.
     bottom, right = height - x.shape[-2], width - x.shape[-1]
     return F.pad(x, (0, right, 0, bottom)) if bottom or right else x

@@ -29,9 +29,11 @@ class SelfAttention(nn.Module):
         n, length, dim = x.shape
         # q, k, v: N heads L C/heads
         q, k, v = self.qkv(x).view(n, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        # Fused attention; the counters of multiply-adds force the math kernel to see it (docs/protocol.md, Complexity).
         return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, length, dim)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, L, C] → [N, L, C]."""
         return self.out(self.mixed(x))
 
 
@@ -48,6 +50,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, L, C] → [N, L, C]."""
+        # Norm before attention and MLP, as in the ViT paper's Eq. 2 and 3.
         x = x + self.attention(self.attention_norm(x))
         hidden = self.dropout(F.gelu(self.fc1(self.mlp_norm(x))))
         return x + self.dropout(self.fc2(hidden))
@@ -90,6 +93,7 @@ class VisionTransformer(nn.Module):
         super().__init__()
         self.grid = grid
         self.embedding = nn.Conv2d(channels, dim, 1)
+        # Zeros as published: without pretrained weights the network first learns without positions.
         self.positions = nn.Parameter(torch.zeros(1, grid * grid, dim))
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(Layer(dim, heads, mlp, dropout) for _ in range(layers))
@@ -100,7 +104,9 @@ class VisionTransformer(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, features: Tensor) -> Tensor:
+        """[N, channels, h, w] → [N, dim, h, w]; any h and w, positions are interpolated."""
         height, width = features.shape[-2:]
+        # Patches of one position: the ResNet has done the cutting (R50+ViT hybrid).
         x = self.embedding(features).flatten(2).transpose(1, 2)
         x = self.dropout(x + resize_positions(self.positions, self.grid, height, width).to(x.dtype))
         for layer in self.layers:
@@ -112,5 +118,6 @@ def resize_positions(positions: Tensor, grid: int, height: int, width: int) -> T
     """Positions [1, grid·grid, C] → [1, height·width, C] by bilinear interpolation (identity at the own size)."""
     if (height, width) == (grid, grid):
         return positions
+    # Learned at one size and interpolated to others: section 3.2 of the ViT paper.
     field = positions.transpose(1, 2).unflatten(2, (grid, grid))
     return F.interpolate(field, (height, width), mode="bilinear").flatten(2).transpose(1, 2)

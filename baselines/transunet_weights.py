@@ -25,6 +25,7 @@ def load_vit_npz(resnet: HybridResNet, transformer: VisionTransformer, path: str
         ValueError: the file is missing, is no ``.npz``, lacks an array or has one of another shape.
     """
     try:
+        # A pickle in a downloaded file could run code.
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError) as error:
@@ -45,6 +46,7 @@ def _resnet_state(resnet: HybridResNet, arrays: Arrays) -> dict[str, Tensor]:
     for name in resnet.state_dict():
         module, leaf = name.rsplit(".", 1)
         prefix = module.replace(".", "/")
+        # Norms call their weight "scale" in the published file, convolutions "kernel".
         if "conv" in module.rsplit(".", 1)[-1]:
             state[name] = _kernel(arrays[f"{prefix}/kernel"])
         else:
@@ -71,6 +73,7 @@ def _layer_state(arrays: Arrays, prefix: str) -> dict[str, Tensor]:
     qkv = [(arrays[f"{attention}{n}/kernel"], arrays[f"{attention}{n}/bias"]) for n in ("query", "key", "value")]
     out = arrays[f"{attention}out/kernel"]  # heads, C/heads, C
     state = {
+        # JAX keeps matrices as [in, out], PyTorch as [out, in].
         # stored C, heads, C/heads
         "attention.qkv.weight": torch.cat([_tensor(kernel).flatten(1).T for kernel, _ in qkv]),
         "attention.qkv.bias": torch.cat([_tensor(bias).flatten() for _, bias in qkv]),
@@ -89,6 +92,7 @@ def _layer_state(arrays: Arrays, prefix: str) -> dict[str, Tensor]:
 def _positions(stored: NDArray[np.float32], grid: int) -> Tensor:
     positions = _tensor(stored)
     side = int(positions.shape[1] ** 0.5)
+    # 197 positions are 14 x 14 and a class token, which TransUNet does not use.
     if side * side != positions.shape[1]:
         positions = positions[:, 1:]  # the class token comes first
         side = int(positions.shape[1] ** 0.5)
@@ -96,6 +100,7 @@ def _positions(stored: NDArray[np.float32], grid: int) -> Tensor:
 
 
 def _kernel(array: NDArray[np.float32]) -> Tensor:
+    # Height, width, in, out → out, in, height, width.
     return _tensor(array).permute(3, 2, 0, 1)
 
 

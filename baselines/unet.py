@@ -22,6 +22,7 @@ class DoubleConv(nn.Sequential):
 
     def __init__(self, inplanes: int, planes: int) -> None:
         super().__init__(
+            # No bias: the norm that follows subtracts it again. Padded, unlike in 2015, to keep the size.
             nn.Conv2d(inplanes, planes, 3, padding=1, bias=False),
             nn.BatchNorm2d(planes),
             nn.ReLU(inplace=True),
@@ -36,11 +37,13 @@ class Up(nn.Module):
 
     def __init__(self, inplanes: int, planes: int) -> None:
         super().__init__()
+        # The paper's "up-convolution"; bilinear forms halve differently and have other parameter counts.
         self.up = nn.ConvTranspose2d(inplanes, planes, 2, 2)
         self.conv = DoubleConv(2 * planes, planes)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """x [N, 2C, h, w] and skip [N, C, 2h, 2w] → [N, C, 2h, 2w]."""
+        # Skip first: the order of the widely used implementation whose 31,036,481 parameters this one has.
         return self.conv(torch.cat([skip, self.up(x)], 1))
 
 
@@ -65,9 +68,11 @@ class UNetCore(nn.Module):
         self.head = nn.Conv2d(widths[0], out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, in_channels, H, W] with H, W multiples of the stride → logits [N, out_channels, H, W]."""
         x = self.inc(x)
         skips = []
         for down in self.downs:
+            # Before pooling: the skip carries the resolution that the next level loses.
             skips.append(x)
             x = down(self.pool(x))
         for up in self.ups:
@@ -94,6 +99,7 @@ class UNet(FoldableSegmenter):
     ) -> None:
         super().__init__(num_structures=num_structures, in_channels=in_channels)
         self.core = UNetCore(in_channels, num_structures + 1, widths)
+        # Frames are padded to this; a level of odd size would not come back to its skip's size.
         self.stride = 2 ** (len(widths) - 1)
 
     def checkpointed_modules(self) -> list[nn.Module]:

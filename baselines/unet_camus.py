@@ -17,6 +17,7 @@ def _double_conv(inplanes: int, planes: int, norm: bool) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (inplanes, planes):
         layers.append(nn.Conv2d(channels, planes, 3, padding=1))
+        # "U-Net 2" of the study has norms, "U-Net 1", the default here, has not.
         if norm:
             layers.append(nn.BatchNorm2d(planes))
         layers.append(nn.ReLU(inplace=True))
@@ -49,6 +50,7 @@ class UNetCamusCore(nn.Module):
             raise ValueError(f"encoder and decoder must have as many levels, got {len(encoder)} and {len(decoder)}")
         self.encoder = nn.ModuleList(_double_conv(a, b, norm) for a, b in pairwise((in_channels, *encoder)))
         self.bottleneck = _double_conv(encoder[-1], bottleneck, norm)
+        # Nearest neighbour keeps the channels, so a level sees those from below plus the skip's.
         below = (bottleneck, *decoder[:-1])
         self.decoder = nn.ModuleList(
             _double_conv(low + skip, planes, norm)
@@ -57,10 +59,13 @@ class UNetCamusCore(nn.Module):
         self.head = nn.Conv2d(decoder[-1], out_channels, 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
+                # Without norms a signal has to pass all layers by itself; PyTorch's default start has a sixth of
+                # this variance.
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, in_channels, H, W] with H, W multiples of the stride → logits [N, out_channels, H, W]."""
         skips = []
         for level in self.encoder:
             x = level(x)
@@ -68,6 +73,7 @@ class UNetCamusCore(nn.Module):
             x = F.max_pool2d(x, 2)
         x = self.bottleneck(x)
         for level in self.decoder:
+            # Nearest-neighbour upsampling as in the study, no transposed convolution.
             x = level(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), skips.pop()], 1))
         return self.head(x)
 

@@ -55,21 +55,25 @@ class UNetNnUCore(nn.Module):
         super().__init__()
         if len(widths) < 2:
             raise ValueError(f"widths must name at least two stages, got {tuple(widths)}")
+        # The stride sits in the first convolution of a stage instead of a pooling layer (Isensee 2021).
         steps = enumerate(pairwise((in_channels, *widths)))
         self.stages = nn.ModuleList(ConvPair(a, b, stride=2 if i else 1) for i, (a, b) in steps)
         self.ups = nn.ModuleList(UpStage(a, b) for a, b in pairwise(reversed(widths)))
         self.heads = nn.ModuleList(nn.Conv2d(width, out_channels, 1) for width in reversed(widths[:-1]))
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                # nnU-Net's own start, with the slope of its leaky ReLU.
                 nn.init.kaiming_normal_(module.weight, a=0.01)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, in_channels, H, W] → logits of the full resolution [N, out_channels, H, W]."""
         return self.heads[-1](self.features(x)[-1])
 
     def all_logits(self, x: Tensor) -> list[Tensor]:
         """Logits of every decoder level, full resolution first: [N, out_channels, H/2^i, W/2^i]."""
         pairs = zip(self.heads, self.features(x), strict=True)
+        # Deep supervision: every level has a head, full resolution first, because that one is the answer.
         return [head(features) for head, features in pairs][::-1]
 
     def features(self, x: Tensor) -> list[Tensor]:
@@ -79,6 +83,7 @@ class UNetNnUCore(nn.Module):
             ValueError: a frame so small that the lowest stage is one pixel, where instance norm is undefined.
         """
         smallest = 2 ** (len(self.stages) - 1)
+        # The variance of one value is zero, which PyTorch refuses in training with a sentence that names no cure.
         if max(x.shape[-2:]) <= smallest:
             raise ValueError(f"{len(self.stages)} stages need frames of more than {smallest} px, got {tuple(x.shape)}")
         skips = []
@@ -125,6 +130,8 @@ class UNetNnU(FoldableSegmenter):
         levels = self.core.all_logits((frames.flatten(0, 1) - 0.5) / 0.5)
         full, *lower = [logits.unflatten(0, frames.shape[:2]) for logits in levels]
         auxiliary = tuple(
-            AuxiliaryLogits(name=f"level_{i}", logits=logits, weight=0.5**i) for i, logits in enumerate(lower, 1)
+            # Weights 1/2^i as in nnU-Net, there normalised to one; the recipe's loss adds them to the main one.
+            AuxiliaryLogits(name=f"level_{i}", logits=logits, weight=0.5**i)
+            for i, logits in enumerate(lower, 1)
         )
         return TrainingOutput(logits=full, auxiliary=auxiliary)

@@ -101,6 +101,7 @@ class XMem(MemorySegmenter):
         value_pretrained: str | Path | None = None,
     ) -> None:
         super().__init__(num_structures=num_structures, in_channels=in_channels)
+        # Else a modulo by zero would end a training that has already begun.
         if memory_every < 1 or top < 1:
             raise ValueError(f"memory_every and top must be >= 1, got {memory_every} and {top}")
         self.memory_every, self.top, self.sensory_channels = memory_every, top, sensory_channels
@@ -112,6 +113,7 @@ class XMem(MemorySegmenter):
         f4, f8, f16 = self.key_encoder.channels
         self.key_heads = KeyHeads(f16, key_channels)
         self.value_encoder = ValueEncoder(value_depth, image_channels, width, f16, value_channels, sensory_channels)
+        # Readout and sensory memory enter the decoder side by side.
         objects = value_channels + sensory_channels
         self.decoder = Decoder((f4, f8, f16), objects, decoder_widths, update_width, sensory_channels)
         if pretrained is not None:
@@ -127,6 +129,7 @@ class XMem(MemorySegmenter):
 
     def encode_given(self, frame: Tensor) -> Query:
         """Like ``encode``, without the decoder's skips."""
+        # A given mask needs no decoder on frame 0.
         f16 = self.key_encoder(to_weights(self.normalize(frame), self.key_encoder))[2]
         key, shrinkage, selection = self.key_heads(f16)
         return Query(key, shrinkage, selection, f16, None, None)
@@ -139,7 +142,9 @@ class XMem(MemorySegmenter):
     def segment(self, features: Query, memory: Memory) -> tuple[Tensor, Trace]:
         """Logits [B, K, H, W] of the objects, and what the pass leaves for the memory."""
         size = features.key.shape[-2:]
+        # Similarities are squared distances times s >= 1: float16 overflows, bf16 cannot tell neighbours apart.
         with torch.autocast(features.key.device.type, enabled=False):
+            # Published: 30 elements per query in inference, all in training, where the memory is short.
             top = None if self.training else self.top
             readout, bank = read(memory.bank, rows(features.key), rows(features.selection), top)
         # B K Q Cv -> B·K Cv h w
@@ -153,10 +158,12 @@ class XMem(MemorySegmenter):
         """Memorise the frame where it is due, else update the sensory memory."""
         if moment.final:
             return None if trace is None else trace.memory
+        # Ordinary frame: only the sensory memory changes, from the decoder's features.
         if moment.time % self.memory_every:
             assert trace is not None, "a mask can be given for frame 0 only"
             sensory = self.decoder.sensory(trace.features, trace.memory.sensory)
             return Memory(trace.memory.bank, sensory)
+        # Time 0: the bank that was read held frame 0 with empty masks, which must not stay in memory.
         bank = None if trace is None or moment.time == 0 else trace.memory.bank
         sensory = self._no_sensory(moment.features) if trace is None else trace.memory.sensory
         return self._memorize(moment.frame, moment.features, moment.masks, bank, sensory)
@@ -168,12 +175,14 @@ class XMem(MemorySegmenter):
 
     def _memorize(self, frame: Tensor, features: Query, masks: Tensor, bank: Bank | None, sensory: Tensor) -> Memory:
         images = per_object(self.normalize(frame), self.num_structures)
+        # Soft masks, so that the loss of a later frame reaches this one's segmentation.
         own, others = (m.flatten(0, 1).unsqueeze(1) for m in (masks, other_objects(masks)))
         value, sensory = self.value_encoder(images, features.f16, own, others, sensory)
         values = rows(value).unflatten(0, (-1, self.num_structures))
         shrinkage = rows(features.shrinkage).squeeze(-1)
         latest = new_bank(rows(features.key), shrinkage, rows(features.selection), values)
         with torch.autocast(frame.device.type, enabled=False):
+            # On memory frames the value encoder's deep update replaces the decoder's.
             return Memory(memorize(bank, latest, self.limits), sensory)
 
     def _no_sensory(self, features: Query) -> Tensor:

@@ -72,11 +72,13 @@ class Bank:
     @property
     def usage(self) -> Tensor:
         """Affinity received per reading lived through [B, N]."""
+        # The paper's usage is affinity over life time. Undivided, the oldest elements would win for their age alone.
         return self.used / self.life
 
 
 def new_bank(key: Tensor, shrinkage: Tensor, selection: Tensor, value: Tensor) -> Bank:
     """The bank of one frame: key, selection [B, h·w, Ck], shrinkage [B, h·w], value [B, K, h·w, Cv]."""
+    # Counters take no part in the gradient; LIFE_EPS makes the usage of an element that was never read 0 and not NaN.
     zero = torch.zeros_like(shrinkage).detach()
     return Bank(
         key=key,
@@ -99,6 +101,7 @@ def read(bank: Bank, query: Tensor, selection: Tensor, top: int | None) -> tuple
     Returns:
         readout [B, K, Q, Cv], and the bank with new counters that shares all other storage.
     """
+    # −s_i Σ_c e_cj (k_ci − q_cj)²: the shrinkage s belongs to the memory element, the selection e to the query.
     similarity = anisotropic_similarity(query, selection, bank.key, bank.shrinkage)
     readout, usage = read_all(similarity, bank.value) if top is None else read_top(similarity, bank.value, top)
     return readout, replace(bank, used=bank.used + usage.detach(), life=bank.life + 1)
@@ -109,8 +112,10 @@ def memorize(bank: Bank | None, frame: Bank, limits: Limits) -> Bank:
     if bank is None:
         return frame
     bank = _joined(bank, frame)
+    # T_max = 10 frames in the paper. Clips shorter than 45 frames never get there with every fifth frame memorised.
     if bank.working < limits.max_frames * bank.frame_size:
         return bank
+    # Room is made first, so that the prototypes of this moment are never the ones that go.
     room = limits.max_long_term - limits.prototypes
     return _consolidate(_evicted(bank, room) if bank.long_term > room else bank, limits)
 
@@ -130,6 +135,7 @@ def _joined(bank: Bank, frame: Bank) -> Bank:
 
 def _evicted(bank: Bank, room: int) -> Bank:
     """Keep the ``room`` prototypes with the highest usage, in their order; working memory is untouched."""
+    # Sorted by index: elements stay in order of time, and results do not depend on how topk breaks ties in order.
     best = bank.usage[:, : bank.long_term].topk(room, 1).indices.sort(1).values
     rest = torch.arange(bank.long_term, bank.key.shape[1], device=best.device).expand(best.shape[0], -1)
     return _chosen(bank, torch.cat([best, rest], 1), selection=bank.selection, long_term=room)
@@ -141,15 +147,19 @@ def _consolidate(bank: Bank, limits: Limits) -> Bank:
     The most used candidates become prototypes: each keeps its key, and re-reads value and shrinkage from all
     candidates with its own key and selection as the query (potentiation, Eq. 5).
     """
+    # The first frame stays: it is the one with the given mask, and T_min − 1 latest ones show the present.
     start = bank.long_term + bank.frame_size
     stop = bank.key.shape[1] - (limits.min_frames - 1) * bank.frame_size
     candidates = slice(start, stop)
     key, shrinkage, value = bank.key[:, candidates], bank.shrinkage[:, candidates], bank.value[:, :, candidates]
     selection = bank.selection[:, start - bank.long_term : stop - bank.long_term]
+    # The most used candidates are those that later frames will most likely ask for.
     chosen = bank.usage[:, candidates].topk(min(limits.prototypes, stop - start), 1).indices
     query, focus = _take(key, chosen), _take(selection, chosen)
     similarity = anisotropic_similarity(query, focus, key, shrinkage)
+    # The shrinkage is averaged with the same weights as the values: one more value channel.
     values = torch.cat([value, shrinkage[:, None, :, None].expand(-1, value.shape[1], -1, 1)], -1)
+    # Potentiation: a prototype is no sample but a weighted mean of its neighbourhood, which suppresses aliasing.
     reread, _ = read_all(similarity, values)
     prototypes = new_bank(query, reread[:, 0, :, -1], query, reread[..., :-1])
     return _replaced(bank, start, stop, prototypes)
@@ -157,6 +167,7 @@ def _consolidate(bank: Bank, limits: Limits) -> Bank:
 
 def _replaced(bank: Bank, start: int, stop: int, prototypes: Bank) -> Bank:
     """Take the elements start..stop out of working memory and put prototypes at the end of long-term memory."""
+    # New storage from indices: banks are immutable, because a caller may still hold the old one.
     kept_long = torch.arange(bank.long_term, device=bank.key.device)
     first = torch.arange(bank.long_term, start, device=bank.key.device)
     late = torch.arange(stop, bank.key.shape[1], device=bank.key.device)

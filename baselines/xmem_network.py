@@ -24,12 +24,14 @@ class KeyHeads(nn.Module):
         self.key = nn.Conv2d(in_channels, key_channels, 3, 1, 1)
         self.shrinkage = nn.Conv2d(in_channels, 1, 3, 1, 1)
         self.selection = nn.Conv2d(in_channels, key_channels, 3, 1, 1)
+        # As published: keys of a fresh network should not be alike, or every element is read equally.
         nn.init.orthogonal_(self.key.weight)
         nn.init.zeros_(cast(Tensor, self.key.bias))
 
     def forward(self, f16: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[N, C16, h, w] → float32 key [N, Ck, h, w], shrinkage [N, 1, h, w] >= 1, selection [N, Ck, h, w]."""
         key, shrinkage, selection = self.key(f16), self.shrinkage(f16), self.selection(f16)
+        # Shrinkage in [1, ∞) makes an element picky, selection in [0, 1] says which channels matter to a query.
         return key.float(), shrinkage.float().square() + 1, selection.float().sigmoid()
 
 
@@ -38,6 +40,7 @@ class BlockAttention(nn.Module):
 
     def __init__(self, channels: int, reduction: int = 16, kernel: int = 7) -> None:
         super().__init__()
+        # 16 is CBAM's reduction; narrow test models would have no hidden channel.
         hidden = max(1, channels // reduction)
         self.squeeze = nn.Linear(channels, hidden)
         self.excite = nn.Linear(hidden, channels)
@@ -46,6 +49,7 @@ class BlockAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, h, w] → same shape."""
         pooled = torch.stack([x.mean((2, 3)), x.amax((2, 3))])
+        # CBAM adds the answers for average and maximum before the sigmoid; both go through the same layers.
         gate = self.excite(F.relu(self.squeeze(pooled))).sum(0).sigmoid()
         x = x * gate[:, :, None, None]
         summary = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)
@@ -63,6 +67,7 @@ class Fuser(nn.Module):
 
     def forward(self, image: Tensor, objects: Tensor) -> Tensor:
         """image [B, Ci, h, w] and objects [B·K, Co, h, w] → [B·K, out_channels, h, w]."""
+        # The image feature is the same for all objects of a frame.
         image = per_object(image, objects.shape[0] // image.shape[0])
         x = self.first(torch.cat([image, objects.to(image.dtype)], 1))
         return self.second(x + self.attention(x))
@@ -81,6 +86,7 @@ class GatedUpdate(nn.Module):
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """x [N, in_channels, h, w], state [N, channels, h, w] → new state, float32."""
+        # Float32: rounding would stay in this state to the end of the clip.
         forget, update, new = self.conv(torch.cat([x, h.to(x.dtype)], 1)).float().chunk(3, 1)
         update = update.sigmoid()
         return forget.sigmoid() * h * (1 - update) + update * new.tanh()
@@ -120,6 +126,7 @@ class ValueEncoder(nn.Module):
         load_torchvision(image_trunk, path)
         state = image_trunk.state_dict()
         masks = self.trunk.conv1.weight.detach()[:, self.image_channels :]
+        # ImageNet knows no masks: their input channels keep their random start.
         state["conv1.weight"] = torch.cat([state["conv1.weight"], masks], 1)
         self.trunk.load_state_dict(state)
 
@@ -146,6 +153,7 @@ class SensoryUpdate(nn.Module):
     def forward(self, features: DecoderFeatures, h: Tensor) -> Tensor:
         """Features at strides 16, 8, 4 and the state [N, Cs, h, w] → new state."""
         x = self.from16(features.g16) + self.from8(F.avg_pool2d(features.g8, 2))
+        # Area averages bring the finer features to stride 16, where the sensory memory lives.
         return self.gru(x + self.from4(F.avg_pool2d(features.g4, 4)), h)
 
 
@@ -184,9 +192,11 @@ class Decoder(nn.Module):
         self, f16: Tensor, skip8: Tensor, skip4: Tensor, readout: Tensor, h: Tensor
     ) -> tuple[Tensor, DecoderFeatures]:
         """Image features [B, ...], readout [B·K, Cv, h, w], sensory [B·K, Cs, h, w] → logits [B·K, 1, 16h, 16w]."""
+        # What was read and what was kept from the last frame, 512 + 64 channels in the paper.
         g16 = self.fuser(f16, torch.cat([readout, h], 1))
         g8 = self.up8(upsampled_sum(skip8, g16))
         g4 = self.up4(upsampled_sum(skip4, g8))
+        # The published decoder ends pre-activation blocks with this ReLU.
         logit = self.head(F.relu(g4))
         full = F.interpolate(logit.float(), scale_factor=4, mode="bilinear", align_corners=False)
         return full, DecoderFeatures(g16, g8, torch.cat([g4, logit.to(g4.dtype)], 1))

@@ -59,6 +59,8 @@ def import_published(path: str | Path, *, num_structures: int = 1) -> XMem:
 
 def _for_several_objects(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     stem = state.get(_STEM)
+    # Four input channels are image and one mask: weights trained on single objects.
     if stem is None or stem.shape[1] != 4:
         return dict(state)
+    # Zeros for the others' mask: what these weights never saw has no influence.
     return {**state, _STEM: torch.cat([stem, torch.zeros_like(stem[:, :1])], 1)}

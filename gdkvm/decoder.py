@@ -21,8 +21,10 @@ class UpBlock(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor, objects: int) -> Tensor:
         """x [B * N, C, h, w] and skip [B, C, 2h, 2w] → [B * N, out_width, 2h, 2w]."""
+        # Upsampled before the skip is added, so that the skip keeps its full resolution.
         x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         x = x + expand_objects(skip, objects)
+        # GELU after both convolutions, as published; most other blocks of the network have ReLU.
         branch = F.gelu(self.conv2(F.gelu(self.conv1(x))))
         return branch + (x if self.shortcut is None else self.shortcut(x))
 
@@ -43,6 +45,7 @@ class MaskDecoder(nn.Module):
         self.up8 = UpBlock(widths[0], widths[1])
         self.up4 = UpBlock(widths[1], widths[2])
         self.head = nn.Conv2d(widths[2], 1, 1)
+        # + 1: the logit goes into the sensory memory beside the finest feature (129 channels in the paper).
         self.update = MultiScaleUpdate((widths[0], widths[1], widths[2] + 1), sensory_width)
 
     def forward(self, x: Tensor, skip8: Tensor, skip4: Tensor, hidden: Tensor, objects: int) -> tuple[Tensor, Tensor]:
@@ -59,6 +62,7 @@ class MaskDecoder(nn.Module):
         """
         p8 = self.up8(x, skip8, objects)
         p4 = self.up4(p8, skip4, objects)
+        # A logit in bf16 has steps of 1/128 around 1 and 1/16 around 10: too coarse for an arg-max at the outline.
         with torch.autocast(x.device.type, enabled=False):
             logits = self.head(p4.float())
         return logits, self.update(x, p8, torch.cat([p4, logits.to(p4.dtype)], 1), hidden)

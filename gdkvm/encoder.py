@@ -38,6 +38,7 @@ class FrameFeatures:
         picked: dict[str, Any] = {}
         for field in fields(self):
             tensor = getattr(self, field.name)
+            # A view: frames are taken out of the features of all frames without a copy.
             picked[field.name] = None if tensor is None else tensor.unflatten(0, (-1, length))[:, t]
         return FrameFeatures(**picked)
 
@@ -45,6 +46,7 @@ class FrameFeatures:
 def in_layout_of(trunk: nn.Module, images: Tensor) -> Tensor:
     """Images in channels-last layout if the trunk's weights are; a 3x3 kernel tells (1x1 or one channel cannot)."""
     if isinstance(trunk, ResNetTrunk):
+        # A wrong guess costs a copy per layer but no wrong result.
         kernel = cast(BasicBlock | Bottleneck, trunk.layer3[-1]).conv2.weight
         if kernel.is_contiguous(memory_format=torch.channels_last):
             return images.contiguous(memory_format=torch.channels_last)
@@ -61,6 +63,7 @@ class KeyProjector(nn.Module):
 
     def forward(self, f16: Tensor) -> Tensor:
         """[N, channels, h, w] → [N, key_width, h, w]."""
+        # No activation between: as published, and a softmax follows anyway.
         return self.project(self.reduce(f16))
 
 
@@ -75,6 +78,7 @@ class ValueEncoder(nn.Module):
 
     def __init__(self, *, image_channels: int, depth: int, trunk_width: int, pixel_width: int, width: int) -> None:
         super().__init__()
+        # + 2: the object's mask and the other objects' sum, as in STM and XMem.
         self.trunk = ResNetTrunk(depth, image_channels + 2, trunk_width)
         self.fuser = FeatureFuser(pixel_width, self.trunk.channels[2], width)
         self.update = DeepUpdate(width, width)
@@ -91,6 +95,7 @@ class ValueEncoder(nn.Module):
             values [B * N, width, h, w].
         """
         objects = masks.shape[1]
+        # The value of an object depends on its mask from the first layer on, so each object is a batch item of its own.
         images = image.unsqueeze(1).expand(-1, objects, -1, -1, -1)
         stacked = torch.cat([images, masks.unsqueeze(2).to(image.dtype), others.unsqueeze(2).to(image.dtype)], 2)
         stacked = stacked.flatten(0, 1)

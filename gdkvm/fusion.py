@@ -24,8 +24,11 @@ class KeyPixelFusion(nn.Module):
 
     def forward(self, key: Tensor, pixel: Tensor) -> Tensor:
         """Key [N, Ck, h, w] and pixel feature [N, C, h, w] → fused key [N, Ck, h, w], before the softmax."""
+        # The published path from the pixel feature has a ReLU between its two convolutions; the key projector has none.
         path = self.project(F.relu(self.reduce(pixel)))
+        # F_K + expand(GAP(F_K)) of Eq. 6: every position also knows the average key of the image.
         informed = key + key.mean((-2, -1), keepdim=True)
+        # lerp(a, b, g) = g·b + (1 − g)·a: both products and the sum in one pass over memory.
         return torch.lerp(path, informed, torch.sigmoid(self.gate(informed)))
 
 
@@ -34,6 +37,7 @@ class ReadoutFusion(nn.Module):
 
     def __init__(self, pixel_width: int, sensory_width: int, width: int) -> None:
         super().__init__()
+        # + 2: the object's mask and the sum of the others', so that objects know of each other.
         self.compress = nn.Conv2d(sensory_width + 2, width, 1)
         self.fuser = FeatureFuser(pixel_width, width, width)
 
@@ -52,5 +56,6 @@ class ReadoutFusion(nn.Module):
         """
         pair = torch.stack([masks.flatten(0, 1), others.flatten(0, 1)], 1)
         compressed = self.compress(torch.cat([sensory, pair.to(sensory.dtype)], 1))
+        # A readout of zeros and no readout are the same; without memory (lkva=False) the rest of the network stays.
         fused = compressed if readout is None else compressed + readout.to(compressed.dtype)
         return self.fuser(image, fused, masks.shape[1])

@@ -69,6 +69,7 @@ class SensoryHead(nn.Module):
         """hidden [B * N, C, h, w], pixel [B, C, h, w] → class logits [B, N + 1, h, w]."""
         x = self.project(hidden).unflatten(0, (-1, objects))
         logits = (x[:, :, :-1] * pixel.unsqueeze(1)).sum(2) + x[:, :, -1]
+        # Probabilities and their logarithms in float32: bf16 rounds 0.999 to 1, and log(1 − p) is then −inf.
         return soft_aggregate(torch.sigmoid(logits.float()))
 
 
@@ -196,6 +197,7 @@ class GDKVM(VideoSegmenter):
 
     def encode(self, frames: Tensor) -> FrameFeatures:
         """All that does not depend on the recurrence, for frames [N, C, H, W] in [0, 1] of any clips and times."""
+        # Grey levels to [−1, 1], the published mean and deviation of 0.5.
         image = in_layout_of(self.image_encoder, (frames - 0.5) / 0.5)
         f4, f8, f16 = self.image_encoder(image)
         pixel = self.pixel_projector(f16)
@@ -226,6 +228,7 @@ class GDKVM(VideoSegmenter):
         h, w = height // self.stride, width // self.stride
         objects = self.num_structures
         if first_mask is None:
+            # As published: no mask is a mask of zeros, and frame 0 is segmented like any other.
             masks = torch.zeros(batch, objects, height, width, device=frame.device)
         else:
             masks = object_masks(first_mask, objects).to(frame.device)
@@ -244,16 +247,21 @@ class GDKVM(VideoSegmenter):
         small_masks = stride16_masks(masks, height)
         small_others = other_objects(small_masks)
 
+        # A slip of the published code that its weights were trained with; see value_pixel_feature.
         stale = self.stale_pixel and memory.pixel is not None
         value = self.value_encoder(features.image, masks, others, memory.pixel if stale else features.for_value)
+        # Deep update before the frame is segmented, the decoder's update after it: the order of the published code.
         hidden = self.value_encoder.update(value, memory.hidden)
         state, readout = self._remember(features, value, memory)
         fused = self.readout_fusion(readout, hidden.to(value.dtype), small_masks, small_others, features.for_readout)
+        # From the masks of t − 1, so it is added after frame t was segmented; frame 0 has nothing else and uses it.
         summary = self.summariser(small_masks, value)
         known = summary if memory.summaries is None else memory.summaries
         pixels, query_logits = self.transformer(fused, known, auxiliary)
         logits, hidden = self.decoder(pixels, features.skip8, features.skip4, hidden, objects)
+        # Here objects exclude each other: the background has the probability Π(1 − p) (soft aggregation, STM).
         logits = aggregate_logits(logits.unflatten(0, (-1, objects)).squeeze(2))
+        # Aggregated at stride 4 and then enlarged, as published; the other order gives other borders between objects.
         logits = F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False)
         output = FrameOutput(
             logits=logits,
@@ -263,6 +271,7 @@ class GDKVM(VideoSegmenter):
         return output, Memory(
             state=state,
             hidden=hidden,
+            # The next frame sees soft masks: gradients of later frames flow through them.
             masks=torch.softmax(logits, 1)[:, 1:],
             summaries=summary if memory.summaries is None else memory.summaries + summary,
             pixel=features.for_value if self.stale_pixel else None,
@@ -272,10 +281,12 @@ class GDKVM(VideoSegmenter):
         """New state and readout [B * N, Cv, h, w] of this frame, in float32."""
         if self.rule is None or features.key is None:
             return None, None
+        # The recurrence in float32: a bf16 state was off by 0.7 %, an fp16 one overflowed.
         with torch.autocast(value.device.type, enabled=False):
             values = value.float().flatten(2).unflatten(0, (-1, self.num_structures))
             pixel = features.pixel.float()
             if memory.state is None:
+                # S_0 holds frame 0 alone; gates that read a state of zeros would only scale it.
                 state = self.rule.begin(features.key, values, pixel)
             else:
                 state = self.rule(memory.state, features.key, values, pixel)
@@ -285,6 +296,7 @@ class GDKVM(VideoSegmenter):
     def _next(self, features: FrameFeatures, memory: Memory, auxiliary: bool) -> tuple[FrameOutput, Memory]:
         """Like ``_advance``; after frame 0 a given first mask stays the last mask."""
         output, following = self._advance(features, memory, auxiliary)
+        # gt: the given mask is the truth for frame 1 as well, so frame 0's own prediction does not replace it.
         if memory.given:
             following = replace(following, masks=memory.masks)
         return output, following
@@ -297,6 +309,7 @@ class GDKVM(VideoSegmenter):
 
     def _run(self, frames: Tensor, first_mask: Tensor | None, auxiliary: bool) -> list[FrameOutput]:
         length = frames.shape[1]
+        # All frames at once: the encoders know nothing of time, and a batch keeps the device busy.
         features = self.encode(frames.flatten(0, 1))
         memory: Any = self._begin(frames[:, 0], first_mask)
         outputs = []

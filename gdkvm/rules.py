@@ -1,8 +1,8 @@
 """Update rules of the memory: small classes chosen by name.
 
 Each takes the state of the last frame, the key, the value and the pixel feature of the current frame and returns
-the new state; ``tests/oracles/naive_rules.py`` holds a float64 reference of every one of them. The state is float32 and of a size
-that does not depend on the number of frames.
+the new state; ``tests/oracles/naive_rules.py`` holds a float64 form of every one of them, written for reading. The
+state is float32 and of a size that does not depend on the number of frames.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class UpdateRule(nn.Module):
 
     def forward(self, state: Tensor, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
         """state [B, N, Ck, Cv], key [B, Ck, P], value [B, N, Cv, P], pixel [B, C, h, w] → new state."""
+        # Eq. 3 of the paper: S_t = S_{t-1} + V_t K_tᵀ, stored transposed as [Ck, Cv].
         return state + associate(key, value)
 
     def read(self, state: Tensor, key: Tensor) -> Tensor:
@@ -53,6 +54,7 @@ class UpdateRule(nn.Module):
         return read(state, key)
 
     def _gate_source(self, state: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        # Published: the gates read S_{t-1}, so they know what is in the memory but not what is about to be written.
         return state if self.gate_input == "state" else associate(key, value)
 
 
@@ -61,6 +63,7 @@ class WriteGate(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
+        # Without a bias, as published: an empty state gives β = 0.5, neither full writing nor none.
         self.project = nn.Linear(width, heads, bias=False)
 
     def forward(self, source: Tensor) -> Tensor:
@@ -79,8 +82,12 @@ class DecayGate(nn.Module):
         super().__init__()
         self.released = released
         self.project = nn.Linear(width, heads, bias=False)
+        # Logarithm of A ~ U(0, 16) as in Mamba-2. The lower limit keeps log(0) = −inf out, which would never change.
         self.a_log = nn.Parameter(torch.log(torch.empty(heads).uniform_(0, LARGEST_DECAY).clamp_min(1e-3)))
+        # Mamba-2: time steps are drawn evenly in the logarithm from 1e-3 to 1e-1, so that heads of slow and of fast
+        # decay both exist at the start. The bias is the inverse of softplus there: x + log(1 − e^{−x}).
         step = torch.exp(torch.empty(heads).uniform_(math.log(1e-3), math.log(0.1)))
+        # expm1 and not exp − 1: at 1e-3 the difference would lose three of float32's seven digits.
         self.dt_bias = nn.Parameter(step + torch.log(-torch.expm1(-step)))
 
     def start_below(self, largest: float) -> None:
@@ -88,6 +95,7 @@ class DecayGate(nn.Module):
         if not largest > 0:
             raise ValueError(f"decay_init must be positive, got {largest}")
         with torch.no_grad():
+            # In the logarithm a scaling of A is a sum, which keeps the draws of the seed.
             self.a_log.add_(math.log(largest / LARGEST_DECAY))
 
     def log_decay(self, source: Tensor) -> Tensor:
@@ -98,6 +106,7 @@ class DecayGate(nn.Module):
         """[..., width] → [..., width]."""
         decay = self.log_decay(source)
         if self.released:
+            # The first release forgot the exponential and laid heads out by channel mod 8; its weights need both.
             return spread(decay, source.shape[-1], "tiled")
         return spread(torch.exp(decay), source.shape[-1], "contiguous")
 
@@ -110,7 +119,9 @@ class DeltaRule(UpdateRule):
         self.write_gate = WriteGate(value_width, heads)
 
     def forward(self, state: Tensor, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
+        """S − β ⊙ K Kᵀ S + β ⊙ K Vᵀ; shapes as in ``UpdateRule.forward``."""
         beta = self.write_gate(self._gate_source(state, key, value))
+        # α = 1: nothing fades by itself, only what a new key addresses is erased.
         return gated_step(state, key, value, 1.0, beta)
 
 
@@ -122,6 +133,7 @@ class DecayRule(UpdateRule):
         self.decay_gate = DecayGate(value_width, heads)
 
     def forward(self, state: Tensor, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
+        """α ⊙ S + K Vᵀ; shapes as in ``UpdateRule.forward``."""
         return self.decay_gate(self._gate_source(state, key, value)) * state + associate(key, value)
 
 
@@ -136,6 +148,7 @@ class GatedRule(UpdateRule):
         self.decay_gate = DecayGate(value_width, heads, self.released)
 
     def forward(self, state: Tensor, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
+        """α ⊙ (S − β ⊙ K Kᵀ S) + β ⊙ K Vᵀ; shapes as in ``UpdateRule.forward``."""
         source = self._gate_source(state, key, value)
         return gated_step(state, key, value, self.decay_gate(source), self.write_gate(source))
 
@@ -143,4 +156,5 @@ class GatedRule(UpdateRule):
 class ReleasedRule(GatedRule):
     """The first release's arithmetic: α = −exp(A_log)·softplus(·), tiled. It can diverge within a few frames."""
 
+    # Kept to load and to reproduce the first release's weights; new trainings should use GatedRule.
     released = True

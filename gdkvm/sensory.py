@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 def recurrent_update(hidden: Tensor, transformed: Tensor) -> Tensor:
     """h ← f·h·(1 − u) + u·n from the three maps (forget, update, new) of ``transformed`` [N, 3C, h, w]."""
+    # Float32 whatever the autocast: the state lives as long as the clip, and rounding adds up.
     forget, update, new = transformed.float().chunk(3, 1)
     update = torch.sigmoid(update)
+    # XMem's form of a GRU: forget and update are gates of their own, so a state can be cleared without being rewritten.
     return torch.sigmoid(forget) * hidden * (1 - update) + update * torch.tanh(new)
 
 
@@ -38,5 +40,6 @@ class MultiScaleUpdate(nn.Module):
 
     def forward(self, p16: Tensor, p8: Tensor, p4: Tensor, hidden: Tensor) -> Tensor:
         """Features at strides 16, 8, 4 (channels as in ``widths``) and the hidden → the new hidden, float32."""
+        # Pooling and 1x1 convolutions commute; pooling the finer maps first is cheaper.
         summary = self.from16(p16) + self.from8(F.avg_pool2d(p8, 2)) + self.from4(F.avg_pool2d(p4, 4))
         return recurrent_update(hidden, self.transform(torch.cat([summary, hidden.to(summary.dtype)], 1)))

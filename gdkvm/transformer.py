@@ -24,6 +24,7 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None) -> Tensor:
         """query [N, Q, C], key and value [N, P, C], allowed bool [N, Q, P] → [N, Q, C]."""
+        # One parameter for three projections, as in nn.MultiheadAttention, so that published weights fit.
         weights, biases = self.in_weight.chunk(3), self.in_bias.chunk(3)
         q, k, v = (
             F.linear(x, w, b).unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -55,10 +56,12 @@ class QueryBlock(nn.Module):
         """query [N, Q, C], pixels [N, C, h, w], codes [N, Q, C] and [N, h * w, C], allowed [N, Q, h * w]."""
         flat = pixels.flatten(2).transpose(1, 2)
         query = self.read_norm(query)
+        # Position codes go to queries and keys and not to values: what is read carries no coordinates (DETR).
         query = query + self.read_pixels(query + query_code, flat + pixel_code, flat, allowed)
         query = self.self_norm(query)
         query = query + self.self_attention(query + query_code, query + query_code, query)
         query = query + self.contract(F.relu(self.expand(self.feed_norm(query))))
+        # No norm on the pixels' side, as published.
         flat = flat + self.read_queries(flat + pixel_code, query + query_code, query)
         update = flat.transpose(1, 2).unflatten(2, pixels.shape[-2:])
         return query, self.pixel_block(update)
@@ -96,6 +99,7 @@ class QueryTransformer(nn.Module):
             pixels [B * N, C, h, w] and, if asked for, class logits [B, N + 1, h, w] after each stage.
         """
         batch, objects = summaries.shape[:2]
+        # Mean of the feature over the area seen so far; 1e-4 stands for an area of nothing.
         values = (summaries[..., :-1] / (summaries[..., -1:] + 1e-4)).flatten(0, 1)
         query = self.query_init + self.summary_to_init(values)
         query_code = self.query_code + self.summary_to_code(values)
@@ -104,6 +108,7 @@ class QueryTransformer(nn.Module):
         pixels = self.pixel_init(pixels)
         stages = []
         for block, head in zip(self.blocks, self.mask_heads, strict=False):
+            # Mask logits before each block: they say where its queries may look, and are supervised in training.
             stages.append(self._stage(head, pixels, batch, objects))
             query, pixels = block(query, pixels, query_code, pixel_code, self._allowed(self._foreground(stages[-1])))
         if auxiliary:
@@ -113,6 +118,7 @@ class QueryTransformer(nn.Module):
     def _stage(self, head: nn.Module, pixels: Tensor, batch: int, objects: int) -> Tensor:
         """Class logits [B, N + 1, h, w] of a mask head."""
         logits = head(F.relu(pixels)).view(batch, objects, *pixels.shape[-2:])
+        # Float32 because a comparison of logits follows, which bf16 would decide by rounding.
         return soft_aggregate(torch.sigmoid(logits.float()))
 
     def _foreground(self, class_logits: Tensor) -> Tensor:
@@ -130,4 +136,5 @@ class QueryTransformer(nn.Module):
         inside = foreground.unsqueeze(1)
         half = self.queries // 2
         allowed = torch.cat([inside.expand(-1, half, -1), (~inside).expand(-1, self.queries - half, -1)], 1)
+        # A row without any key would be a softmax over nothing: NaN. Mask2Former unblocks it likewise.
         return allowed | ~allowed.any(-1, keepdim=True)

@@ -82,10 +82,12 @@ class Camus(EchoDataset):
 
     @property
     def mark(self) -> str | None:
+        """What is missing, and whether the split lists are the user's own; None when complete."""
         parts = [text for text in (self.gaps.mark(), self._own_split()) if text]
         return "; ".join(parts) or None
 
     def available(self) -> dict[str, Any]:
+        """The views and the clip kind that this root could serve instead; empty when it serves what was asked for."""
         gaps = self.gaps
         there: dict[str, Any] = {"views": gaps.views_there} if gaps.views_absent and gaps.views_there else {}
         return {**there, "clip": gaps.other_clip} if gaps.clip_absent and not gaps.other_clip_absent else there
@@ -97,6 +99,7 @@ class Camus(EchoDataset):
         return f"own split lists ({'/'.join(str(counts[split]) for split in SPLITS)} patients)"
 
     def layout(self) -> list[Finding]:
+        """Findings from names of folders, files and split lists; an unreadable root is a finding, no exception."""
         try:
             return self._layout()
         except DataError as error:
@@ -140,6 +143,7 @@ class Camus(EchoDataset):
         return found
 
     def cases(self, split: str) -> list[Case]:
+        """Cases of one split whose image and mask are both there, ordered by patient, then view."""
         patients = sorted(self.lists[self.check_split(split)])
         return [
             Case(dataset=self.name, split=split, patient=patient, view=view)
@@ -149,6 +153,7 @@ class Camus(EchoDataset):
         ]
 
     def sources(self) -> list[Path]:
+        """Split lists, images, masks, cfg files and the ED stills that order half sequences, in a fixed order."""
         paths = sorted(self.split_folder.glob("subgroup_*.txt"))
         for split in SPLITS:
             for case in self.cases(split):
@@ -163,6 +168,7 @@ class Camus(EchoDataset):
         return (f"{stem}_ED.nii.gz",)
 
     def load(self, case: Case) -> Clip:
+        """Read one clip at native size; ``DataError`` for a damaged file, a missing frame or an unknown label."""
         folder = self.index.folder / case.patient
         path = folder / f"Info_{case.view}.cfg"
         info = read_info(path) if path.is_file() else CamusInfo()
@@ -229,6 +235,7 @@ class Camus(EchoDataset):
         return read_frames(path) if labels is None else read_labels(path, labels)
 
     def examine(self, clip: Clip) -> list[Finding]:
+        """A warning where the pixel size is not the release's (1 % is allowed)."""
         if self.official_spacing_mm is None or clip.spacing_mm is None:
             return []
         if np.allclose(clip.spacing_mm, self.official_spacing_mm, rtol=0.01):
@@ -249,6 +256,7 @@ class Phantom(Camus):
 
 
 def info_fields(info: CamusInfo) -> dict[str, Any]:
+    """What a cfg file states, under the names that ``Clip`` has for it; None where it states nothing."""
     return {"frame_rate_hz": info.frame_rate_hz, "ef_percent": info.ef_percent, "quality": info.quality}
 
 

@@ -36,6 +36,7 @@ class CamusMhd(Camus):
 
     @cached_property
     def index(self) -> CamusIndex:
+        """File names of the root, listed once; ``DataError`` where files of the NIfTI release lie among them."""
         return index_mhd_root(self.root, self.title)
 
     def _still_files(self, stem: str) -> tuple[str, ...]:

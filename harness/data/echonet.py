@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from harness.clip import Case, Clip
 from harness.data.dataset import SPLITS, EchoDataset
-from harness.data.findings import Finding, shorten
 from harness.data.echonet_tables import (
     TRACINGS_WITHOUT_VIDEO,
     WITHOUT_TRACINGS,
@@ -21,6 +20,7 @@ from harness.data.echonet_tables import (
     read_tracings,
     tracing_mask,
 )
+from harness.data.findings import Finding, shorten
 from harness.data.video import read_avi
 from harness.errors import DataError
 from harness.registry import DATASETS
@@ -93,6 +93,7 @@ class EchoNet(EchoDataset):
 
     @property
     def mark(self) -> str | None:
+        """How many listed videos are missing and whether the list is the user's; None when complete."""
         parts = []
         if self.missing:
             parts.append(f"partial: {len(self.usable)} of {len(self.videos)} listed videos")
@@ -105,6 +106,7 @@ class EchoNet(EchoDataset):
         return {split: sum(video.split == split for video in videos) for split in SPLITS}
 
     def layout(self) -> list[Finding]:
+        """Findings from the two tables and the videos' names; an unreadable table is a finding, no exception."""
         try:
             return self._layout()
         except DataError as error:
@@ -141,6 +143,7 @@ class EchoNet(EchoDataset):
         return [Finding(level="warning", check="files", message=text, count=len(orphans))]
 
     def cases(self, split: str) -> list[Case]:
+        """Usable videos of one split, ordered by name; the view is always 4CH."""
         self.check_split(split)
         return [
             Case(dataset=self.name, split=split, patient=video.name, view="4CH")
@@ -149,10 +152,12 @@ class EchoNet(EchoDataset):
         ]
 
     def sources(self) -> list[Path]:
+        """Both tables, then every usable video."""
         tables = [self.root / "FileList.csv", self.root / "VolumeTracings.csv"]
         return tables + [self.root / "Videos" / f"{video.name}.avi" for video in self.usable]
 
     def load(self, case: Case) -> Clip:
+        """Decode a video and draw its tracings; ``DataError`` where it is damaged or lacks a traced frame."""
         path = self.root / "Videos" / f"{case.patient}.avi"
         video, pixels = self.videos[case.patient], read_avi(path)
         shape = (pixels.shape[1], pixels.shape[2])

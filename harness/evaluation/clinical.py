@@ -53,8 +53,8 @@ def long_axis_profile(mask: ArrayLike, spacing_mm: Spacing, discs: int = DISCS) 
         The profile, or None where the mask has fewer than three pixels or no extent along its axis.
     """
     check_spacing(spacing_mm)
-    part = largest_part(mask)
-    points = np.multiply(np.argwhere(part), spacing_mm, dtype=np.float64)
+    component = largest_component(mask)
+    points = np.multiply(np.argwhere(component), spacing_mm, dtype=np.float64)
     if len(points) < 3:
         return None
     principal = _principal_axis(points)
@@ -71,8 +71,8 @@ def long_axis_profile(mask: ArrayLike, spacing_mm: Spacing, discs: int = DISCS) 
     )
 
 
-def largest_part(mask: ArrayLike) -> NDArray[np.bool_]:
-    """The largest 8-connected part of a mask [H, W]; spurious blobs would lengthen the axis."""
+def largest_component(mask: ArrayLike) -> NDArray[np.bool_]:
+    """The largest 8-connected component of a mask [H, W]; spurious blobs would lengthen the axis."""
     m = np.asarray(mask).astype(bool, copy=False)
     if m.ndim != 2:
         raise ValueError(f"mask must be [H, W], got {m.shape}")

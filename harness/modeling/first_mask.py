@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.modeling.contract import StreamState, TrainingOutput, VideoSegmenter
 from harness.registry import MODELS
 
-Part = VideoSegmenter | Mapping[str, Any]
+ModelOrConfig = VideoSegmenter | Mapping[str, Any]
 
 
 @MODELS.register_module()
@@ -33,7 +33,7 @@ class FirstMaskSegmenter(VideoSegmenter):
     stride = 1
     uses_first_mask = False
 
-    def __init__(self, *, model: Part, first: Part) -> None:
+    def __init__(self, *, model: ModelOrConfig, first: ModelOrConfig) -> None:
         built, maker = _built(model), _built(first)
         super().__init__(num_structures=built.num_structures, in_channels=built.in_channels)
         if maker.num_structures != built.num_structures:
@@ -80,6 +80,6 @@ def _labels(logits: Tensor) -> Tensor:
     return logits.argmax(1)
 
 
-def _built(part: Part) -> VideoSegmenter:
+def _built(part: ModelOrConfig) -> VideoSegmenter:
     built: VideoSegmenter = part if isinstance(part, VideoSegmenter) else MODELS.build(dict(part))
     return built

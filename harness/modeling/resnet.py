@@ -25,6 +25,7 @@ class BasicBlock(nn.Module):
         self.downsample = _shortcut(inplanes, planes, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, inplanes, h, w] → [N, planes, h/stride, w/stride]."""
         out = F.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         return F.relu(out + (x if self.downsample is None else self.downsample(x)))
@@ -46,6 +47,7 @@ class Bottleneck(nn.Module):
         self.downsample = _shortcut(inplanes, planes * 4, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, inplanes, h, w] → [N, 4 planes, h/stride, w/stride]."""
         out = F.relu(self.bn1(self.conv1(x)))
         out = F.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))

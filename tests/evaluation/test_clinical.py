@@ -12,7 +12,7 @@ from drawn_masks import ellipse
 from harness.evaluation.clinical import (
     area_length_ml,
     ejection_fraction,
-    largest_part,
+    largest_component,
     long_axis_profile,
     simpson_biplane_ml,
     simpson_single_ml,
@@ -53,7 +53,7 @@ def test_a_spurious_blob_does_not_lengthen_the_axis():
     blob = mask.copy()
     blob[2:6, 2:6] = True
     assert long_axis_profile(blob, (0.5, 0.5)).length_mm == long_axis_profile(mask, (0.5, 0.5)).length_mm
-    assert np.array_equal(largest_part(blob), mask)
+    assert np.array_equal(largest_component(blob), mask)
 
 
 @pytest.mark.parametrize("pixels", [[], [(3, 3)], [(3, 3), (4, 3)]])

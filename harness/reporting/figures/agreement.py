@@ -58,45 +58,47 @@ def paired_distribution(scores: pd.DataFrame, label: str, *, mark: str | None = 
 
 
 def bland_altman(
-    pairs: Mapping[str, Sequence[pd.DataFrame]], found: Mapping[str, Agreement], *, mark: str | None = None
+    pairs: Mapping[str, Sequence[pd.DataFrame]], agreements: Mapping[str, Agreement], *, mark: str | None = None
 ) -> Figure:
     """Difference against mean of predicted and true EF, one panel per model: bias and limits of agreement with bands.
 
-    ``pairs`` holds one table per seed with columns ``predicted`` and ``truth`` in EF points; lines are those of ``found``.
+    ``pairs`` holds one table per seed with columns ``predicted`` and ``truth`` in EF points; lines are those of ``agreements``.
     """
 
     def panel(axes: Axes, label: str, tables: Sequence[pd.DataFrame]) -> None:
-        one = found[label]
+        agreement = agreements[label]
         for shape, table in zip(_SEED_MARKERS, tables, strict=False):
             middle, difference = table.mean(axis=1), table["predicted"] - table["truth"]
             axes.scatter(middle, difference, s=7, color=[colours(pairs)[label]], alpha=0.8, marker=shape)
-        for interval, style in ((one.bias, "-"), (one.lower_limit, "--"), (one.upper_limit, "--")):
+        for interval, style in ((agreement.bias, "-"), (agreement.lower_limit, "--"), (agreement.upper_limit, "--")):
             axes.axhline(interval.point, color="black", linestyle=style, linewidth=0.9)
             if interval.known:
                 axes.axhspan(interval.low, interval.high, color="0.6", alpha=0.25, linewidth=0)
-        bias, low, high = (_minus(each.point) for each in (one.bias, one.lower_limit, one.upper_limit))
-        axes.set_title(f"{label}, n = {one.n}\nbias {bias}, limits {low} to {high}", fontsize=7)
+        bias, low, high = (
+            _minus(each.point) for each in (agreement.bias, agreement.lower_limit, agreement.upper_limit)
+        )
+        axes.set_title(f"{label}, n = {agreement.n}\nbias {bias}, limits {low} to {high}", fontsize=7)
 
     return _panels(pairs, panel, "mean of prediction and truth [EF points]", "prediction − truth [EF points]", mark)
 
 
 def ef_regression(
-    pairs: Mapping[str, Sequence[pd.DataFrame]], found: Mapping[str, Agreement], *, mark: str | None = None
+    pairs: Mapping[str, Sequence[pd.DataFrame]], agreements: Mapping[str, Agreement], *, mark: str | None = None
 ) -> Figure:
     """Predicted against true EF with the least-squares line (solid) and identity (dotted), one panel per model."""
 
     def panel(axes: Axes, label: str, tables: Sequence[pd.DataFrame]) -> None:
-        one = found[label]
+        agreement = agreements[label]
         for shape, table in zip(_SEED_MARKERS, tables, strict=False):
             axes.scatter(
                 table["truth"], table["predicted"], s=7, color=[colours(pairs)[label]], alpha=0.8, marker=shape
             )
         truth = np.concatenate([table["truth"].to_numpy(float) for table in tables])
         ends = np.array([truth.min(), truth.max()])
-        axes.plot(ends, one.slope * ends + one.intercept, color="black", linewidth=0.9)
+        axes.plot(ends, agreement.slope * ends + agreement.intercept, color="black", linewidth=0.9)
         axes.plot(ends, ends, color="0.4", linestyle=":", linewidth=0.9)
-        r = f"{one.r.point:.3f}" if np.isfinite(one.r.point) else "--"
-        axes.set_title(f"{label}, n = {one.n}\nr = {r}, slope {_minus(one.slope, 2)}", fontsize=7)
+        r = f"{agreement.r.point:.3f}" if np.isfinite(agreement.r.point) else "--"
+        axes.set_title(f"{label}, n = {agreement.n}\nr = {r}, slope {_minus(agreement.slope, 2)}", fontsize=7)
 
     return _panels(pairs, panel, "EF of the truth [%]", "predicted EF [%]", mark)
 
