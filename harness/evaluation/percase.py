@@ -18,7 +18,7 @@ def overlap(prediction: ArrayLike, reference: ArrayLike, spacing: Spacing) -> di
 
 
 def surface(prediction: ArrayLike, reference: ArrayLike, spacing: Spacing) -> dict[str, float]:
-    """``hd_{unit}``, ``hd95_{unit}``, ``asd_{unit}``."""
+    """``hd_{unit}``, ``hd95_{unit}``, ``asd_{unit}``, ``nsd_{unit}`` (at 2.2 mm; where no spacing is known at 2.2 pixels)."""
     return {f"{name}_{{unit}}": value for name, value in surface_metrics(prediction, reference, spacing).items()}
 
 

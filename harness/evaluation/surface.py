@@ -1,8 +1,10 @@
-"""Distances between the surfaces of two binary masks: HD, HD95, ASD, exact in float64.
+"""Distances between the surfaces of two binary masks: HD, HD95, ASD, and the share of surface within a tolerance; float64.
 
 Semantics of the echocardiography reference metrics v1.1 (wangrui2025/awesome-echocardiography): the surface is
 the mask minus its 4-connected erosion, pixels on the image border included; HD95 is the larger of the two
-directed 95th percentiles; ASD is the mean of the pooled directed distances. ``tests/oracles/naive_surface.py``
+directed 95th percentiles; ASD is the mean of the pooled directed distances; NSD (normalised surface Dice) is the share of
+both surfaces' pixels that lie within a tolerance of the other surface (S. Nikolov et al., "Clinically applicable
+segmentation of head and neck anatomy", J. Med. Internet Res. 23, 2021, on pixels as in Metrics Reloaded). ``tests/oracles/naive_surface.py``
 says the same slowly and a test holds both together.
 
 The fast path crops to the union of both masks, reads the surface off by slicing, and compares surface pixels
@@ -19,6 +21,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from harness.evaluation.overlap import Mask, binary_pair
+from harness.statistics.margins import NSD_TOLERANCE_MM
 
 Spacing = tuple[float, float]
 """Pixel size as (row, column), in mm or (1, 1) for pixels."""
@@ -28,37 +31,53 @@ PAIR_LIMIT = 600_000
 
 
 def surface_metrics(
-    prediction: ArrayLike, reference: ArrayLike, spacing: Spacing = (1.0, 1.0), *, pooled: bool = False
+    prediction: ArrayLike,
+    reference: ArrayLike,
+    spacing: Spacing = (1.0, 1.0),
+    *,
+    tolerance: float = NSD_TOLERANCE_MM,
+    pooled: bool = False,
 ) -> dict[str, float]:
-    """Hausdorff distance, its directed 95th percentile and the average symmetric surface distance.
+    """Hausdorff distance, its directed 95th percentile, average symmetric surface distance, normalised surface Dice.
 
     Args:
         prediction, reference: masks [H, W]; every non-zero pixel is foreground.
         spacing: pixel size (row, column); its unit is the unit of the result.
+        tolerance: distance up to which surfaces agree, in the unit of ``spacing``; by default what two cardiologists
+            differ by on average, in mm.
         pooled: also return ``hd95_pooled``, the 95th percentile of the pooled distances (what medpy computes).
 
     Returns:
-        ``hd``, ``hd95``, ``asd`` (and ``hd95_pooled``). Both masks empty: NaN. Exactly one empty: the
-        diagonal of the field of view.
+        ``hd``, ``hd95``, ``asd``, ``nsd`` in 0..1 (and ``hd95_pooled``). Both masks empty: NaN. Exactly one empty: the
+        diagonal of the field of view, and an NSD of 0.
 
     Raises:
-        ValueError: shapes differ or a spacing is not positive and finite.
+        ValueError: shapes differ, a spacing is not positive and finite, or the tolerance is negative.
+
+    >>> square = np.zeros((8, 8), bool)
+    >>> square[2:6, 2:6] = True
+    >>> surface_metrics(square, np.roll(square, 1, axis=1), tolerance=0.5)["nsd"]  # 12 of 24 surface pixels coincide
+    0.5
     """
     p, g = binary_pair(prediction, reference)
     check_spacing(spacing)
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance must not be negative, got {tolerance}")
     names = ("hd", "hd95", "asd", "hd95_pooled") if pooled else ("hd", "hd95", "asd")
     box = _union_box(p, g)
     if box is None:
-        return dict.fromkeys(names, math.nan)
+        return {**dict.fromkeys(names, math.nan), "nsd": math.nan}
     there, back = _directed(p[box], g[box], spacing)
     if not there.size or not back.size:
-        return dict.fromkeys(names, field_of_view_diagonal((p.shape[0], p.shape[1]), spacing))
+        return {**dict.fromkeys(names, field_of_view_diagonal((p.shape[0], p.shape[1]), spacing)), "nsd": 0.0}
     there.sort()
     back.sort()
     values = {
         "hd": float(max(there[-1], back[-1])),
         "hd95": max(_sorted_percentile(there, 95.0), _sorted_percentile(back, 95.0)),
         "asd": float((there.sum() + back.sum()) / (there.size + back.size)),
+        "nsd": sum(int(np.searchsorted(side, tolerance, side="right")) for side in (there, back))
+        / (there.size + back.size),
     }
     if pooled:
         values["hd95_pooled"] = _sorted_percentile(np.sort(np.concatenate([there, back])), 95.0)

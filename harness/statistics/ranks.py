@@ -7,6 +7,7 @@ Scientific Reports 11 (2021), for the bootstrap of ranks (rank of the mean over 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.statistics.bootstrap import RESAMPLES, Floats, resampling_weights
+from harness.statistics.robust import worst_decile
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +162,38 @@ def _mean_tau(observed: Floats, drawn: Floats) -> float:
         return float("nan")
     order = np.sign(observed[first] - observed[second])
     return float(np.mean(np.sign(drawn[:, first] - drawn[:, second]) * order))
+
+
+AGGREGATIONS = ("mean", "median", "worst decile")
+
+
+def ranks_by_aggregation(measures: Mapping[str, tuple[pd.DataFrame, bool]]) -> pd.DataFrame:
+    """Ranks of the models (columns) under every measure and aggregation (rows): does the order depend on the choice?
+
+    The first measure is aggregated by mean, median and worst decile, every other one by its mean.
+
+    Args:
+        measures: per name the values [patients, models], and whether larger is better; incomplete patients are left out.
+
+    Returns:
+        Rank 1 is best, ties share the mean rank; the column ``tau`` is Kendall's tau-b with the first row (NaN without spread).
+    """
+    rows: dict[str, Floats] = {}
+    columns: pd.Index | None = None
+    for position, (name, (scores, higher)) in enumerate(measures.items()):
+        table = complete_cases(scores)
+        columns = table.columns if columns is None else columns
+        values = table[columns].to_numpy(np.float64)
+        for aggregation in AGGREGATIONS if position == 0 else AGGREGATIONS[:1]:
+            rows[f"{aggregation} {name}"] = _row_ranks(_aggregated(values, aggregation, higher)[None], higher)[0]
+    found = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    first = found.iloc[0].to_numpy() if len(found) else np.empty(0)
+    return found.assign(tau=[float(stats.kendalltau(first, row).statistic) for row in found.to_numpy(np.float64)])
+
+
+def _aggregated(values: Floats, aggregation: str, higher: bool) -> Floats:
+    if aggregation == "mean":
+        return values.mean(axis=0)
+    if aggregation == "median":
+        return np.asarray(np.median(values, axis=0), dtype=np.float64)
+    return np.array([worst_decile(column, higher=higher) for column in values.T])

@@ -39,7 +39,7 @@ def test_rows_have_the_store_columns_and_name_their_unit():
     assert list(rows.columns) == list(ROW_COLUMNS)
     segmentation = rows[rows["frame"] >= 0]
     assert set(segmentation["metric"]) == {
-        *("dice", "iou", "precision", "recall", "hd_mm", "hd95_mm", "asd_mm", "empty"),
+        *("dice", "iou", "precision", "recall", "hd_mm", "hd95_mm", "asd_mm", "nsd_mm", "empty"),
     }
     assert set(segmentation["phase"]) == {"ED", "ES"}
     assert not rows.duplicated(["patient", "view", "frame", "structure", "metric"]).any()
@@ -55,7 +55,7 @@ def test_a_good_prediction_scores_well_at_native_resolution():
 def test_the_unit_is_pixels_where_no_spacing_is_known():
     split = FakeSplit([beating_clip("1", "4CH", spacing=None)])
     rows = run(split)
-    assert {"hd_px", "hd95_px", "asd_px"} <= set(rows["metric"])
+    assert {"hd_px", "hd95_px", "asd_px", "nsd_px"} <= set(rows["metric"])
     assert not rows["metric"].str.contains("_mm").any()
     assert math.isfinite(value(rows, metric="ef_single_4ch_predicted"))
     assert not rows["metric"].str.contains("_ml").any()

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from drawn_masks import blob
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from naive_surface import naive_surface, naive_surface_metrics
@@ -35,14 +35,19 @@ def scipy_metrics(p, g, spacing):
         "hd": max(there.max(), back.max()),
         "hd95": max(np.percentile(there, 95), np.percentile(back, 95)),
         "asd": pooled.mean(),
+        "nsd": np.mean(pooled <= 2.2),
         "hd95_pooled": np.percentile(pooled, 95),
     }
 
 
 @settings(max_examples=300, deadline=None)
-@given(pairs(), spacings)
-def test_fast_path_equals_the_definition_on_any_masks(pair, spacing):
-    fast, naive = surface_metrics(*pair, spacing, pooled=True), naive_surface_metrics(*pair, spacing)
+@given(pairs(), spacings, st.floats(0, 10))
+def test_fast_path_equals_the_definition_on_any_masks(pair, spacing, tolerance):
+    there, back = directed_distances(*pair, spacing)
+    # At a distance that is the tolerance to the last bits the two ways of taking a root may disagree.
+    assume(not np.isclose([*there, *back], tolerance, rtol=1e-9, atol=1e-12).any())
+    fast = surface_metrics(*pair, spacing, tolerance=tolerance, pooled=True)
+    naive = naive_surface_metrics(*pair, spacing, tolerance)
     assert fast.keys() == naive.keys()
     for name, value in naive.items():
         assert fast[name] == pytest.approx(value, abs=1e-9, nan_ok=True), name
@@ -101,8 +106,22 @@ def test_a_missed_structure_costs_the_diagonal_of_the_field_of_view():
     mask = np.zeros((11, 21))
     mask[3:5, 3:5] = 1
     for pair in ((mask, 0 * mask), (0 * mask, mask)):
-        assert set(surface_metrics(*pair, (0.3, 0.4)).values()) == {math.hypot(10 * 0.3, 20 * 0.4)}
+        values = surface_metrics(*pair, (0.3, 0.4))
+        assert values.pop("nsd") == 0
+        assert set(values.values()) == {math.hypot(10 * 0.3, 20 * 0.4)}
     assert all(math.isnan(value) for value in surface_metrics(0 * mask, 0 * mask).values())
+
+
+def test_the_surface_dice_counts_what_lies_within_the_tolerance_of_the_other_surface():
+    reference = np.zeros((64, 64), bool)
+    reference[20:40, 20:40] = True
+    moved = np.roll(reference, 2, axis=0)  # 1 mm lower
+    assert surface_metrics(moved, reference, (0.5, 0.5), tolerance=1.0)["nsd"] == 1
+    # of 76 pixels per surface those 18 rows of both columns coincide that the two squares share
+    assert surface_metrics(moved, reference, (0.5, 0.5), tolerance=0.0)["nsd"] == pytest.approx(36 / 76)
+    assert surface_metrics(reference, reference)["nsd"] == 1
+    with pytest.raises(ValueError, match="tolerance"):
+        surface_metrics(reference, reference, tolerance=-1.0)
 
 
 def test_directed_distances_belong_to_the_surface_pixels_in_order():
@@ -133,3 +152,5 @@ def test_monai_measures_the_same_within_its_float32_quantile():
         asd = metrics.compute_average_surface_distance(*pair, symmetric=True, spacing=spacing).item()
         assert (hd, asd) == pytest.approx((values["hd"], values["asd"]), abs=1e-5)
         assert hd95 == pytest.approx(values["hd95"], abs=5e-4)
+        nsd = metrics.compute_surface_dice(*pair, class_thresholds=[2.2], spacing=spacing).item()
+        assert nsd == pytest.approx(values["nsd"], abs=1e-6)

@@ -41,20 +41,22 @@ def naive_percentile(values: list[float], percent: float) -> float:
 
 
 def naive_surface_metrics(
-    prediction: ArrayLike, reference: ArrayLike, spacing: tuple[float, float] = (1.0, 1.0)
+    prediction: ArrayLike, reference: ArrayLike, spacing: tuple[float, float] = (1.0, 1.0), tolerance: float = 2.2
 ) -> dict[str, float]:
-    """``hd``, ``hd95``, ``asd``, ``hd95_pooled`` of masks [H, W] with the empty-mask policy of ``harness/evaluation/surface.py``."""
+    """``hd``, ``hd95``, ``asd``, ``nsd``, ``hd95_pooled`` of masks [H, W] with the empty-mask policy of ``harness/evaluation/surface.py``."""
     p, g = np.asarray(prediction).astype(bool), np.asarray(reference).astype(bool)
     names = ("hd", "hd95", "asd", "hd95_pooled")
     if not p.any() and not g.any():
-        return dict.fromkeys(names, math.nan)
+        return {**dict.fromkeys(names, math.nan), "nsd": math.nan}
     if not p.any() or not g.any():
         height, width = p.shape
-        return dict.fromkeys(names, math.hypot((height - 1) * spacing[0], (width - 1) * spacing[1]))
+        diagonal = math.hypot((height - 1) * spacing[0], (width - 1) * spacing[1])
+        return {**dict.fromkeys(names, diagonal), "nsd": 0.0}
     there, back = naive_directed(p, g, spacing), naive_directed(g, p, spacing)
     return {
         "hd": max(max(there), max(back)),
         "hd95": max(naive_percentile(there, 95), naive_percentile(back, 95)),
         "asd": sum(there + back) / len(there + back),
+        "nsd": sum(distance <= tolerance for distance in there + back) / len(there + back),
         "hd95_pooled": naive_percentile(there + back, 95),
     }

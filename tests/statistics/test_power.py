@@ -1,0 +1,104 @@
+"""What a design can see, differences per subgroup, ranks under other aggregations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.power import TTestPower
+
+from harness.statistics.power import Components, components, detectable, patients_needed, power_table
+from harness.statistics.ranks import ranks_by_aggregation
+from harness.statistics.subgroups import ef_class, subgroups
+
+
+def table(rng: np.random.Generator, n: int, s: int, patient: float, training: float, rest: float) -> pd.DataFrame:
+    return pd.DataFrame(rng.normal(0, patient, (n, 1)) + rng.normal(0, training, (1, s)) + rng.normal(0, rest, (n, s)))
+
+
+def test_components_are_recovered_on_average() -> None:
+    rng = np.random.default_rng(0)
+    found = [components(table(rng, 30, 4, 1.0, 0.5, 2.0), table(rng, 30, 4, 1.0, 0.5, 2.0)) for _ in range(300)]
+    assert np.mean([one.patients for one in found]) == pytest.approx(2.0, rel=0.1)
+    assert np.mean([one.trainings for one in found]) == pytest.approx(0.5, rel=0.15)
+    assert np.mean([one.rest for one in found]) == pytest.approx(8.0, rel=0.03)
+
+
+def test_patients_needed_are_those_of_the_paired_t_test_where_trainings_do_not_vary() -> None:
+    oracle = TTestPower().solve_power(effect_size=0.5, power=0.8, alpha=0.05)
+    assert patients_needed(Components(4.0, 0.0, 0.0), 1.0, 3) == pytest.approx(np.ceil(oracle), abs=1)
+
+
+def test_the_patients_needed_are_the_fewest() -> None:
+    known = Components(3.0, 0.02, 1.0)
+    fewest = patients_needed(known, 0.8, 3)
+    assert fewest is not None
+    assert detectable(known, fewest, 3) <= 0.8 < detectable(known, fewest - 1, 3)
+
+
+def test_no_number_of_patients_replaces_trainings() -> None:
+    known = Components(4.0, 1.0, 0.0)
+    assert patients_needed(known, 0.5, 3) is None
+    more = patients_needed(known, 0.5, 100)
+    assert more is not None
+    found = power_table(known, [0.5, 4.0], (3, 100))
+    assert np.isnan(found.loc[0.5, 3])
+    assert found.loc[0.5, 100] == more
+
+
+def test_an_unknown_spread_of_trainings_promises_nothing() -> None:
+    rng = np.random.default_rng(1)
+    known = components(table(rng, 30, 1, 1.0, 0.5, 2.0), table(rng, 30, 3, 1.0, 0.5, 2.0))
+    assert np.isnan(known.trainings)
+    assert np.isfinite(known.patients)
+    assert patients_needed(known, 5.0, 3) is None
+    assert np.isnan(detectable(known, 50, 3))
+
+
+def test_a_simulated_design_has_the_promised_power() -> None:
+    rng = np.random.default_rng(2)
+    known, n = Components(2.0, 0.0, 0.0), 40
+    size = detectable(known, n, 3)
+    hits = [stats.ttest_1samp(rng.normal(size, np.sqrt(2.0), n), 0).pvalue < 0.05 for _ in range(2000)]
+    assert np.mean(hits) == pytest.approx(0.8, abs=0.03)
+
+
+def test_subgroups_have_students_intervals_at_the_corrected_level_and_an_interaction() -> None:
+    rng = np.random.default_rng(3)
+    groups = pd.Series(["good"] * 30 + ["poor"] * 20 + ["odd"] * 4)
+    values = pd.Series(np.r_[rng.normal(0, 1, 30), rng.normal(2, 2, 20), np.zeros(4)])
+    found = subgroups(values, groups)
+    assert [group.name for group in found.groups] == ["good", "poor", "odd"]
+    assert [group.small for group in found.groups] == [False, False, True]
+    oracle = stats.ttest_1samp(values[:30], 0).confidence_interval(0.975)
+    assert (found.groups[0].low, found.groups[0].high) == pytest.approx(tuple(oracle))
+    assert found.corrected == pytest.approx(0.975)
+    assert found.p == pytest.approx(stats.alexandergovern(values[:30], values[30:50]).pvalue)
+    assert np.isnan(found.groups[2].low)
+
+
+def test_one_large_group_has_no_interaction_and_missing_groups_are_left_out() -> None:
+    found = subgroups(pd.Series(np.arange(15.0)), pd.Series(["a"] * 12 + [None] * 3))
+    assert np.isnan(found.p)
+    assert found.groups[0].n == 12
+
+
+def test_ef_classes_meet_without_a_gap() -> None:
+    assert ef_class(pd.Series([39.99, 40.0, 49.99, 50.0, np.nan])).tolist()[:4] == [
+        *("EF below 40 %", "EF 40 to 50 %", "EF 40 to 50 %", "EF 50 % and more"),
+    ]
+    assert ef_class(pd.Series([np.nan])).isna().all()
+
+
+def test_ranks_depend_on_the_aggregation_and_say_by_how_much() -> None:
+    steady, brittle, poor = np.full(30, 90.0), np.r_[np.full(27, 92.0), np.full(3, 10.0)], np.full(30, 80.0)
+    dice = pd.DataFrame({"steady": steady, "brittle": brittle, "poor": poor})
+    hd = pd.DataFrame({"poor": np.full(30, 9.0), "steady": np.full(30, 2.0), "brittle": np.full(30, 1.0)})
+    found = ranks_by_aggregation({"Dice": (dice, True), "HD95": (hd, False)})
+    assert found.index.tolist() == ["mean Dice", "median Dice", "worst decile Dice", "mean HD95"]
+    assert found.loc["mean Dice", ["steady", "brittle", "poor"]].tolist() == [1, 2, 3]
+    assert found.loc["median Dice", ["steady", "brittle", "poor"]].tolist() == [2, 1, 3]
+    assert found.loc["worst decile Dice", ["steady", "brittle", "poor"]].tolist() == [1, 3, 2]
+    assert found.loc["mean HD95", ["steady", "brittle", "poor"]].tolist() == [2, 1, 3]
+    assert found["tau"].tolist() == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3])
