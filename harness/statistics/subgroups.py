@@ -75,10 +75,8 @@ def ef_class(ef_percent: pd.Series) -> pd.Series:
     >>> ef_class(pd.Series([35.0, 45.0, 60.0])).tolist()
     ['EF below 40 %', 'EF 40 to 50 %', 'EF 50 % and more']
     """
-    found = pd.Series(np.nan, index=ef_percent.index, dtype=object)
-    for low, high, name in EF_CLASSES:
-        found[(ef_percent >= low) & (ef_percent < high)] = name
-    return found
+    edges = [EF_CLASSES[0][0], *(high for _, high, _ in EF_CLASSES)]
+    return pd.Series(pd.cut(ef_percent, edges, right=False, labels=[name for _, _, name in EF_CLASSES]).astype(object))
 
 
 def _group(name: str, values: np.ndarray, confidence: float) -> Subgroup:
