@@ -21,7 +21,7 @@ SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZ
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
 	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,NAME,suite-name) $(call flag,RUNS,runs)
 
-.PHONY: help setup bench bench-reference profile robustness ablate report tables reference-reports mutate audit data test lint format clean
+.PHONY: help setup bench bench-reference profile robustness ablate report tables reference-reports mutate audit data test lint style format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -85,6 +85,9 @@ lint: setup ## ruff, type check, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+style: setup ## lines, function lengths, docstrings and comments by package
+	$(BIN)/python tools/style.py $(ARGS)
 
 format: setup ## let ruff rewrite the code's layout
 	$(BIN)/ruff check --fix .

@@ -40,6 +40,7 @@ class Acquisition:
     def phases(self) -> np.ndarray:
         """Cardiac phase (0 = ED, 1 = ES) of each frame of the half sequence, in time order."""
         time = np.linspace(0, 1, self.frames)
+        # Slow at both ends, as a ventricle is; the exponent lets it linger at end-diastole.
         phase = np.sin(np.pi / 2 * time**1.15) ** 2
         return phase[::-1] if self.reversed else phase
 
@@ -63,6 +64,7 @@ def draw_patient(rng: Generator, reversed_share: float = 0.024) -> Patient:
     ef = float(np.clip(rng.normal(44, 12), 4, 81))
     ed = _diastole(rng)
     es = _systole(rng, ed, ef / 100)
+    # Drawn once per patient: the two views of a patient mostly have the same quality (see ``_quality``).
     tier = int(rng.choice(3, p=_QUALITY_SHARES))
     views, acquisitions = [], []
     for k, view in enumerate(VIEWS):
@@ -89,6 +91,7 @@ def _diastole(rng: Generator) -> list[Outline]:
 
 
 def _diastolic_view(rng: Generator, length: float, size: float, wall: float) -> Outline:
+    # Large hearts are wide more than in proportion (1.2).
     width = float(np.clip(45.5 * np.exp(1.2 * size + rng.normal(0, 0.11)), 31, 0.85 * length))
     base = float(rng.uniform(0.68, 0.88))
     return Outline(
@@ -106,6 +109,7 @@ def _diastolic_view(rng: Generator, length: float, size: float, wall: float) -> 
 
 def _systole(rng: Generator, ed: Sequence[Outline], ef: float) -> list[Outline]:
     """Outlines at ES: the length shortens, the widths take up what is left to reach the ejection fraction exactly."""
+    # 1 − (1 − EF)^⅓ is the shortening of a body that shrinks alike in all directions; real hearts shorten less.
     share = float(np.clip(0.82 * np.exp(rng.normal(0, 0.26)), 0.35, 1.4))
     shortening = min(share * (1 - (1 - ef) ** (1 / 3)), 0.28)
     shaped = [
@@ -117,7 +121,9 @@ def _systole(rng: Generator, ed: Sequence[Outline], ef: float) -> list[Outline]:
         )
         for outline in ed
     ]
+    # What length and shape have not yet taken from the volume is left to the two widths, so the EF is met exactly.
     ratio = (1 - ef) * biplane_volume_ml(*ed) / biplane_volume_ml(*shaped)
+    # The four-chamber width narrows a little more than the two-chamber one.
     exponent = float(np.clip(rng.normal(0.58, 0.04), 0.48, 0.68))
     narrowed = [
         replace(shaped[0], width=shaped[0].width * ratio ** (1 - exponent)),
@@ -128,6 +134,7 @@ def _systole(rng: Generator, ed: Sequence[Outline], ef: float) -> list[Outline]:
 
 def _fill_atrium(rng: Generator, new: Outline, old: Outline) -> Outline:
     """The mitral plane rises and the atrium's roof follows only a little, so the atrium grows as the ventricle empties."""
+    # The mitral plane moves towards the apex, which nearly stands still.
     rise = old.length - new.length
     roof = old.length + old.atrium_length - rise * np.exp(-old.atrium_length / _ATRIAL_DECAY_MM)
     growth = float(np.clip(rng.normal(1.1, 0.07), 0.95, 1.3))
@@ -146,6 +153,7 @@ def _thicken(new: Outline, old: Outline, rng: Generator) -> Outline:
             base_wall=old.base_wall * factor,
         )
 
+    # No closed form: the area of the wall depends on its thickness through the outer shape. Monotone, so one root.
     return scaled(float(brentq(lambda factor: scaled(factor).wall_area - target, 0.3, 4.0)))
 
 
@@ -170,6 +178,7 @@ def _acquire(
         depth_mm=depth,
         half_angle=half_angle,
         frame_rate_hz=round(rate, 1),
+        # Both ends of systole are frames.
         frames=int(np.clip(round(rate * duration) + 1, 10, 32)),
         quality=QUALITIES[_quality(rng, tier)],
         reversed=bool(rng.random() < reversed_share),
@@ -186,9 +195,11 @@ def _place(rng: Generator, view: str, ed: Outline, half_angle: float) -> Pose:
     """Draw poses until nearly all of the cavity lies inside the sector."""
     centre = 5.0 if view == "4CH" else 0.0
     best, best_outside = None, np.inf
+    # Rejection instead of a clever distribution: what is drawn stays normal, and the best of 60 is always there.
     for _ in range(60):
         tilt = float(np.deg2rad(np.clip(rng.normal(5, 16), -30, 32)))
         apex_y = float(np.clip(30.5 * np.exp(rng.normal(0, 0.22)), 18, 50))
+        # A tilted axis is shifted back, as a sonographer keeps the ventricle in the middle of the fan.
         apex_x = float(centre + rng.normal(0, 6) - 0.45 * np.sin(tilt) * ed.length)
         pose = Pose(
             apex_x=apex_x,

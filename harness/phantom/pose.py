@@ -33,6 +33,7 @@ class Pose:
         sine, cosine = np.float32(np.sin(self.tilt)), np.float32(np.cos(self.tilt))
         dx, dy = x - np.float32(self.apex_x), y - np.float32(self.apex_y)
         u = dx * cosine - dy * sine
+        # A shear and the bend move points along one axis by a function of the other: areas, and so volumes, stay exact.
         z = dx * sine + dy * cosine - np.float32(self.shear) * u
         return z, u - self._offset(z)
 
@@ -44,5 +45,6 @@ class Pose:
         return z * sine + u * cosine + np.float32(self.apex_x), z * cosine - u * sine + np.float32(self.apex_y)
 
     def _offset(self, z: Array) -> Array:
+        # Zero at both ends: apex and mitral plane stay where the pose puts them.
         s = np.clip(z * np.float32(1 / self.length), 0, 1)
         return np.float32(4 * self.bend) * s * (1 - s)

@@ -19,6 +19,7 @@ Array = NDArray[np.floating[Any]]
 STEP_MM = 0.1
 TABLE_TOP_MM = -40.0
 TABLE_BOTTOM_MM = 260.0
+# A table per outline: a frame asks for the half width of some hundred thousand pixels and points.
 _TABLE_Z = np.arange(TABLE_TOP_MM, TABLE_BOTTOM_MM, STEP_MM, dtype=np.float32)
 
 
@@ -27,6 +28,7 @@ def bullet(s: Array, shoulder: float, base: float) -> Array:
 
     A quarter ellipse up to the shoulder, a parabola beyond it; 0 outside 0..1.
     """
+    # Clipped because a rounding error below zero would be NaN exactly at the apex.
     cap = np.sqrt(np.clip(1 - (1 - s / shoulder) ** 2, 0, 1))
     body = 1 - (1 - base) * ((s - shoulder) / (1 - shoulder)) ** 2
     return np.where((s < 0) | (s > 1), 0, np.where(s < shoulder, cap, body)).astype(np.float32)
@@ -70,6 +72,7 @@ class Outline:
     def outer_shape(self) -> tuple[float, float, float, float]:
         """Length, width, shoulder and base of the epicardial bullet."""
         length, half = self.length + self.apex_wall, self.width / 2 + self.side_wall
+        # The widest place stays at the same height: the wall adds its apical thickness in front of it.
         shoulder = (self.shoulder * self.length + self.apex_wall) / length
         return length, 2 * half, shoulder, (self.base * self.width / 2 + self.base_wall) / half
 
@@ -87,6 +90,7 @@ class Outline:
     @cached_property
     def _atrium(self) -> Array:
         q = np.clip((_TABLE_Z - self.length) / self.atrium_length, 0, None)
+        # The annulus is a little narrower than the cavity's end, which gives the waist at the mitral plane.
         top, half = 0.94 * self.base * self.width / 2, self.atrium_width / 2
         upper = top + (half - top) * (1 - (1 - q / 0.45) ** 2)
         lower = half * np.sqrt(np.clip(1 - ((q - 0.45) / 0.55) ** 2, 0, 1))
@@ -96,6 +100,7 @@ class Outline:
     def _outer(self) -> Array:
         length, width, shoulder, base = self.outer_shape
         wall = bullet((_TABLE_Z + self.apex_wall) / length, shoulder, base) * (width / 2)
+        # Below the mitral plane the wall thins over 4 mm to the 3 mm of an atrium; a step would show as an edge.
         thin = 3 + (wall[np.searchsorted(_TABLE_Z, self.length) - 1] - self._inner_at_base - 3) * np.exp(
             -np.clip(_TABLE_Z - self.length, 0, None) / 4
         )
@@ -116,5 +121,6 @@ class Outline:
 
 def table_index(z: Array) -> NDArray[np.intp]:
     """Index of the nearest entry of the outline tables."""
+    # Nearest entry: the error of at most 0.05 mm is a tenth of a pixel of the default size.
     index = ((z - TABLE_TOP_MM) * (1 / STEP_MM) + 0.5).astype(np.intp)
     return np.clip(index, 0, len(_TABLE_Z) - 1)

@@ -85,6 +85,7 @@ class _Tier:
     shadows: float
 
 
+# Chosen so that --describe shows CAMUS's percentiles of grey levels and contrast (docs/phantom.md).
 _TIERS = {
     "Good": _Tier(44, 17.5, 4, -6, 0.7, 6, 0.2),
     "Medium": _Tier(45, 16, 5, 0, 1.3, 8, 0.45),
@@ -140,6 +141,7 @@ def _papillary(rng: Generator) -> tuple[Papillary, ...]:
 def _dropouts(rng: Generator, tier: _Tier) -> tuple[Dropout, ...]:
     return tuple(
         Dropout(
+            # The lateral wall drops out more often than the septum.
             right=bool(rng.random() < 0.68),
             centre=float(rng.uniform(0, 0.85)),
             extent=float(rng.uniform(0.1, 0.3)),
@@ -152,6 +154,7 @@ def _dropouts(rng: Generator, tier: _Tier) -> tuple[Dropout, ...]:
 def _shadows(rng: Generator, tier: _Tier, half_angle: float) -> tuple[Shadow, ...]:
     return tuple(
         Shadow(
+            # Shadows of ribs and lung come from the edges of the fan.
             centre=float(half_angle * rng.choice([-1, 1]) * (1.05 - abs(rng.normal(0, 0.35)))),
             width=float(np.deg2rad(rng.uniform(3, 9))),
             start_mm=float(rng.uniform(5, 70)),

@@ -23,6 +23,7 @@ _TISSUE, _NEAR = (0.69, 0.62), (0.76, 0.6)
 share + (1 - share) memory^k, and the envelope's about its square."""
 
 _FWHM = 2.3548
+# The myocardium of CAMUS ends in a small point below the mitral plane.
 _WEDGE_MM = 4.5
 
 
@@ -51,11 +52,13 @@ def _polar_frames(
 ) -> Iterator[Array]:
     spread = _point_spread(sector, look)
     veil = Veil.of(sector, look)
+    # Two kinds of speckle: the wall's keeps part of its pattern from frame to frame, the near field's keeps more of it.
     tissue, near = Flicker(rng, (len(points.z),), *_TISSUE), Flicker(rng, sector.polar_shape, *_NEAR)
     for phase in phases:
         outline, pose = view.outline(float(phase)), view.pose(float(phase))
         x, y = pose.to_image(*move(points.z, points.u, view.ed, outline))
         field = sector.bin(x, y, tissue.next() * points.amplitude)
+        # Haze and near field are added before the blur: they are echoes too and get the scanner's grain.
         field += _noise(rng, *sector.polar_shape) * veil.haze + near.next() * veil.static
         intensity = power(spread.blur(field)) * veil.gain
         yield np.clip((log_compress(intensity, look.dynamic_range_db) + look.offset) * veil.shade, 0, 255)
@@ -83,6 +86,7 @@ class Flicker:
         """The next frame's noise."""
         lasting, passing = self._weights
         noise = lasting * self._lasting + passing * self._passing
+        # An AR(1) process of unit variance: correlation memory^k at lag k.
         self._passing = self._memory * self._passing + self._fresh_weight * _noise(self._rng, *self._passing.shape[1:])
         return noise
 
@@ -104,6 +108,7 @@ class Veil:
         near = 10 ** (look.near_db / 10) * np.exp(-((radius / look.near_mm) ** 2))
         blob = np.exp(-(((radius - look.clutter_mm) / 22) ** 2) - ((angle - look.clutter_angle) / 0.2) ** 2)
         static = np.sqrt(near + 10 ** (look.clutter_db / 10) * blob)
+        # Time gain compensation turned up for what is deep, as in most recordings.
         deep = np.clip((radius - 120) / 40, 0, 1.5) * look.deep_gain_db
         shade = _shade(radius, angle, look)
         return cls(
@@ -141,6 +146,7 @@ def _labels(z: Array, distance: Array, outline: Outline) -> NDArray[np.uint8]:
     middle = np.clip(1 - np.abs((distance - base) / outline.base_wall - 0.5) * 2, 0, 1)
     wedge = (z > outline.length) & (z < outline.length + _WEDGE_MM * middle) & (distance > base)
     labels = np.zeros(z.shape, np.uint8)
+    # Myocardium first, then what lies inside it: a pixel ends up with the innermost structure.
     labels[(ventricle & (distance < outer)) | wedge] = LABELS["myo"]
     labels[ventricle & (distance < inner)] = LABELS["lv"]
     labels[~ventricle & (distance < inner) & ~wedge] = LABELS["la"]

@@ -53,6 +53,7 @@ def generate(
     if _finished(root, parameters):
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the root and not in /tmp: a rename is atomic within one file system only.
     growing = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".partial", dir=root.parent))
     try:
         _fill(growing, parameters, workers, progress)
@@ -110,6 +111,7 @@ def _fill(folder: Path, parameters: PhantomParameters, workers: int | None, prog
             write, indices, workers=workers, progress=progress, label="generating the phantom", worth=8
         )
         with contextlib.closing(written) as truths:
+            # Processes finish in any order; the manifest does not.
             records = sorted(truths, key=lambda truth: truth["id"])
     write_splits(folder, parameters)
     write_json(folder / MANIFEST, {"parameters": parameters.manifest(), "patients": records})

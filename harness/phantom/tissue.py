@@ -39,10 +39,13 @@ def place_scatterers(rng: Generator, view: ViewAnatomy, sector: Sector, look: Ap
     rows, lines = sector.polar_shape
     count = int(DENSITY * rows * lines)
     radius = rng.random(count, dtype=np.float32) * np.float32(rows * DEPTH_STEP_MM)
+    # Even in depth and angle, not in area: resolution cells grow with depth, and each needs its dozen scatterers.
     angle = (rng.random(count, dtype=np.float32) - 0.5) * np.float32(lines * ANGLE_STEP)
     z, u = view.ed_pose.to_local(radius * np.sin(angle), radius * np.cos(angle))
     decibel = reflectivity_db(rng, z, u, view, look)
+    # Blood is left out here; its speckle comes from the haze, new in every frame.
     kept = decibel > _SILENT_DB
+    # Divided by the root of the density: power per cell does not depend on how many points make it.
     amplitude = 10 ** (decibel[kept] / 20) / np.sqrt(DENSITY)
     return Scatterers(z=z[kept], u=u[kept], amplitude=amplitude.astype(np.float32))
 
@@ -54,17 +57,21 @@ def move(z: Array, u: Array, start: Outline, now: Outline) -> tuple[Array, Array
     fraction of the half width; outside the displacement of the nearest wall fades with distance.
     """
     inner, outer, distance = start.inner(z), start.outer(z), np.abs(u)
+    # Tissue far from the heart stands still; a hard limit would tear the speckle apart.
     fade = np.exp(-np.clip(distance - outer, 0, None) / np.float32(_LATERAL_DECAY_MM))
     below = np.exp(-np.clip(z - start.length, 0, None) / np.float32(_AXIAL_DECAY_MM))
     along = np.where(z < 0, 0, np.minimum(z / np.float32(start.length), 1) * below)
     new_z = z + along * np.float32(now.length - start.length) * fade
+    # Beyond the apex only the thickening of the apical wall moves points.
     cap = np.clip(-z / np.float32(start.apex_wall), 0, 1) * np.float32(now.apex_wall - start.apex_wall)
     new_z = new_z - cap * fade
     new_inner, new_outer = now.inner(new_z), now.outer(new_z)
+    # A share of the thickness and not a distance: the wall thickens without points crossing its borders.
     fraction = (distance - inner) / np.maximum(outer - inner, np.float32(1e-3))
     wall = new_inner + fraction * (new_outer - new_inner)
     blood = distance * new_inner / np.maximum(inner, np.float32(1e-3))
     outside = distance + (new_outer - outer) * fade
+    # The sign is put back at the end: outlines are half widths.
     new_u = np.where(distance <= inner, blood, np.where(distance <= outer, wall, outside))
     return new_z, np.copysign(new_u, u)
 
@@ -90,6 +97,7 @@ def reflectivity_db(rng: Generator, z: Array, u: Array, view: ViewAnatomy, look:
 
 def smooth_noise(rng: Generator, z: Array, u: Array, scale_mm: float, stretch: float = 1.0, waves: int = 16) -> Array:
     """Smooth random field of unit variance over (z, u), made of random plane waves; ``stretch`` lengthens it along u."""
+    # Plane waves instead of a filtered grid: points lie anywhere, and the field follows the tissue, not the pixels.
     vectors = rng.normal(0, 1 / scale_mm, (waves, 2)).astype(np.float32)
     shifts = rng.uniform(0, 2 * np.pi, waves).astype(np.float32)
     total = np.zeros_like(z)
@@ -99,6 +107,7 @@ def smooth_noise(rng: Generator, z: Array, u: Array, scale_mm: float, stretch: f
 
 
 def _wall_db(rng: Generator, z: Array, u: Array, fraction: Array, s: Array, look: Appearance) -> Array:
+    # Coarse and fine variation, the fine one drawn out along the wall like fibres.
     texture = 2.2 * smooth_noise(rng, z, u, 9) + 2.2 * smooth_noise(rng, z, u, 2.2, stretch=0.5)
     level = look.myocardium_db + texture + 2.0 * np.exp(-(((fraction - 0.08) / 0.12) ** 2))
     side = np.where(u < 0, look.septum_db, look.free_wall_db)
@@ -113,6 +122,7 @@ def _interfaces_db(
 ) -> Array:
     """Specular lines: pericardium beside the free wall, fibrous ring at the mitral plane."""
     along = np.clip((s - 0.3) * 4, 0, 1) * np.clip((1.25 - s) * 6, 0, 1)
+    # A bright line beside the free wall only: the lung behind it reflects nearly everything.
     peri = look.pericardium_db * (u > 0) * along * np.exp(-(((gap - 1.5) / 2.0) ** 2))
     ring = look.annulus_db * np.exp(-(((s - 1) * outline.length / 3.5) ** 2) - ((distance - inner - 3) / 3.5) ** 2)
     return np.where(gap > 0, peri, 0) + ring
@@ -132,10 +142,12 @@ def _right_heart(z: Array, u: Array, gap: Array, view: ViewAnatomy) -> NDArray[n
 def _inside_db(rng: Generator, z: Array, u: Array, s: Array, inner: Array, outline: Outline, look: Appearance) -> Array:
     """What reflects inside the cavity: leaflets of the closed mitral valve, trabeculae, papillary muscles."""
     level = np.full_like(z, -np.inf)
+    # Closed leaflets hang into the ventricle, deepest in the middle.
     tent = 1 - np.clip(np.abs(u) / np.maximum(inner, np.float32(1)), 0, 1)
     valve = np.abs(z - outline.length + look.tenting_mm * tent) < 1.1
     level = np.where(valve, look.myocardium_db + look.valve_db + 3 * smooth_noise(rng, z, u, 4), level)
     rough = smooth_noise(rng, z, u, 4.5, stretch=0.5)
+    # Trabeculae belong to the cavity in the masks, as the guidelines trace it, and look like muscle.
     margin = inner - np.abs(u) < look.trabeculae_mm * np.clip(rough, 0, 2)
     level = np.where(margin & (s < 0.75), look.myocardium_db - 2.5, level)
     for muscle in look.papillary:

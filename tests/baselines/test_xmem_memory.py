@@ -107,3 +107,30 @@ def test_items_of_a_batch_are_consolidated_and_evicted_by_themselves() -> None:
 
 def _item(bank: Bank, items: slice) -> Bank:
     return new_bank(bank.key[items], bank.shrinkage[items], bank.selection[items], bank.value[items])
+
+
+def test_usage_is_counted_per_reading_so_that_age_alone_makes_no_prototype() -> None:
+    bank = memorize(memorize(None, frame(0), LIMITS), frame(1), LIMITS)
+    # Element 0 of frame 1 received most in all, but over ten readings; elements 1 and 2 more in each.
+    bank = replace(
+        bank,
+        used=torch.tensor([[9.0, 9, 9, 5.0, 0.9, 0.8]]),
+        life=torch.tensor([[1.0, 1, 1, 10.0, 1.0, 1.0]]),
+    )
+    full = memorize(bank, frame(2), LIMITS)
+    assert torch.equal(full.key[0, :2], frame(1).key[0, [1, 2]])
+
+
+def test_usage_per_reading_decides_which_prototypes_are_evicted() -> None:
+    bank = None
+    for number in range(4):
+        bank = memorize(bank, frame(number), LIMITS)
+    assert bank is not None
+    long_term = bank.key[0, :4]
+    bank = replace(
+        bank,
+        used=torch.tensor([[8.0, 0.9, 7.0, 0.8, *[0.5] * 6]]),
+        life=torch.tensor([[20.0, 1.0, 20.0, 1.0, *[1.0] * 6]]),
+    )
+    kept = memorize(bank, frame(4), LIMITS).key[0, :2]
+    assert torch.equal(kept, long_term[[1, 3]])
