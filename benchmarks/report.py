@@ -20,12 +20,13 @@ import numpy as np
 import pandas as pd
 
 from harness.files import write_text
-from harness.reporting.cases import CasePicture
-from harness.reporting.pictures import save_pictures
+from harness.profiling.profile import profile_table
 from harness.reporting.report import write_report
-from harness.results.suite import SuiteResults
+from harness.results.pictures import CasePicture, save_pictures
+from harness.results.suite import suite_results
 from harness.statistics.bootstrap import mean_interval
 from harness.statistics.ranks import rank_stability
+from harness.store.formats.profile import PROFILE
 from harness.store.runs import Run, RunSpec, RunStore
 
 T = TypeVar("T")
@@ -64,13 +65,14 @@ def rows(run: Run, patients: int, structures: tuple[str, ...], skill: float) -> 
 
 def profile(run: Run, fps: float) -> pd.DataFrame:
     """A streaming condition and the peak memory at five clip lengths."""
-    common = {"model": run.spec.model["name"], "device": "cpu", "precision": "fp32", "threads": 2, "image_size": 128}
-    cost = {"parameters": 9e6 * 40 / fps, "gmacs_per_frame": 40 / fps, "fps": fps, "median_ms": 1000 / fps}
+    common = {"status": "ok", "device": "cpu", "precision": "fp32", "threads": 2, "image_size": 128}
+    cost = {"parameters": 9e6 * 40 / fps, "gmacs_per_frame_torch": 40 / fps, "fps": fps, "median_ms": 1000 / fps}
     memory = [
         {**common, "mode": "memory_streaming", "clip_length": length, "peak_memory_mb": 20 + 400 * length / fps / fps}
         for length in (4, 8, 16, 32, 64)
     ]
-    return pd.DataFrame([{**common, **cost, "mode": "streaming", "peak_memory_mb": 20 + 400 / fps}, *memory])
+    lines = [{**common, **cost, "mode": "streaming", "peak_memory_mb": 20 + 400 / fps}, *memory]
+    return profile_table(lines, model=run.spec.model["name"], size="small", clip_length=10)
 
 
 def log(seed: int, pace: float) -> str:
@@ -124,7 +126,7 @@ def fabricate(folder: Path, models: int, seeds: int, patients: int, structures: 
             run = store.open(RunSpec(model=model, data=data, recipe={}, seed=seed, protocol=protocol))
             run.start()
             run.write_rows(rows(run, patients, structures, 0.965 - 0.004 * index + 0.002 * seed))
-            write_text(run.path / "profile.csv", profile(run, 30.0 + 12 * index).to_csv(index=False))
+            PROFILE.write(profile(run, 30.0 + 12 * index), run.path / PROFILE.file)
             write_text(run.path / "log.jsonl", log(seed, 20.0 + 10 * index))
             save_pictures(run.path, pictures(label))
             run.finish(seconds={"train": 1.0})
@@ -160,7 +162,7 @@ def main() -> None:
         runs = fabricate(folder / "results/runs", given.models, given.seeds, given.patients, structures)
         print(f"{len(runs)} runs, {given.patients} patients, {len(runs[0].rows()):,} rows each")
         statistics()
-        results = timed("reading the store", lambda: SuiteResults.from_runs(runs, name="fabricated"))
+        results = timed("reading the store", lambda: suite_results(runs, name="fabricated"))
         timed("writing the report", lambda: write_report(results, folder / "reports/fabricated"))
 
 

@@ -96,14 +96,14 @@ def suite_runs(name: str, store: RunStore, reports_dir: Path) -> list[Run]:
     Raises:
         BenchError: no such report, or a run of it is not in the store.
     """
-    from harness.files import read_json
-    from harness.reporting.manifest import FILE, list_suites
-    from harness.reporting.robustness_report import FOLDER, MANIFEST
+    from harness.reporting.manifest import ROBUSTNESS_FOLDER, list_reports
+    from harness.store.formats.manifest import find_manifest
 
-    for path in (reports_dir / name / FILE, reports_dir / name / FOLDER / MANIFEST):
-        if path.is_file():
-            return [run for run in map(store.get, read_json(path)["runs"]) if run.status == "finished"]
-    raise unknown("report", name, list_suites(reports_dir), str(reports_dir))
+    folder = reports_dir / name
+    manifest = find_manifest(folder, "suite") or find_manifest(folder / ROBUSTNESS_FOLDER, "robustness")
+    if manifest is not None:
+        return [run for run in map(store.get, manifest.runs) if run.status == "finished"]
+    raise unknown("report", name, list_reports(reports_dir, "suite", "robustness"), str(reports_dir))
 
 
 def _chosen(runs: list[Run], name: str) -> Chosen:

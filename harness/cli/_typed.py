@@ -6,13 +6,12 @@ import shlex
 from collections.abc import Collection, Sequence
 
 
-def typed(arguments: Sequence[str], *, flags: Collection[str] = (), options: Collection[str] = ()) -> str:
+def typed(arguments: Sequence[str], *, flags: Collection[str] = ()) -> str:
     """``echobench …`` with the dataset's folder replaced by ``ROOT``.
 
     Args:
         arguments: as in ``sys.argv[1:]``; options stand as ``--name VALUE`` or ``--name=VALUE``.
         flags: switches to leave out.
-        options: options to leave out with their value.
     """
     kept: list[str] = []
     previous = ""
@@ -22,7 +21,7 @@ def typed(arguments: Sequence[str], *, flags: Collection[str] = (), options: Col
             kept.append("ROOT")
         elif name == "--root" and equals:
             kept.append("--root=ROOT")
-        elif previous not in options and name not in (*options, *flags):
+        elif name not in flags:
             kept.append(word)
-        previous = "" if previous == "--root" or previous in options else word
+        previous = "" if previous == "--root" else word
     return f"echobench {shlex.join(kept)}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.experiments.study.job import ResolvedStudy, StudyJob
-    from harness.results.study.results import StudyResults
+    from harness.results.result_set import ResultSet
 
 
 @click.command()
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 @click.option("--retry-failed", is_flag=True, help="Train variants again whose run failed.")
 @click.option("--no-profile", is_flag=True, help="Leave the cost columns empty.")
 @click.option("--report-only", is_flag=True, help="Train nothing; report what is there.")
-@click.option("--export", "export_to", type=click.Path(), help="Also write the committable part of the study here.")
 @click.option("--dry-run", is_flag=True, help="List the runs and their state, train nothing.")
 @store_options
 def command(
@@ -61,13 +60,12 @@ def command(
     retry_failed: bool,
     no_profile: bool,
     report_only: bool,
-    export_to: str | None,
     dry_run: bool,
     **chosen: Any,
 ) -> int:
     """Train the variants of STUDY and say what each part brings.
 
-    STUDY is modules, update_rule, keys, clip, tune, a config file of your own (*.py), or a folder that --export wrote,
+    STUDY is modules, update_rule, keys, clip, tune, a config file of your own (*.py), or a folder that `export` wrote,
     which is reported again without data or training. Variants are ordinary runs: what is finished is not repeated, what was
     interrupted resumes. The same command on the same storage joins in. Example:
 
@@ -76,15 +74,15 @@ def command(
     from rich.console import Console
 
     from harness.experiments import SuiteOptions
+    from harness.experiments.study.collect import collect, profile_cells
     from harness.experiments.study.engine import run_study
     from harness.experiments.study.job import StudyJob, check_models, resolve
     from harness.experiments.study.queue import bind
     from harness.experiments.study.storage import exclusive, open_storage, open_study, place
-    from harness.results.study.archive import read_export
-    from harness.results.study.results import StudyResults, profile_cells
+    from harness.results.study import archived_study
 
     if Path(study).is_dir() and study not in list_configs("studies"):
-        return _finish(read_export(Path(study)), Path(reports_dir), None)
+        return _finish(archived_study(Path(study)), Path(reports_dir))
     options = SuiteOptions(data_root=Path(data_dir), **chosen)
     default = Path(results_dir).parent / "studies"
     job = StudyJob(
@@ -111,24 +109,16 @@ def command(
     stored = open_study(job.place, opened, job.name)
     with exclusive(job.place, opened, job.name):
         bind(stored, resolved.identity)
-    results = StudyResults.collect(
-        resolved, stored, name=job.name, command=typed(sys.argv[1:], flags=("--report-only",), options=("--export",))
-    )
-    return _finish(results, Path(reports_dir), export_to)
+    command_line = typed(sys.argv[1:], flags=("--report-only",))
+    return _finish(collect(resolved, stored, name=job.name, command=command_line), Path(reports_dir))
 
 
-def _finish(results: StudyResults, reports_dir: Path, export_to: str | None) -> int:
-    """Report, show and export; the exit code is 1 where a run is missing."""
-    from harness.reporting.study_report import print_study, write_study
-    from harness.results.study.archive import export_study
+def _finish(results: ResultSet, reports_dir: Path) -> int:
+    """Report and show; the exit code is 1 where a run is missing."""
+    from harness.reporting import print_report, write_report
 
-    name = results.suite.name
-    paths = write_study(results, reports_dir / name)
-    print_study(results)
-    click.echo(f"{len(paths)} files in {reports_dir / name}")
-    if export_to is not None:
-        click.echo(f"{len(export_study(results, Path(export_to) / name))} files in {Path(export_to) / name}")
-    return 1 if any(arm.reason for arm in results.suite.arms) else 0
+    print_report(results, write_report(results, reports_dir / results.name))
+    return 1 if any(arm.reason for arm in results.arms) else 0
 
 
 def named(job: StudyJob, resolved: ResolvedStudy, studies: Path | None) -> StudyJob:

@@ -26,16 +26,17 @@ def command(data_dir: str, results_dir: str, reports_dir: str, dry_run: bool, **
     """
     from harness.experiments import SuiteOptions, plan_suite
     from harness.experiments.bench import run_suite
-    from harness.reporting import SuiteResults, print_report, write_report
-    from harness.reporting.keeping import keep_pictures
+    from harness.experiments.kept_pictures import keep_pictures
+    from harness.reporting import print_report, write_report
     from harness.reporting.manifest import report_is_of
+    from harness.results.suite import suite_results
 
     plan = plan_suite(SuiteOptions(data_root=Path(data_dir), **chosen))
     outcome = run_suite(plan, Path(results_dir), keep=keep_pictures, dry_run=dry_run)
     if dry_run:
         return 0
     command_line = typed(sys.argv[1:])
-    results = SuiteResults.from_runs(outcome.runs, name=plan.name, reference=plan.reference, command=command_line)
+    results = suite_results(outcome.runs, name=plan.name, reference=plan.reference, command=command_line)
     folder = Path(reports_dir) / plan.name
     if outcome.executed or not report_is_of(results, folder):
         print_report(results, write_report(results, folder))

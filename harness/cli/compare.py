@@ -13,8 +13,8 @@ from harness.cli._options import REPORT
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
-    from harness.reporting.pairs import PairReport
-    from harness.results.suite import SuiteResults
+    from harness.results.pair import PairReport
+    from harness.results.result_set import ResultSet
 
 
 @click.command()
@@ -34,20 +34,20 @@ def command(
 
     FIRST and SECOND are models of a suite (labels as in its table) or names of two runs. Example: echobench compare GDKVM XMem
     """
-    from harness.reporting.pairs import compare_arms
+    from harness.results.pair import compare_arms
 
     results, labels = _chosen(first, second, suite, Path(reports_dir), Path(results_dir))
     pair = compare_arms(results, labels[0], labels[1], structure)
     click.echo({"text": _text, "md": _markdown, "json": _json}[kind](results, pair))
 
 
-def _text(results: SuiteResults, pair: PairReport) -> str:
+def _text(results: ResultSet, pair: PairReport) -> str:
     from harness.reporting.page.sentences import pair_sentences
 
     return "\n".join([*([f"[{results.mark}]"] if results.mark else []), *pair_sentences(pair)])
 
 
-def _markdown(results: SuiteResults, pair: PairReport) -> str:
+def _markdown(results: ResultSet, pair: PairReport) -> str:
     from harness.reporting.page.sentences import pair_sentences
     from harness.reporting.render.text import escape_markdown
 
@@ -56,7 +56,7 @@ def _markdown(results: SuiteResults, pair: PairReport) -> str:
     return "\n".join([head, *mark, *(f"- {escape_markdown(line)}" for line in pair_sentences(pair))])
 
 
-def _json(results: SuiteResults, pair: PairReport) -> str:
+def _json(results: ResultSet, pair: PairReport) -> str:
     from harness.reporting.page.sentences import pair_sentences
 
     content = {"dataset": results.dataset, "mark": results.mark, "sentences": pair_sentences(pair), **pair.record()}
@@ -65,14 +65,14 @@ def _json(results: SuiteResults, pair: PairReport) -> str:
 
 def _chosen(
     first: str, second: str, suite: str | None, reports_dir: Path, results_dir: Path
-) -> tuple[SuiteResults, list[str]]:
+) -> tuple[ResultSet, list[str]]:
     """The results that hold both models, and their labels in it.
 
     Raises:
         ConfigError: a run and a model are mixed, one run is given twice, or the runs are of different datasets.
     """
     from harness.reporting.manifest import only_suite, read_suite
-    from harness.results.suite import SuiteResults
+    from harness.results.suite import suite_results
     from harness.store.runs import RunStore
 
     runs = ["/" in name for name in (first, second)]
@@ -86,8 +86,8 @@ def _chosen(
             raise ConfigError(
                 f"The runs were measured on different data, {' and '.join(datasets)}; only runs on the same cases can be compared."
             )
-        results = SuiteResults.from_runs(opened, name="comparison", distinct=True)
-        return results, [run.label for run in results.models]
+        results = suite_results(opened, name="comparison", distinct=True)
+        return results, [run.label for run in results.runs]
     if any(runs):
         raise ConfigError("Give two models of a suite or two runs of the store, not one of each.")
     return read_suite(suite or only_suite(reports_dir), reports_dir, results_dir), [first, second]

@@ -1,4 +1,4 @@
-"""echobench export: the small, committable part of a suite, and the report made from it."""
+"""echobench export: the small, committable part of a suite, study or sweep, and the report made from it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ from harness.cli._options import REPORT
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--reports-dir", default="reports", show_default=True, help="Where the suite's report lies.")
 def command(name: str, target: str, report_to: str, pictures: bool, results_dir: str, reports_dir: str) -> None:
-    """Copy records, case rows and profiles of the suite NAME, without weights and pictures, and report from the copy.
+    """Copy what the report NAME of a suite, study or sweep needs, without weights and pictures, and report from the copy.
 
-    The copy is a results store of its own; the report in it can be made again from the committed files alone:
+    The report can be made again from the committed files alone:
 
         echobench report NAME --results-dir results/reference/NAME --reports-dir reports/reference
     """
     from harness.reporting import write_report
-    from harness.reporting.export import export_runs
-    from harness.reporting.manifest import read_suite, write_manifest
+    from harness.reporting.manifest import read_results, write_manifest
+    from harness.results.export import export
 
-    store, report = Path(target) / name, Path(report_to) / name
-    original = read_suite(name, Path(reports_dir), Path(results_dir))
-    written = export_runs(original, store)
-    write_manifest(original, report)
-    copied = original if pictures else read_suite(name, Path(report_to), store)
-    paths = write_report(copied, report, None if pictures else ())
-    click.echo(f"{len(written)} files in {store}, {len(paths)} in {report}")
+    store, original = Path(target) / name, read_results(name, Path(reports_dir), Path(results_dir))
+    written = [path for results in original.values() for path in export(results, store)]
+    for folder, results in original.items():
+        write_manifest(results, Path(report_to) / folder.relative_to(reports_dir))
+    copied = read_results(name, Path(report_to), store)
+    if pictures:  # they stay where they are: the page shows those of the original runs
+        copied = dict(zip(copied, original.values(), strict=True))
+    paths = [
+        path for folder, results in copied.items() for path in write_report(results, folder, None if pictures else ())
+    ]
+    click.echo(f"{len(written)} files in {store}, {len(paths)} in {Path(report_to) / name}")

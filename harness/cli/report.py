@@ -1,4 +1,4 @@
-"""echobench report: make a suite's tables and figures again from the results store."""
+"""echobench report: make a report's tables and figures again from the results store."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from harness.cli._options import REPORT
 @click.option("--reports-dir", default="reports", show_default=True, help="Where tables and figures are written.")
 @click.option("--no-pictures", is_flag=True, help="Leave out images of patients.")
 def command(name: str | None, results_dir: str, reports_dir: str, no_pictures: bool) -> None:
-    """Write the report NAME again (the only one, where there is one): no model is run.
+    """Write the report NAME of a suite, study or sweep again (the only suite, where there is one): no model is run.
 
     Example: echobench report phantom-small
     """
     from harness.reporting import print_report, write_report
-    from harness.reporting.manifest import only_suite, read_suite
+    from harness.reporting.manifest import only_suite, read_results
 
-    results = read_suite(name or only_suite(Path(reports_dir)), Path(reports_dir), Path(results_dir))
-    paths = write_report(results, Path(reports_dir) / results.name, () if no_pictures else None)
-    print_report(results, paths)
+    chosen = name or only_suite(Path(reports_dir))
+    for folder, results in read_results(chosen, Path(reports_dir), Path(results_dir)).items():
+        print_report(results, write_report(results, folder, () if no_pictures else None))

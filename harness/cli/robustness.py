@@ -145,47 +145,14 @@ def report_command(name: str | None, reference: str, **choices: Any) -> None:
 
     Example: echobench robustness report --dataset phantom
     """
-    from rich.console import Console
-
-    from harness.reporting.render.terminal import print_table
-    from harness.reporting.robustness_report import FOLDER, write_robustness_report
-    from harness.reporting.tables.robustness import summary_table
-    from harness.results.sweep.results import SweepResults
-
-    chosen = chosen_runs(**choices)
-    results = SweepResults.from_runs(chosen.runs, name=name or chosen.name, reference=reference)
-    paths = write_robustness_report(
-        results, chosen.runs, choices["reports_dir"] / results.name / FOLDER, typed(sys.argv[1:])
-    )
-    print_table(summary_table(results), Console())
-    click.echo(f"{len(paths)} files in {paths[0].parent}")
-
-
-@command.command("export")
-@data_options
-@run_choice
-@click.option("--name", help="Name of the folders (default: the suite's, or DATASET-robustness).")
-@click.option("--reference", default="gdkvm", show_default=True, help="Model that the others are tested against.")
-@click.option("--to", "target", type=click.Path(path_type=Path), default=Path("results/reference"), show_default=True)
-@click.option("--report-to", type=click.Path(path_type=Path), default=Path("reports/reference"), show_default=True)
-def export_command(name: str | None, reference: str, target: Path, report_to: Path, **choices: Any) -> None:
-    """Copy what a sweep says of each patient (robustness.csv, a fraction of its rows), and report from the copy.
-
-    The report can be made again from the committed files alone:
-
-        echobench robustness report --suite-name NAME --results-dir results/reference/NAME --reports-dir reports/reference
-    """
-    from harness.reporting.robustness_report import FOLDER, write_robustness_report
-    from harness.results.sweep.patients import export_sweep
-    from harness.results.sweep.results import SweepResults
-    from harness.store.runs import RunStore
+    from harness.reporting import print_report, write_report
+    from harness.reporting.manifest import ROBUSTNESS_FOLDER
+    from harness.results.sweep import sweep_results
 
     chosen = chosen_runs(**choices)
     title = name or chosen.name
-    copies = [export_sweep(run, RunStore(target / title)) for run in chosen.runs]
-    results = SweepResults.from_runs(copies, name=title, reference=reference)
-    paths = write_robustness_report(results, copies, report_to / title / FOLDER, typed(sys.argv[1:]))
-    click.echo(f"{len(copies)} runs in {target / title}, {len(paths)} files in {paths[0].parent}")
+    results = sweep_results(chosen.runs, name=title, reference=reference, command=typed(sys.argv[1:]))
+    print_report(results, write_report(results, choices["reports_dir"] / title / ROBUSTNESS_FOLDER))
 
 
 @command.command("gallery")

@@ -25,6 +25,7 @@ from harness.modeling import FirstMaskSegmenter
 from harness.profiling import profile_model
 from harness.registry import MODELS, load_plugins
 from harness.store.claim import hold
+from harness.store.formats.profile import PROFILE
 from harness.store.lease import LeaseLostError
 from harness.store.runs import Run, RunSpec
 from harness.training import Recipe, TrainingJob, train
@@ -178,7 +179,7 @@ def profile_run(run: Run, settings: dict[str, Any]) -> None:
         image_size=run.spec.recipe["image_size"],
         **settings,
     )
-    write_text(run.path / "profile.csv", table.to_csv(index=False))
+    PROFILE.write(table, run.path / PROFILE.file)
 
 
 def training_job(run: Run) -> TrainingJob:

@@ -118,7 +118,6 @@ def complexity_row(model: VideoSegmenter, image_size: int, clip_length: int) -> 
     return {
         "mode": "complexity",
         "parameters": count_parameters(model),
-        "gmacs_per_frame": torch_step.gmacs,
         "gmacs_per_frame_torch": torch_step.gmacs,
         "gmacs_per_frame_fvcore": fvcore_step.gmacs,
         "gmacs_per_clip_torch": torch_clip,

@@ -17,16 +17,7 @@ import pandas as pd
 from harness.errors import BenchError
 from harness.profiling.settings import ProfileSettings
 from harness.profiling.worker import OUT_OF_MEMORY, out_of_memory_row
-
-PROFILE_COLUMNS = (
-    *("model", "size", "mode", "variant", "status", "median_ms", "p5_ms", "p95_ms", "n", "fps"),
-    *("peak_memory_mb", "peak_reserved_mb", "memory_method", "parameters", "gmacs_per_frame"),
-    *("gmacs_per_frame_torch", "gmacs_per_frame_fvcore", "gmacs_per_clip_torch", "gmacs_per_clip_fvcore"),
-    *("difference_percent", "difference_products_percent", "difference_explained"),
-    *("uncounted_torch", "uncounted_fvcore", "device", "device_name", "precision", "channels_last", "compiled"),
-    *("tf32", "threads", "image_size", "batch_size", "clip_length", "warmup_clips", "torch", "cudnn"),
-)
-"""Columns of ``profile.csv``; what a row does not measure is empty."""
+from harness.store.formats.profile import PROFILE_COLUMNS
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -67,8 +58,20 @@ def profile_model(
         "paths": [entry for entry in sys.path if entry],
     }
     lines = _in_process(request, chosen, timeout_s, build.get("type", "model"))
-    rows = [{"model": model, "size": size, "compiled": False, **row} for row in lines]
-    return _headline_first(pd.DataFrame(rows).reindex(columns=list(PROFILE_COLUMNS)), chosen.clip_length)
+    return profile_table(lines, model=model, size=size, clip_length=chosen.clip_length)
+
+
+def profile_table(lines: Sequence[dict[str, Any]], *, model: str, size: str, clip_length: int) -> pd.DataFrame:
+    """The profile that a worker's lines make: one row each, the headline first and completed from the others.
+
+    Raises:
+        ValueError: a line has a key that is no column of a profile.
+    """
+    rows = [{"model": model, "size": size, "compiled": False, **line} for line in lines]
+    surplus = sorted({key for row in rows for key in row} - set(PROFILE_COLUMNS))
+    if surplus:
+        raise ValueError(f"a profile has no column {surplus[0]}; its columns are {PROFILE_COLUMNS}")
+    return _headline_first(pd.DataFrame(rows).reindex(columns=list(PROFILE_COLUMNS)), clip_length)
 
 
 def _in_process(

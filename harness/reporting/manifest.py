@@ -1,75 +1,120 @@
-"""The list of runs behind a report, kept beside it so that ``echobench report`` can make it again."""
+"""Reports by name: what each was made from, so that ``echobench report`` and ``export`` can read it afresh."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import BenchError, unknown
-from harness.files import read_json, write_json
 from harness.reporting.sections import fingerprint
-from harness.results.suite import SuiteResults
+from harness.results.result_set import ResultSet
+from harness.results.study import archived_study, stored_study, write_design
+from harness.results.suite import suite_results
+from harness.results.sweep import sweep_results
+from harness.store.formats.archive import is_archive
+from harness.store.formats.manifest import Kind, Manifest, find_manifest
 from harness.store.runs import RunStore
 
-FILE = "suite.json"
+ROBUSTNESS_FOLDER = "robustness"
+"""Where the report of a sweep lies below a report's folder."""
+_HEADINGS = {"suite": "", "robustness": "Robustness", "study": "Ablation study: {name}"}
 
 
-def write_manifest(results: SuiteResults, out_dir: Path) -> Path:
-    """Write names of runs, dataset, reference and command as ``suite.json``; returns the path."""
-    content = {
-        "name": results.name,
-        "dataset": results.dataset,
-        "reference": results.reference,
-        "command": results.command,
-        "runs": [run.record.get("name", "") for run in results.models],
-        "sections": fingerprint(out_dir, results.dataset),
-    }
-    path = Path(out_dir) / FILE
-    write_json(path, content)
-    return path
+def kind_of(results: ResultSet) -> Kind:
+    """Which kind of report results make."""
+    return "study" if results.design is not None else "robustness" if results.perturbations else "suite"
 
 
-def report_is_of(results: SuiteResults, out_dir: Path) -> bool:
+def write_manifest(
+    results: ResultSet, folder: Path, tables: tuple[str, ...] = (), captions: Mapping[str, str] | None = None
+) -> Path:
+    """Write what a report is made from, its design too where it is a study's; returns the manifest's path."""
+    kind = kind_of(results)
+    if results.design is not None and any(run.folder is not None for run in results.runs):
+        write_design(results, folder)  # an archive has it already
+    return Manifest(
+        kind=kind,
+        name=results.name,
+        title=_HEADINGS[kind].format(name=results.name),
+        dataset=results.dataset,
+        mark=results.mark,
+        reference=results.reference,
+        command=results.command,
+        runs=tuple(run.name for run in results.runs),
+        tables=tables,
+        captions=dict(captions or {}),
+        sections=fingerprint(folder, results.dataset) if kind == "suite" else "",
+    ).write(folder)
+
+
+def report_is_of(results: ResultSet, out_dir: Path) -> bool:
     """Whether the finished report in a folder was made from these runs and the sections that lie there now."""
-    path = Path(out_dir) / FILE
-    if not (path.is_file() and (path.parent / "index.html").is_file()):
+    manifest = find_manifest(out_dir, "suite")
+    if manifest is None or not manifest.tables:
         return False
-    content, runs = read_json(path), [run.record.get("name", "") for run in results.models]
-    same = content.get("sections", "") == fingerprint(out_dir, results.dataset)
-    return bool(content["runs"] == runs and same)
+    runs = tuple(run.name for run in results.runs)
+    return manifest.runs == runs and manifest.sections == fingerprint(out_dir, results.dataset)
 
 
-def read_suite(name: str, reports_dir: Path, results_dir: Path) -> SuiteResults:
+def read_suite(name: str, reports_dir: Path, results_dir: Path) -> ResultSet:
     """Read the suite whose report lies in ``reports_dir/name`` afresh from the results store.
 
     Raises:
         BenchError: no such report, or a run of it is no longer in the store.
     """
-    path = Path(reports_dir) / name / FILE
-    if not path.is_file():
-        raise unknown("report", name, list_suites(reports_dir), str(reports_dir))
-    content = read_json(path)
+    manifest = find_manifest(Path(reports_dir) / name, "suite")
+    if manifest is None:
+        raise unknown("report", name, list_reports(reports_dir, "suite"), str(reports_dir))
     store = RunStore(results_dir)
-    return SuiteResults.from_runs(
-        [store.get(run) for run in content["runs"]],
-        name=content["name"],
-        dataset=content["dataset"],
-        reference=content["reference"],
-        command=content["command"],
+    return suite_results(
+        [store.get(run) for run in manifest.runs],
+        name=manifest.name,
+        dataset=manifest.dataset,
+        reference=manifest.reference,
+        command=manifest.command,
     )
 
 
-def list_suites(reports_dir: Path) -> list[str]:
-    """Names of the reports below a folder."""
-    return sorted(path.parent.name for path in Path(reports_dir).glob(f"*/{FILE}"))
+def read_results(name: str, reports_dir: Path, results_dir: Path) -> dict[Path, ResultSet]:
+    """Everything that is reported under a name, by folder, sections first: a sweep, a study, a suite.
+
+    Raises:
+        BenchError: no such report, or a run of it is no longer in the store.
+    """
+    folder, store = Path(reports_dir) / name, RunStore(results_dir)
+    results: dict[Path, ResultSet] = {}
+    if manifest := find_manifest(folder / ROBUSTNESS_FOLDER, "robustness"):
+        runs = [store.get(run) for run in manifest.runs]
+        results[folder / ROBUSTNESS_FOLDER] = sweep_results(
+            runs, name=manifest.name, reference=manifest.reference, command=manifest.command
+        )
+    if manifest := find_manifest(folder, "study"):
+        results[folder] = archived_study(results_dir) if is_archive(results_dir) else stored_study(folder, store)
+    elif find_manifest(folder, "suite"):
+        results[folder] = read_suite(name, reports_dir, results_dir)
+    if not results:
+        raise unknown("report", name, list_reports(reports_dir), str(reports_dir))
+    return results
+
+
+def list_reports(reports_dir: Path, *kinds: Kind) -> list[str]:
+    """Names of the reports below a folder, of these kinds (default: all)."""
+    folders = sorted(path for path in Path(reports_dir).glob("*") if path.is_dir())
+    return [
+        folder.name
+        for folder in folders
+        if find_manifest(folder, *kinds)
+        or ((not kinds or "robustness" in kinds) and find_manifest(folder / ROBUSTNESS_FOLDER, "robustness"))
+    ]
 
 
 def only_suite(reports_dir: Path) -> str:
-    """The name of the only report below a folder.
+    """The name of the only suite's report below a folder.
 
     Raises:
         BenchError: there is none, or more than one.
     """
-    names = list_suites(reports_dir)
+    names = list_reports(reports_dir, "suite")
     if not names:
         raise BenchError(f"There is no report in {reports_dir} yet; `make bench` makes one.")
     if len(names) > 1:

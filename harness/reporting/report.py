@@ -10,94 +10,111 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from harness.files import write_text
-from harness.reporting.cases import CasePicture
-from harness.reporting.figures.basic import overlay_grid
+from harness.reporting.figures.accuracy_and_cases import overlay_grid
 from harness.reporting.figures.style import save
-from harness.reporting.figures.suite import suite_figures
+from harness.reporting.figures.suite_figures import suite_figures
 from harness.reporting.manifest import write_manifest
 from harness.reporting.page.page import page
-from harness.reporting.pictures import suite_pictures
-from harness.reporting.render.latex import to_latex
 from harness.reporting.render.paper import paper
 from harness.reporting.render.terminal import print_table
-from harness.reporting.render.text import to_csv, to_markdown
+from harness.reporting.section_report import study_tables, write_robustness_report, write_study_report
 from harness.reporting.sections import find_sections
-from harness.reporting.tables.main import main_table
-from harness.reporting.tables.parts import comparison_table, cost_table, ef_table, part_tables
-from harness.reporting.tables.published import published_files, read_published
+from harness.reporting.tables.cost import cost_table
+from harness.reporting.tables.ejection_fraction import ef_table
+from harness.reporting.tables.main_comparison import main_table
+from harness.reporting.tables.paired_comparisons import comparison_table
+from harness.reporting.tables.parts import part_tables
+from harness.reporting.tables.published_figures import published_files, read_published
+from harness.reporting.tables.robustness_summary import summary_table
+from harness.reporting.tables.stored import write_table
 from harness.reporting.tables.table import Table
-from harness.results.suite import SuiteResults
+from harness.results.pictures import CasePicture, stored_pictures
+from harness.results.result_set import ResultSet
 
 OVERLAYS = "overlays_"
 """Beginning of the names of figures that show patients."""
+_SHOWN = ("ablation", "trials", "effects_dice", "importance")
 
 
-def write_report(results: SuiteResults, out_dir: Path, pictures: Sequence[CasePicture] | None = None) -> list[Path]:
-    """Write all tables (``*.{md,csv,tex}``), ``figures/*.{pdf,png}``, ``paper.tex``, ``index.html`` and ``suite.json``.
+def write_report(results: ResultSet, out_dir: Path, pictures: Sequence[CasePicture] | None = None) -> list[Path]:
+    """Write the report of any results: a suite's, a sweep's or a study's; returns the paths, the main table first.
 
-    ``pictures`` are the cases to overlay, one figure per model (see ``cases.notable_cases``); None takes those stored with
-    the runs (see ``pictures.save_pictures``), an empty sequence shows none. Robustness sweeps and studies that lie in or
-    beside the folder become parts of page and paper (see ``sections``). Files are replaced one by one, each atomically.
+    Tables are ``*.{md,csv,tex,table.json}``, figures ``figures/*.{pdf,png}``; a suite's folder has ``paper.tex`` and
+    ``index.html`` besides. Files are replaced one by one, each atomically, the manifest last.
 
-    Returns:
-        The paths written, the main table (``table.*``) first.
+    Args:
+        results: what to report.
+        out_dir: the report's folder.
+        pictures: of a suite: the cases to overlay, one figure per model; None takes those stored with the runs, an empty
+            sequence shows none.
     """
     out_dir = Path(out_dir)
+    if results.design is not None:
+        return write_study_report(results, out_dir)
+    if results.perturbations:
+        return write_robustness_report(results, out_dir)
+    return _write_suite(results, out_dir, stored_pictures(results) if pictures is None else pictures)
+
+
+def _write_suite(results: ResultSet, out_dir: Path, pictures: Sequence[CasePicture]) -> list[Path]:
+    """Sweeps and studies that lie in or beside the folder become sections of page and paper."""
     main = main_table(results)
     tables = [main, *more_tables(results)]
     written = [path for table in tables for path in write_table(table, out_dir)]
-    shown = suite_pictures(results) if pictures is None else list(pictures)
     pngs: dict[str, bytes] = {}
-    for name, figure in _figures(results, main, shown):
+    for name, figure in _figures(results, main, pictures):
         pdf, png = save(figure, out_dir / "figures", name)
         written += [pdf, png]
         pngs[name] = png.read_bytes()
     charts = {name: png for name, png in pngs.items() if not name.startswith(OVERLAYS)}
     sections = find_sections(out_dir, results.dataset)
     write_text(out_dir / "paper.tex", paper(tables, pngs, sections))
-    write_text(out_dir / "index.html", page(results, tables, charts, shown, sections))
-    return [*written, out_dir / "paper.tex", out_dir / "index.html", write_manifest(results, out_dir)]
+    write_text(out_dir / "index.html", page(results, tables, charts, pictures, sections))
+    return [
+        *written,
+        out_dir / "paper.tex",
+        out_dir / "index.html",
+        write_manifest(results, out_dir, tuple(table.name for table in tables), {}),
+    ]
 
 
-def _figures(results: SuiteResults, main: Table, pictures: Sequence[CasePicture]) -> Iterator[tuple[str, Figure]]:
+def _figures(results: ResultSet, main: Table, pictures: Sequence[CasePicture]) -> Iterator[tuple[str, Figure]]:
     yield from suite_figures(results, main)
-    for label, own in _by_label(pictures).items():
-        yield f"{OVERLAYS}{file_stem(label)}", overlay_grid(own, mark=results.mark)
+    for label, cases in _by_label(pictures).items():
+        yield f"{OVERLAYS}{file_stem(label)}", overlay_grid(cases, mark=results.mark)
 
 
-def more_tables(results: SuiteResults) -> list[Table]:
+def more_tables(results: ResultSet) -> list[Table]:
     """The tables beside the main one that this suite has something for."""
     made = (comparison_table(results), *part_tables(results), ef_table(results), cost_table(results))
-    finished = any(arm.finished for arm in results.arms)
-    published = [read_published(path) for path in published_files()] if finished else []
+    published = [read_published(path) for path in published_files()] if results.finished else []
     return [*(table for table in made if table is not None), *published]
 
 
-def print_report(results: SuiteResults, paths: Sequence[Path] = (), console: Console | None = None) -> None:
-    """Show the main table on the terminal, then where the files lie."""
+def print_report(results: ResultSet, paths: Sequence[Path] = (), console: Console | None = None) -> None:
+    """Show the main tables of results on the terminal, then where the files lie."""
     console = console or Console()
-    print_table(main_table(results), console)
+    if results.design is not None:
+        shown = [table for table in study_tables(results) if table.name in _SHOWN]
+    else:
+        shown = [summary_table(results) if results.perturbations else main_table(results)]
+    for table in shown:
+        print_table(table, console)
     if paths:
         console.print(f"{len(paths)} files in {os.path.commonpath([path.parent for path in paths])}", highlight=False)
 
 
-def write_table(table: Table, folder: Path) -> list[Path]:
-    """Write one table as Markdown, CSV and LaTeX, named after it."""
-    written = []
-    for suffix, render in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
-        path = folder / f"{table.name}.{suffix}"
-        write_text(path, render(table))
-        written.append(path)
-    return written
-
-
 def file_stem(label: str) -> str:
-    """A label as part of a file name: lower case letters, digits and dashes."""
+    """A label as part of a file name: lower case letters, digits and dashes.
+
+    >>> file_stem("U-Net (paper)")
+    'u-net-paper'
+    """
     return "-".join("".join(c if c.isalnum() and c.isascii() else " " for c in label.lower()).split()) or "model"
 
 
 def _by_label(pictures: Iterable[CasePicture]) -> dict[str, list[CasePicture]]:
-    found: dict[str, list[CasePicture]] = {}
+    cases: dict[str, list[CasePicture]] = {}
     for picture in pictures:
-        found.setdefault(picture.label, []).append(picture)
-    return found
+        cases.setdefault(picture.label, []).append(picture)
+    return cases

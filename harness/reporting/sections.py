@@ -1,13 +1,8 @@
-"""Parts of a report that other rooms have written: robustness sweeps and ablation studies, taken up from disk.
+"""Parts of a page that other reports have written: robustness sweeps and studies, taken up from disk.
 
-The contract is a folder, and nothing of the room that wrote it is imported:
-
-- a manifest ``<kind>.json`` with ``command`` and ``dataset``, and optionally ``title``, ``mark``, ``tables`` (file stems in order)
-  and ``captions`` (text per figure);
-- tables ``*.md`` as ``render_text.to_markdown`` writes them, each with a ``.tex`` of the same stem;
-- figures ``figures/*.png``, each with a ``.pdf`` of the same stem.
-
-A folder inside a suite's report belongs to that suite. A folder beside it belongs to every suite of its dataset (a study).
+The contract is a folder with a manifest (``store.formats.manifest``), its tables as data (``NAME.table.json``) and figures
+``figures/*.png``, each with a ``.pdf`` of the same stem. A folder inside a suite's report belongs to that suite. A folder
+beside it belongs to every suite of its dataset (a study).
 """
 
 from __future__ import annotations
@@ -15,14 +10,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.files import canonical_hash, read_json
-from harness.reporting.render.read_markdown import read_markdown
+from harness.files import canonical_hash
+from harness.reporting.tables.stored import SUFFIX, read_table
 from harness.reporting.tables.table import Table
+from harness.store.formats.manifest import KINDS, read_manifest
 
-KINDS = {"robustness": "Robustness", "study": "Ablation study"}
-"""Manifests (file stems) that mark a folder as a section, and what the section is called."""
+_SECTIONS = tuple(kind for kind in KINDS if kind != "suite")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,55 +45,38 @@ class Section:
 
 def find_sections(report: Path, dataset: str) -> list[Section]:
     """The sections of the report in folder ``report``: those inside it, then studies of the same dataset beside it."""
-    return [_read(manifest, Path(report)) for manifest in _manifests(Path(report), dataset)]
+    return [_read(path, Path(report)) for path in _manifests(Path(report), dataset)]
 
 
 def fingerprint(report: Path, dataset: str) -> str:
     """A hash that changes when a section comes, goes or is written anew."""
-    found = _manifests(Path(report), dataset)
-    texts = [path.read_text(encoding="utf-8") for one in found for path in [one, *sorted(one.parent.glob("*.md"))]]
-    return canonical_hash({"texts": texts}) if found else ""
+    paths = [path for manifest in _manifests(Path(report), dataset) for path in (manifest, *_tables(manifest))]
+    return canonical_hash({"texts": [path.read_text(encoding="utf-8") for path in paths]}) if paths else ""
 
 
 def _manifests(report: Path, dataset: str) -> list[Path]:
-    inside = [path for kind in KINDS for path in sorted(report.glob(f"*/{kind}.json"))]
-    beside = [path for kind in KINDS for path in sorted(report.parent.glob(f"*/{kind}.json"))]
-    return inside + [path for path in beside if read_json(path).get("dataset") == dataset]
+    inside = [path for kind in _SECTIONS for path in sorted(report.glob(f"*/{kind}.json"))]
+    beside = [path for kind in _SECTIONS for path in sorted(report.parent.glob(f"*/{kind}.json"))]
+    return inside + [path for path in beside if read_manifest(path).dataset == dataset]
 
 
-def _read(manifest: Path, report: Path) -> Section:
-    folder, content = manifest.parent, read_json(manifest)
-    tables = tuple(read_markdown(path.read_text(encoding="utf-8"), path.stem) for path in _tables(folder, content))
+def _tables(manifest: Path) -> list[Path]:
+    paths = [manifest.parent / f"{name}{SUFFIX}" for name in read_manifest(manifest).tables]
+    return [path for path in paths if path.is_file()]
+
+
+def _read(path: Path, report: Path) -> Section:
+    folder, manifest = path.parent, read_manifest(path)
     name = folder.name if folder.parent == report.parent else ""
-    kind = KINDS[manifest.stem]
-    captions = content.get("captions", {})
-    figures = sorted(path.stem for path in (folder / "figures").glob("*.png"))
-    ordered = [stem for stem in captions if stem in figures] + [stem for stem in figures if stem not in captions]
     return Section(
-        key="-".join(filter(None, (manifest.stem, name))),
-        title=content.get("title") or (f"{kind}: {name}" if name else kind),
+        key="-".join(filter(None, (manifest.kind, name))),
+        title=manifest.title or manifest.name,
         folder=folder,
-        place=_place(folder, report),
-        command=content.get("command", ""),
-        mark=content.get("mark"),
-        tables=tables,
-        figures=tuple((stem, captions.get(stem) or _words(stem)) for stem in ordered),
+        place=Path(os.path.relpath(folder, report)).as_posix(),
+        command=manifest.command,
+        mark=manifest.mark,
+        tables=tuple(read_table(table) for table in _tables(path)),
+        figures=tuple(
+            (stem, text) for stem, text in manifest.captions.items() if (folder / "figures" / f"{stem}.png").is_file()
+        ),
     )
-
-
-def _tables(folder: Path, content: dict[str, Any]) -> list[Path]:
-    """Tables in the manifest's order; those that it does not name follow by name, the shortest name (the summary) first."""
-    found = {path.stem: path for path in sorted(folder.glob("*.md"))}
-    named = [stem for stem in content.get("tables", []) if stem in found]
-    rest = sorted((stem for stem in found if stem not in named), key=lambda stem: ("_" in stem, stem))
-    return [found[stem] for stem in [*named, *rest]]
-
-
-def _place(folder: Path, report: Path) -> str:
-    return Path(os.path.relpath(folder, report)).as_posix()
-
-
-def _words(stem: str) -> str:
-    """A file stem as a caption of last resort: ``severity_dice`` is "Severity dice."."""
-    words = stem.replace("_", " ").strip()
-    return f"{words[:1].upper()}{words[1:]}."

@@ -1,22 +1,12 @@
-"""Reading ``profile.csv``: the one place that knows its column names."""
+"""What a profile says of a model: one figure per quantity in the headline condition."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pandas as pd
 
-_ALIASES = {
-    "fps": ("fps",),
-    "latency_ms": ("latency_ms_median", "latency_ms", "median_ms"),
-    "latency_p5_ms": ("latency_ms_p5", "p5_ms"),
-    "latency_p95_ms": ("latency_ms_p95", "p95_ms"),
-    "gmacs": ("gmacs_per_frame", "gmacs_per_frame_fvcore", "gmacs_per_frame_torch", "gmacs"),
-    "gmacs_torch": ("gmacs_per_frame_torch", "gmacs_torch"),
-    "parameters": ("parameters", "params"),
-    "memory_mb": ("peak_memory_mb", "peak_allocated_mb", "peak_mb"),
-}
 _CONDITION = (
     "device",
     "device_name",
@@ -28,58 +18,70 @@ _CONDITION = (
     "batch_size",
     "clip_length",
 )
+_NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileSummary:
     """One model's cost in its headline condition; what was not measured is NaN.
 
-    ``gmacs`` per frame at steady state (fvcore's count where there is one), ``memory_mb`` peak allocated memory,
-    ``condition`` a readable line of device, precision and so on.
+    Every figure has the name of its column in ``profile.csv``: time per frame and multiply-adds (10^9) per frame at
+    steady state by two independent counters, number of parameters, peak of allocated memory. ``condition`` is a
+    readable line of device, precision and so on.
     """
 
-    fps: float = float("nan")
-    latency_ms: float = float("nan")
-    latency_p5_ms: float = float("nan")
-    latency_p95_ms: float = float("nan")
-    gmacs: float = float("nan")
-    gmacs_torch: float = float("nan")
-    parameters: float = float("nan")
-    memory_mb: float = float("nan")
+    fps: float = _NAN
+    median_ms: float = _NAN
+    p5_ms: float = _NAN
+    p95_ms: float = _NAN
+    gmacs_per_frame_torch: float = _NAN
+    gmacs_per_frame_fvcore: float = _NAN
+    parameters: float = _NAN
+    peak_memory_mb: float = _NAN
     condition: str = ""
 
 
+FIGURES = tuple(one.name for one in fields(ProfileSummary) if one.name != "condition")
+
+
 def headline(profile: pd.DataFrame | None) -> ProfileSummary:
-    """The streaming, uncompiled condition of a profile; without one, its first row. None gives all NaN.
+    """The streaming condition of a profile (``PROFILE`` columns); without one, its first row. None gives all NaN.
 
     Counts that stand in other rows only (parameters, GMACs) are taken from the first row that has them.
     """
     if profile is None or profile.empty:
         return ProfileSummary()
     rows = headline_rows(profile)
-    values = {name: _first(rows, profile, columns) for name, columns in _ALIASES.items()}
+    values = {name: _first(pd.concat([rows[name], profile[name]])) for name in FIGURES}
     return ProfileSummary(**values, condition=condition(rows.iloc[0]))
 
 
 def headline_rows(profile: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the headline condition, its own row first: streaming; uncompiled where rows differ in nothing else."""
-    rows = profile[_is(profile, "mode", "streaming")] if _is(profile, "mode", "streaming").any() else profile
-    plain = ~_true(rows, "compiled")
-    return rows[plain] if plain.any() and "variant" not in rows else rows
+    """Rows of the headline condition: streaming. The writer puts the headline itself first."""
+    streaming = profile["mode"] == "streaming"
+    return profile[streaming] if streaming.any() else profile
 
 
 def median_summary(profiles: Iterable[pd.DataFrame | None]) -> ProfileSummary:
     """The median over the seeds of a model, figure by figure; the condition is the first one's."""
-    found = [headline(profile) for profile in profiles if profile is not None]
-    if not found:
+    measured = [headline(profile) for profile in profiles if profile is not None]
+    if not measured:
         return ProfileSummary()
-    table = pd.DataFrame([{name: getattr(one, name) for name in _ALIASES} for one in found])
-    return ProfileSummary(**{name: float(table[name].median()) for name in _ALIASES}, condition=found[0].condition)
+    table = pd.DataFrame([{name: getattr(summary, name) for name in FIGURES} for summary in measured])
+    return ProfileSummary(**{name: float(table[name].median()) for name in FIGURES}, condition=measured[0].condition)
+
+
+def clip_ms(profile: pd.DataFrame | None) -> float:
+    """Median milliseconds of one whole clip as it is used at inference; NaN where it was not measured."""
+    if profile is None:
+        return _NAN
+    rows = profile[profile["mode"] == "clip"]
+    return _first(rows.sort_values("variant", key=lambda names: names != "inference", kind="stable")["median_ms"])
 
 
 def condition(row: pd.Series) -> str:
-    """Device, precision and the like of one profile row as ``key value`` pairs; columns that are absent are left out."""
-    known = [(name, row[name]) for name in _CONDITION if name in row.index and pd.notna(row[name])]
+    """Device, precision and the like of one profile row as ``key value`` pairs; what is missing is left out."""
+    known = [(name, row[name]) for name in _CONDITION if pd.notna(row[name]) and row[name] != ""]
     return ", ".join(dict.fromkeys(text for name, value in known if (text := _condition_text(name, value))))
 
 
@@ -91,21 +93,7 @@ def _condition_text(name: str, value: object) -> str:
     return str(value) if name in ("device", "device_name", "precision") else f"{name.replace('_', ' ')} {value}"
 
 
-def _first(rows: pd.DataFrame, profile: pd.DataFrame, columns: tuple[str, ...]) -> float:
-    for table in (rows, profile):
-        for column in columns:
-            if column in table:
-                values = pd.to_numeric(table[column], errors="coerce").dropna()
-                if len(values):
-                    return float(values.iloc[0])
-    return float("nan")
-
-
-def _is(table: pd.DataFrame, column: str, value: str) -> pd.Series:
-    if column not in table:
-        return pd.Series(False, index=table.index)
-    return table[column].astype(str).str.lower() == value
-
-
-def _true(table: pd.DataFrame, column: str) -> pd.Series:
-    return _is(table, column, "true") | _is(table, column, "1")
+def _first(values: pd.Series) -> float:
+    """The first value that is there, NaN where none is."""
+    measured = values.dropna()
+    return float(measured.iloc[0]) if len(measured) else _NAN

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-MOOT = "moot"
-"""Level of a factor that means nothing in a cell."""
+from harness.store.formats.study import MOOT
 
 Levels = Mapping[str, str]
 

@@ -7,7 +7,7 @@ Layout, one folder per run::
         checkpoints/        last.pth (resume), best.pth (selected on validation)
         log.jsonl           one line per logged iteration and validation
         tensorboard/
-        cases.csv           one tidy row per (case, frame, structure, metric): see ROW_COLUMNS
+        cases.csv           one tidy row per (case, frame, structure, metric): see formats/cases.py
         profile.csv         one row per measured condition
         .claim/             who works on it (store/lease.py)
 
@@ -25,14 +25,15 @@ from typing import Any, Literal
 import pandas as pd
 
 from harness.errors import BenchError
-from harness.files import create_text, read_json, write_json, write_text
+from harness.files import create_text, write_json
 from harness.store.environment import code_version, environment
+from harness.store.formats.cases import CASES, ROW_COLUMNS
+from harness.store.formats.record import read_record
 from harness.store.lease import look
 from harness.store.process import now
-from harness.store.rows import ROW_COLUMNS, read_rows, rows_text
 from harness.store.spec import RunSpec
 
-__all__ = ["ROW_COLUMNS", "Run", "RunSpec", "RunStore", "code_version", "environment", "read_rows"]
+__all__ = ["ROW_COLUMNS", "Run", "RunSpec", "RunStore", "code_version", "environment"]
 
 Status = Literal["new", "running", "interrupted", "failed", "finished"]
 
@@ -67,7 +68,7 @@ class Run:
     def read(self) -> None:
         """Take the record from ``run.json``, where there is one."""
         if (self.path / "run.json").is_file():
-            self.record = read_json(self.path / "run.json")
+            self.record = read_record(self.path / "run.json")
 
     def start(self) -> None:
         """Mark the run as running and record code version and environment."""
@@ -102,14 +103,14 @@ class Run:
         Raises:
             ValueError: a column is missing or unknown.
         """
-        write_text(self.path / name, rows_text(rows))
+        CASES.write(rows, self.path / name)
 
     def rows(self, name: str = "cases.csv") -> pd.DataFrame:
         """Read per-case rows; ids stay text, a missing value is NaN."""
         path = self.path / name
         if not path.is_file():
             raise BenchError(f"The run {self.name} has no {name}; finish it first (status: {self.status}).")
-        return read_rows(path)
+        return CASES.read(path)
 
 
 class RunStore:
@@ -150,8 +151,8 @@ class RunStore:
         if len(found) > 1:
             names = ", ".join(path.parent.relative_to(self.root).as_posix() for path in found)
             raise BenchError(f"The name {name} fits {len(found)} runs in {self.root}: {names}; give one of these.")
-        return Run(found[0].parent, read_json(found[0]))
+        return Run(found[0].parent, read_record(found[0]))
 
     def all(self) -> list[Run]:
         """Every run in the store, ordered by name."""
-        return [Run(path.parent, read_json(path)) for path in sorted(self.root.glob("*/*/run.json"))]
+        return [Run(path.parent, read_record(path)) for path in sorted(self.root.glob("*/*/run.json"))]

@@ -16,10 +16,11 @@ from harness.experiments import SuiteOptions, SuitePlan, plan_suite
 from harness.experiments.bench import SuiteOutcome, run_suite
 from harness.experiments.execute import load_trained, training_job
 from harness.experiments.first_mask import maker_spec, measured_build
-from harness.experiments.sweep.sweep import SweepOptions, sweep_run, swept
+from harness.experiments.sweep.sweep import SweepOptions, sweep_run
 from harness.experiments.worklist import tasks_of
 from harness.modeling import FirstMaskSegmenter
 from harness.registry import MODELS
+from harness.store.formats.sweep import swept
 from harness.store.runs import Run, RunStore
 
 execution = importlib.import_module("harness.experiments.execute")

@@ -30,7 +30,7 @@ def test_one_process_gives_a_row_per_quantity_headline_first():
     headline = table.iloc[0]
     assert (headline["model"], headline["mode"], headline["variant"]) == ("tiny", "streaming", "inference")
     assert headline["parameters"] == 24
-    assert headline["gmacs_per_frame"] == pytest.approx(9 * 2 * 32 * 32 / 1e9)
+    assert headline["gmacs_per_frame_torch"] == pytest.approx(9 * 2 * 32 * 32 / 1e9)
     assert headline["peak_memory_mb"] > 0
     assert headline["fps"] > 0
     counted = table.groupby("mode").size().to_dict()

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.results.suite import ModelResults, SuiteResults
-from harness.store.runs import ROW_COLUMNS
+from harness.profiling.profile import profile_table
+from harness.results.result_set import ResultSet, RunResults
+from harness.store.formats.cases import ROW_COLUMNS
 
 SKILLS = {"GDKVM": 0.94, "U-Net": 0.93, "TransUNet": 0.92, "STM": 0.925, "XMem": 0.935}
 
@@ -45,17 +46,19 @@ def case_rows(
 
 
 def profile_rows(label: str, fps: float, parameters: int) -> pd.DataFrame:
-    """A profile with a streaming and a clip condition."""
-    common = {
-        "model": label.lower(), "device": "cpu", "precision": "fp32", "compiled": False, "threads": 2,
-        "parameters": parameters, "gmacs_per_frame_fvcore": parameters / 1e6 * 0.7, "peak_memory_mb": 100 + parameters / 1e5,
-    }  # fmt: skip
-    return pd.DataFrame(
-        [
-            {**common, "mode": "clip", "fps": 2 * fps, "latency_ms_median": 500 / fps},
-            {**common, "mode": "streaming", "fps": fps, "latency_ms_median": 1000 / fps},
-        ]
-    )
+    """A profile as the profiler writes it, from lines such as its worker sends."""
+    common = {"status": "ok", "device": "cpu", "precision": "fp32", "threads": 2, "clip_length": 10}
+    gmacs = parameters / 1e6 * 0.7
+    lines = [
+        {**common, "mode": "clip", "variant": "inference", "fps": 2 * fps, "median_ms": 500 / fps},
+        {**common, "mode": "streaming", "variant": "eager", "fps": fps / 2, "median_ms": 2000 / fps},
+        {**common, "mode": "streaming", "variant": "inference", "fps": fps, "median_ms": 1000 / fps,
+         "p5_ms": 900 / fps, "p95_ms": 1300 / fps},
+        {"status": "ok", "mode": "complexity", "parameters": parameters, "gmacs_per_frame_torch": gmacs,
+         "gmacs_per_frame_fvcore": 1.01 * gmacs},
+        {**common, "mode": "memory_streaming", "peak_memory_mb": 100 + parameters / 1e5},
+    ]  # fmt: skip
+    return profile_table(lines, model=label.lower(), size="small", clip_length=10)
 
 
 COSTS = {"GDKVM": (37.0, 28_600_000), "U-Net": (210.0, 1_900_000), "TransUNet": (60.0, 10_500_000), "STM": (24.0, 8_000_000), "XMem": (41.0, 13_000_000)}  # fmt: skip
@@ -68,10 +71,10 @@ def build_suite(
     unit: str = "mm",
     mark: str | None = None,
     models: tuple[str, ...] = tuple(SKILLS),
-) -> SuiteResults:
+) -> ResultSet:
     """A suite with the given number of patients, seeds and structures."""
     runs = [
-        ModelResults(
+        RunResults(
             label=label,
             model=label.lower().replace("-", ""),
             seed=seed,
@@ -82,22 +85,22 @@ def build_suite(
         for label in models
         for seed in range(seeds)
     ]
-    return SuiteResults(name="demo", dataset="Phantom", mark=mark, models=tuple(runs))
+    return ResultSet(name="demo", dataset="Phantom", mark=mark, runs=tuple(runs))
 
 
 @pytest.fixture(scope="session")
-def make_suite() -> Callable[..., SuiteResults]:
+def make_suite() -> Callable[..., ResultSet]:
     """The builder of synthetic suites."""
     return build_suite
 
 
 @pytest.fixture(scope="session")
-def suite(make_suite: Callable[..., SuiteResults]) -> SuiteResults:
+def suite(make_suite: Callable[..., ResultSet]) -> ResultSet:
     """Five models, twenty patients, one seed."""
     return make_suite()
 
 
 @pytest.fixture(scope="session")
-def pair() -> SuiteResults:
+def pair() -> ResultSet:
     """Two models, twelve patients: enough for a whole report, quickly written."""
     return build_suite(patients=12, models=("GDKVM", "U-Net"))

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.reporting.cases import CasePicture, case_scores, notable_cases
-from harness.reporting.figures.basic import dice_against_fps, overlay_grid
+from harness.reporting.figures.accuracy_and_cases import dice_against_fps, overlay_grid
 from harness.reporting.figures.style import colours, markers, save
 from harness.reporting.report import file_stem, write_report
-from harness.reporting.tables.main import main_table
-from harness.results.suite import SuiteResults
+from harness.reporting.tables.main_comparison import main_table
+from harness.results.case_scores import case_scores, notable_cases
+from harness.results.pictures import CasePicture
+from harness.results.result_set import ResultSet
 
 
 def picture(role: str = "worst", label: str = "GDKVM") -> CasePicture:
@@ -26,8 +27,8 @@ def picture(role: str = "worst", label: str = "GDKVM") -> CasePicture:
     )  # fmt: skip
 
 
-def test_notable_cases_are_the_extremes_and_the_middle(suite: SuiteResults) -> None:
-    rows = suite.models[0].rows
+def test_notable_cases_are_the_extremes_and_the_middle(suite: ResultSet) -> None:
+    rows = suite.runs[0].rows
     dice = rows[rows.metric == "dice"].groupby(["patient", "view"])["value"].mean().sort_values()
     notable = notable_cases(rows)
     assert (notable["worst"].patient, notable["worst"].view) == dice.index[0]
@@ -35,15 +36,15 @@ def test_notable_cases_are_the_extremes_and_the_middle(suite: SuiteResults) -> N
     assert notable["median"].dice == pytest.approx(100 * dice.iloc[(len(dice) - 1) // 2])
 
 
-def test_cases_come_worst_first_with_their_worst_frame(suite: SuiteResults) -> None:
-    rows = suite.models[0].rows
+def test_cases_come_worst_first_with_their_worst_frame(suite: ResultSet) -> None:
+    rows = suite.runs[0].rows
     scores = case_scores(rows)
     assert [s.dice for s in scores] == sorted(s.dice for s in scores)
     own = rows[(rows.metric == "dice") & (rows.patient == scores[0].patient) & (rows.view == scores[0].view)]
     assert own.loc[own["value"].idxmin(), "frame"] == scores[0].frame
 
 
-def test_every_model_with_both_figures_is_a_bubble_and_labelled(suite: SuiteResults) -> None:
+def test_every_model_with_both_figures_is_a_bubble_and_labelled(suite: ResultSet) -> None:
     figure = dice_against_fps(main_table(suite))
     assert figure is not None
     words = {text.get_text() for text in figure.axes[0].texts}
@@ -74,7 +75,7 @@ def test_figures_are_readable_png_and_pdf_files(tmp_path: Path) -> None:
         assert np.asarray(image.convert("L")).std() > 5
 
 
-def test_the_report_holds_one_overlay_figure_per_model(pair: SuiteResults, tmp_path: Path) -> None:
+def test_the_report_holds_one_overlay_figure_per_model(pair: ResultSet, tmp_path: Path) -> None:
     written = write_report(pair, tmp_path, [picture(), picture("best"), picture(label="U-Net")])
     names = {path.name for path in written}
     assert {"overlays_gdkvm.png", "overlays_u-net.pdf"} <= names

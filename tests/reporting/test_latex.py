@@ -13,7 +13,7 @@ import pytest
 from harness.reporting.render.latex import to_latex
 from harness.reporting.report import write_report
 from harness.reporting.tables.table import Cell, Column, Row, Table
-from harness.results.suite import SuiteResults
+from harness.results.result_set import ResultSet
 
 NASTY = "50%_of $U-Net$ & {x} #1 ~^\\ <b>|'\"` [a] ± é µ ñ 心 — … \x07"
 PREAMBLE = (
@@ -72,7 +72,7 @@ def test_any_label_compiles(tmp_path: Path) -> None:
     assert "Missing character" not in log
 
 
-def test_the_sample_paper_shows_every_table_and_figure(make_suite: Callable[..., SuiteResults], tmp_path: Path) -> None:
+def test_the_sample_paper_shows_every_table_and_figure(make_suite: Callable[..., ResultSet], tmp_path: Path) -> None:
     suite = make_suite(
         patients=12, structures=("lv", "myo"), mark="partial: 4CH only", models=("GDKVM", "U-Net", "STM")
     )

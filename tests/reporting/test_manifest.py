@@ -10,9 +10,12 @@ from click.testing import CliRunner
 
 from harness.cli.report import command
 from harness.errors import BenchError, ConfigError
-from harness.reporting import CasePicture, SuiteResults, save_pictures, write_report
+from harness.reporting import write_report
 from harness.reporting.manifest import only_suite, read_suite
-from harness.reporting.pictures import load_pictures
+from harness.results.pictures import CasePicture, load_pictures, save_pictures
+from harness.results.result_set import ResultSet
+from harness.results.suite import suite_results
+from harness.store.formats.profile import PROFILE
 from harness.store.runs import RunSpec, RunStore
 
 
@@ -27,10 +30,10 @@ def picture() -> CasePicture:
 
 
 @pytest.fixture
-def stored(pair: SuiteResults, tmp_path: Path) -> SuiteResults:
+def stored(pair: ResultSet, tmp_path: Path) -> ResultSet:
     store = RunStore(tmp_path / "runs")
     runs = []
-    for model in pair.models:
+    for model in pair.runs:
         spec = RunSpec(
             model={"name": model.model, "size": "small", "label": model.label},
             data={"dataset": "phantom", "mark": None},
@@ -41,11 +44,11 @@ def stored(pair: SuiteResults, tmp_path: Path) -> SuiteResults:
         run = store.open(spec)
         run.write_rows(model.rows)
         assert model.profile is not None
-        model.profile.to_csv(run.path / "profile.csv", index=False)
+        PROFILE.write(model.profile, run.path / PROFILE.file)
         run.finish()
         runs.append(run)
     save_pictures(runs[0].path, [picture()])
-    return SuiteResults.from_runs(runs, name="demo", dataset="Phantom", reference="gdkvm", command="make bench")
+    return suite_results(runs, name="demo", dataset="Phantom", reference="gdkvm", command="make bench")
 
 
 def test_pictures_come_back_as_they_were(tmp_path: Path) -> None:
@@ -57,18 +60,18 @@ def test_pictures_come_back_as_they_were(tmp_path: Path) -> None:
     assert load_pictures(tmp_path / "nowhere") == []
 
 
-def test_the_reference_may_be_given_by_its_registry_name(stored: SuiteResults) -> None:
+def test_the_reference_may_be_given_by_its_registry_name(stored: ResultSet) -> None:
     assert stored.reference == "GDKVM"
 
 
-def test_a_report_is_made_again_from_the_store(stored: SuiteResults, tmp_path: Path) -> None:
+def test_a_report_is_made_again_from_the_store(stored: ResultSet, tmp_path: Path) -> None:
     first = {path: path.read_bytes() for path in write_report(stored, tmp_path / "reports" / "demo")}
     again = read_suite("demo", tmp_path / "reports", tmp_path / "runs")
     assert {path: path.read_bytes() for path in write_report(again, tmp_path / "reports" / "demo")} == first
     assert (tmp_path / "reports/demo/figures/overlays_gdkvm.png").is_file()
 
 
-def test_the_verb_writes_tables_and_can_leave_pictures_out(stored: SuiteResults, tmp_path: Path) -> None:
+def test_the_verb_writes_tables_and_can_leave_pictures_out(stored: ResultSet, tmp_path: Path) -> None:
     write_report(stored, tmp_path / "reports" / "demo", [])
     options = ["--results-dir", str(tmp_path / "runs"), "--reports-dir", str(tmp_path / "reports")]
     result = CliRunner().invoke(command, [*options, "--no-pictures"], catch_exceptions=False)
@@ -77,7 +80,7 @@ def test_the_verb_writes_tables_and_can_leave_pictures_out(stored: SuiteResults,
     assert not (tmp_path / "reports/demo/figures/overlays_gdkvm.png").exists()
 
 
-def test_unknown_or_missing_reports_are_named_in_one_sentence(stored: SuiteResults, tmp_path: Path) -> None:
+def test_unknown_or_missing_reports_are_named_in_one_sentence(stored: ResultSet, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no report"):
         only_suite(tmp_path / "reports")
     write_report(stored, tmp_path / "reports" / "demo", [])

@@ -8,29 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.reporting.measures import overlap_measures
 from harness.reporting.render.text import to_markdown
-from harness.reporting.tables.parts import (
-    comparison_table,
-    cost_table,
-    ef_table,
-    part_tables,
-)
-from harness.reporting.tables.published import published_files, read_published
+from harness.reporting.tables.cost import cost_table
+from harness.reporting.tables.ejection_fraction import ef_table
+from harness.reporting.tables.paired_comparisons import comparison_table
+from harness.reporting.tables.parts import part_tables
+from harness.reporting.tables.published_figures import published_files, read_published
 from harness.reporting.tables.table import Row, Table
-from harness.results.suite import SuiteResults
+from harness.results.measures import DICE
+from harness.results.result_set import ResultSet
 from harness.statistics.paired import compare
 
-Maker = Callable[..., SuiteResults]
+Maker = Callable[..., ResultSet]
 
 
 def find(table: Table, label: str, group: str) -> Row:
     return next(row for row in table.rows if row.label == label and row.group == group)
 
 
-def test_parts_are_means_over_their_own_rows(suite: SuiteResults) -> None:
+def test_parts_are_means_over_their_own_rows(suite: ResultSet) -> None:
     (table,) = part_tables(suite)
-    rows = suite.models[0].rows
+    rows = suite.runs[0].rows
     own = rows[(rows.metric == "dice") & (rows.phase == "ES")]
     assert find(table, "GDKVM", "ES").cell("dice").value == pytest.approx(100 * own["value"].mean())
     assert table.groups == ["all views and phases", "2CH", "4CH", "ED", "ES"]
@@ -43,7 +41,7 @@ def test_every_structure_has_a_table_of_its_own(make_suite: Maker) -> None:
     assert values[0] > values[1] > values[2]
 
 
-def test_the_ef_table_has_both_truths_and_the_definition_of_the_limits(suite: SuiteResults) -> None:
+def test_the_ef_table_has_both_truths_and_the_definition_of_the_limits(suite: ResultSet) -> None:
     table = ef_table(suite)
     assert table is not None
     row = find(table, "STM", "against the reference masks")
@@ -53,21 +51,25 @@ def test_the_ef_table_has_both_truths_and_the_definition_of_the_limits(suite: Su
     assert stated.cell("bias").value == pytest.approx(values["bias"] - 1)
 
 
-def test_costs_name_their_condition(suite: SuiteResults) -> None:
+def test_costs_name_their_condition(suite: ResultSet) -> None:
     table = cost_table(suite)
     assert table is not None
     assert "cpu, fp32, threads 2" in table.caption
-    assert table.rows[0].cell("fps").value == 37
+    row = table.rows[0]
+    assert row.cell("fps").value == 37
+    assert row.cell("gmacs_per_frame_torch").value == pytest.approx(20.02)
+    assert row.cell("gmacs_per_frame_fvcore").value == pytest.approx(1.01 * 20.02)
+    assert [column.title for column in table.columns if "GMACs" in column.header] == ["GMACs [fvcore]", "GMACs [torch]"]
 
 
-def test_comparisons_repeat_the_paired_statistics(suite: SuiteResults) -> None:
+def test_comparisons_repeat_the_paired_statistics(suite: ResultSet) -> None:
     table = comparison_table(suite)
     assert table is not None
     dice = {
-        run.label: 100 * run.rows[run.rows.metric == "dice"].groupby("patient")["value"].mean() for run in suite.models
+        run.label: 100 * run.rows[run.rows.metric == "dice"].groupby("patient")["value"].mean() for run in suite.runs
     }
     ours = dice.pop("GDKVM")
-    expected = compare("GDKVM", dice, ours, margin=overlap_measures()[0].margin)
+    expected = compare("GDKVM", dice, ours, margin=DICE.margin)
     for one in expected:
         row = find(table, one.other, "Dice [%]")
         assert row.cell("shift").value == pytest.approx(one.shift)
@@ -75,7 +77,7 @@ def test_comparisons_repeat_the_paired_statistics(suite: SuiteResults) -> None:
         assert row.cell("verdict").text == one.verdict
 
 
-def test_tiny_probabilities_are_not_shown_as_zero(suite: SuiteResults) -> None:
+def test_tiny_probabilities_are_not_shown_as_zero(suite: ResultSet) -> None:
     table = comparison_table(suite)
     assert table is not None
     assert "0.0000 " not in to_markdown(table)

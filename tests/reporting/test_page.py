@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.reporting.cases import CasePicture
 from harness.reporting.page.page import page
 from harness.reporting.page.players import contour_path, player
 from harness.reporting.page.verdicts import suite_verdicts
-from harness.reporting.tables.cases import case_table
-from harness.reporting.tables.main import main_table
-from harness.reporting.tables.parts import comparison_table
-from harness.results.suite import ModelResults, SuiteResults
+from harness.reporting.tables.all_cases import case_table
+from harness.reporting.tables.main_comparison import main_table
+from harness.reporting.tables.paired_comparisons import comparison_table
+from harness.results.pictures import CasePicture
+from harness.results.result_set import ResultSet, RunResults
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -80,10 +80,10 @@ def picture(dice: float, label: str = "GDKVM") -> CasePicture:
 
 
 @pytest.fixture(scope="module")
-def source(suite: SuiteResults) -> str:
+def source(suite: ResultSet) -> str:
     """The page of the synthetic suite with one failed model and two cases."""
-    failed = ModelResults(label="Broken <b>", model="broken", status="failed", reason="out of memory")
-    results = replace(suite, models=(*suite.models, failed), mark="partial: 4CH only", command="make bench")
+    failed = RunResults(label="Broken <b>", model="broken", status="failed", reason="out of memory")
+    results = replace(suite, runs=(*suite.runs, failed), mark="partial: 4CH only", command="make bench")
     compared = comparison_table(results)
     assert compared is not None
     stream = io.BytesIO()
@@ -127,7 +127,7 @@ def test_the_page_opens_without_errors_and_fetches_nothing(probe: dict[str, Any]
     assert probe["fetched"] == []
 
 
-def test_sorting_goes_up_then_down_by_the_exact_values(probe: dict[str, Any], suite: SuiteResults) -> None:
+def test_sorting_goes_up_then_down_by_the_exact_values(probe: dict[str, Any], suite: ResultSet) -> None:
     dice = sorted(row.cell("dice").value for row in main_table(suite).rows)
     assert probe["ascending"] == pytest.approx(dice)
     assert probe["descending"] == pytest.approx(dice[::-1])
@@ -178,18 +178,18 @@ def test_mark_failure_and_command_are_shown(source: str) -> None:
         assert text in source
 
 
-def test_verdicts_name_winner_interval_p_and_n(suite: SuiteResults) -> None:
+def test_verdicts_name_winner_interval_p_and_n(suite: ResultSet) -> None:
     first = suite_verdicts(suite)[0]
     assert re.match(r"GDKVM beats U-Net by \d\.\d Dice points \[.*\], p \(Holm\) .*, n = 20\.", first)
     assert any("Friedman" in line for line in suite_verdicts(suite))
 
 
 def test_a_suite_without_finished_runs_says_so() -> None:
-    empty = SuiteResults(name="x", dataset="d", models=(ModelResults(label="A", model="a", status="new"),))
+    empty = ResultSet(name="x", dataset="d", runs=(RunResults(label="A", model="a", status="new"),))
     assert suite_verdicts(empty) == ["A is incomplete: seed 0 new."]
 
 
-def test_all_cases_are_listed_worst_first(make_suite: Callable[..., SuiteResults]) -> None:
+def test_all_cases_are_listed_worst_first(make_suite: Callable[..., ResultSet]) -> None:
     table = case_table(make_suite(patients=10, models=("GDKVM", "STM")))
     dice = [row.cell("dice").value for row in table.rows]
     assert len(dice) == 2 * 10 * 2

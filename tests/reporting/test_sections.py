@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.errors import DataError
-from harness.files import write_json
 from harness.reporting.figures.style import new_figure, save
 from harness.reporting.manifest import report_is_of, write_manifest
 from harness.reporting.page.page import page
+from harness.reporting.render.latex import to_latex
 from harness.reporting.render.paper import paper
-from harness.reporting.render.read_markdown import read_markdown
-from harness.reporting.render.text import to_markdown
-from harness.reporting.report import write_table
+from harness.reporting.render.text import to_csv, to_markdown
+from harness.reporting.report import more_tables
 from harness.reporting.sections import find_sections
-from harness.reporting.tables.main import main_table
-from harness.reporting.tables.parts import comparison_table, cost_table, ef_table, part_tables
-from harness.reporting.tables.published import published_files, read_published
+from harness.reporting.tables.main_comparison import main_table
+from harness.reporting.tables.stored import read_table, write_table
 from harness.reporting.tables.table import Cell, Column, Row, Table
-from harness.results.suite import SuiteResults
+from harness.results.result_set import ResultSet
+from harness.store.formats.manifest import Kind, Manifest
 
 NASTY = "my_model 50% & #1 {x} ~^\\ | <b> *a* `c` [d]"
 
@@ -47,49 +48,50 @@ def awkward() -> Table:
     )  # fmt: skip
 
 
-def every_table(suite: SuiteResults) -> list[Table]:
-    made = [
-        main_table(suite),
-        comparison_table(suite),
-        ef_table(suite),
-        cost_table(suite),
-        *part_tables(suite),
-        awkward(),
-    ]
-    return [table for table in made if table is not None] + [read_published(path) for path in published_files()]
+def every_table(suite: ResultSet) -> list[Table]:
+    return [main_table(suite), *more_tables(suite), awkward()]
 
 
-def test_a_table_read_back_from_markdown_prints_the_same_markdown(suite: SuiteResults) -> None:
+def test_a_table_comes_back_whole_from_its_file(suite: ResultSet, tmp_path: Path) -> None:
     for table in every_table(suite):
-        text = to_markdown(table)
-        assert to_markdown(read_markdown(text, table.name)) == text
+        write_table(table, tmp_path)
+        back = read_table(tmp_path / f"{table.name}.table.json")
+        for render in (to_csv, to_markdown, to_latex):
+            assert render(back) == render(table), table.name
+        assert back.columns == table.columns
+        assert back.marks() == table.marks()
+        assert (back.notes, back.mark, back.ranked, back.scope) == (table.notes, table.mark, table.ranked, table.scope)
 
 
-def test_values_marks_and_daggers_come_back(suite: SuiteResults) -> None:
-    table = awkward()
-    back = read_markdown(to_markdown(table), "awkward")
-    assert [row.label for row in back.rows] == [row.label for row in table.rows]
-    assert back.groups == table.groups
-    assert list(back.marks().values()) == list(table.marks().values())
-    cell = back.rows[1].cell("column1")
-    assert (cell.value, cell.low, cell.high, cell.seed_sd, cell.dagger) == (91.0, -1.0, 95.5, 0.2, True)
-    assert back.columns[0].direction == "up"
-    assert back.rows[1].cell("column4").text == NASTY
+def test_tiny_probabilities_and_columns_for_the_csv_alone_survive(suite: ResultSet, tmp_path: Path) -> None:
+    write_table(awkward(), tmp_path)
+    back = read_table(tmp_path / "awkward.table.json")
+    assert back.rows[1].cell("p").value == 1e-9
+    write_table(main_table(suite), tmp_path)
+    assert [c.key for c in read_table(tmp_path / "table.table.json").columns if c.csv_only] == [
+        c.key for c in main_table(suite).columns if c.csv_only
+    ]
 
 
-@pytest.mark.parametrize("text", ["", "### title only\n", "### t\n\n| a | b |\n| :-- | --: |\n| x |\n"])
-def test_what_is_no_table_is_refused_in_one_sentence(text: str) -> None:
-    with pytest.raises(DataError):
-        read_markdown(text, "broken")
+@pytest.mark.parametrize("text", ["[]", "{}", '{"columns": [{"key": "a"}], "rows": []}'])
+def test_what_is_no_table_is_refused_in_one_sentence(text: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.table.json").write_text(text)
+    with pytest.raises(DataError, match="no stored table"):
+        read_table(tmp_path / "broken.table.json")
 
 
-def make_section(folder: Path, kind: str, **content: object) -> Path:
-    """A section as another room leaves it: manifest, one table, one narrow figure."""
-    write_table(Table(**{**{n: getattr(awkward(), n) for n in Table.__slots__}, "name": f"{kind}_summary"}), folder)
+def make_section(folder: Path, kind: Kind, **content: Any) -> Path:
+    """A section as another report leaves it: manifest, one table, one narrow figure."""
+    table = replace(awkward(), name=f"{kind}_summary")
+    write_table(table, folder)
     figure = new_figure()
     figure.add_subplot().plot([0, 1])
     save(figure, folder / "figures", "severity_dice")
-    write_json(folder / f"{kind}.json", {"command": f"echobench {kind}", "dataset": "Phantom", **content})
+    given: dict[str, Any] = {"dataset": "Phantom", "captions": {"severity_dice": "Severity."}, **content}
+    Manifest(
+        kind=kind, name=folder.name, title=f"{kind} {folder.name}", runs=(), tables=(table.name,),
+        command=f"echobench {kind}", **given,
+    ).write(folder)  # fmt: skip
     return folder
 
 
@@ -106,16 +108,16 @@ def report(tmp_path: Path) -> Path:
 def test_sections_inside_and_studies_of_the_same_data_beside_a_report_are_found(report: Path) -> None:
     sections = find_sections(report, "Phantom")
     assert [(one.title, one.place) for one in sections] == [
-        ("Robustness", "robustness"),
-        ("Ablation study: modules-x", "../modules-x"),
+        ("robustness robustness", "robustness"),
+        ("study modules-x", "../modules-x"),
     ]
     assert sections[0].figures == (("severity_dice", "Dice & severity."),)
-    assert sections[1].figures == (("severity_dice", "Severity dice."),)
+    assert sections[1].figures == (("severity_dice", "Severity."),)
     assert sections[1].mark == "partial: few"
     assert find_sections(report.parent / "nothing" / "here", "Phantom") == []
 
 
-def test_the_page_shows_sections_with_table_figure_and_command(suite: SuiteResults, report: Path) -> None:
+def test_the_page_shows_sections_with_table_figure_and_command(suite: ResultSet, report: Path) -> None:
     text = page(suite, [main_table(suite)], {}, (), find_sections(report, "Phantom"))
     assert text.index('id="tables"') < text.index('id="robustness"') < text.index('id="study-modules-x"')
     for part in (
@@ -128,20 +130,21 @@ def test_the_page_shows_sections_with_table_figure_and_command(suite: SuiteResul
     assert len(set(ids := [piece.split('"')[0] for piece in text.split(' id="')[1:]])) == len(ids)
 
 
-def test_the_paper_reads_sections_from_their_own_folders(suite: SuiteResults, report: Path) -> None:
+def test_the_paper_reads_sections_from_their_own_folders(suite: ResultSet, report: Path) -> None:
     text = paper([main_table(suite)], {}, find_sections(report, "Phantom"))
     assert r"\input{robustness/robustness_summary.tex}" in text
     assert r"{../modules-x/figures/severity_dice.pdf}" in text
     assert r"Dice \& severity." in text
 
 
-def test_a_report_is_out_of_date_when_a_section_comes_or_changes(suite: SuiteResults, report: Path) -> None:
-    (report / "index.html").write_text("x")
+def test_a_report_is_out_of_date_when_a_section_comes_or_changes(suite: ResultSet, report: Path) -> None:
     write_manifest(suite, report)
+    assert not report_is_of(suite, report)  # begun, not written yet
+    write_manifest(suite, report, ("table",))
     assert report_is_of(suite, report)
-    table = report / "robustness" / "robustness_summary.md"
+    table = report / "robustness" / "robustness_summary.table.json"
     table.write_text(table.read_text().replace("91.0", "91.5"))
     assert not report_is_of(suite, report)
-    write_manifest(suite, report)
+    write_manifest(suite, report, ("table",))
     make_section(report.parent / "keys-x", "study")
     assert not report_is_of(suite, report)

@@ -12,14 +12,13 @@ from click.testing import CliRunner
 
 from harness.cli.compare import command
 from harness.errors import BenchError, ConfigError
-from harness.reporting import ModelResults, SuiteResults
-from harness.reporting.measures import Measure, overlap_measures
-from harness.reporting.page.sentences import compare_arms, margin_sentence, p_text, pair_sentences, verdict_sentence
+from harness.reporting.page.sentences import margin_sentence, p_text, pair_sentences, verdict_sentence
+from harness.results.measures import DICE, HD95
+from harness.results.pair import compare_arms
+from harness.results.result_set import ResultSet, RunResults
 from harness.statistics.paired import Comparison
 from harness.store.runs import RunSpec, RunStore
 
-DICE = overlap_measures()[0]
-HD95 = Measure(metric="hd95_mm", header="HD95", unit="mm", direction="down")
 BASE = Comparison(
     reference="GDKVM", other="XMem", n=50, p=0.012, p_adjusted=0.048, mean_difference=1.2, shift=1.2, low=0.4, high=2.0,
     rank_biserial=0.5, false_claim=0.01, verdict="undecided",
@@ -69,7 +68,7 @@ def test_p_values_are_printed_as_papers_do(p: float, text: str) -> None:
     assert p_text(p) == text
 
 
-def test_two_arms_are_compared_with_their_costs(suite: SuiteResults) -> None:
+def test_two_arms_are_compared_with_their_costs(suite: ResultSet) -> None:
     lines = pair_sentences(compare_arms(suite, "gdkvm", "TransUNet"))
     assert lines[0].startswith("GDKVM beats TransUNet by ")
     assert any("speed 37.0 against 60.0 FPS (0.62 times)" in line for line in lines)
@@ -77,14 +76,14 @@ def test_two_arms_are_compared_with_their_costs(suite: SuiteResults) -> None:
     assert "nan" not in " ".join(lines)
 
 
-def test_the_order_of_the_question_does_not_change_the_answer(suite: SuiteResults) -> None:
+def test_the_order_of_the_question_does_not_change_the_answer(suite: ResultSet) -> None:
     forth, back = (pair_sentences(compare_arms(suite, *names))[0] for names in (("STM", "U-Net"), ("U-Net", "STM")))
     assert forth == back
 
 
-def test_a_model_without_a_finished_run_is_named(suite: SuiteResults) -> None:
-    broken = ModelResults(label="Broken", model="broken", status="failed", reason="out of memory")
-    with_broken = replace(suite, models=(*suite.models, broken))
+def test_a_model_without_a_finished_run_is_named(suite: ResultSet) -> None:
+    broken = RunResults(label="Broken", model="broken", status="failed", reason="out of memory")
+    with_broken = replace(suite, runs=(*suite.runs, broken))
     with pytest.raises(BenchError, match=r"Broken has no finished run \(seed 0 failed: out of memory\)"):
         compare_arms(with_broken, "GDKVM", "Broken")
     with pytest.raises(ConfigError, match="Valid: GDKVM, STM"):
@@ -95,35 +94,35 @@ def test_a_model_without_a_finished_run_is_named(suite: SuiteResults) -> None:
         compare_arms(suite, "GDKVM", "STM", "la")
 
 
-def with_spec(suite: SuiteResults, label: str, part: str, **values: object) -> SuiteResults:
+def with_spec(suite: ResultSet, label: str, part: str, **values: object) -> ResultSet:
     """The suite with a recorded spec on every run, one model's differing in one part."""
     base = {"data": {"fingerprint": "aaaa", "views": ["2CH", "4CH"], "clip": "half"}, "recipe": {"iterations": 350}}
-    models = []
-    for run in suite.models:
+    runs = []
+    for run in suite.runs:
         spec = {**base, part: {**base[part], **values}} if run.label == label else base
-        models.append(replace(run, record={**run.record, "spec": spec}))
-    return replace(suite, models=tuple(models))
+        runs.append(replace(run, record={**run.record, "spec": spec}))
+    return replace(suite, runs=tuple(runs))
 
 
-def test_runs_on_different_cases_are_never_compared(pair: SuiteResults) -> None:
+def test_runs_on_different_cases_are_never_compared(pair: ResultSet) -> None:
     for values in ({"fingerprint": "bbbb"}, {"views": ["4CH"]}, {"clip": "ed_es"}):
         with pytest.raises(ConfigError, match="only runs on the same cases can be compared"):
             compare_arms(with_spec(pair, "U-Net", "data", **values), "GDKVM", "U-Net")
 
 
-def test_another_recipe_is_remarked_upon(pair: SuiteResults) -> None:
+def test_another_recipe_is_remarked_upon(pair: ResultSet) -> None:
     lines = pair_sentences(compare_arms(with_spec(pair, "U-Net", "recipe", iterations=700), "GDKVM", "U-Net"))
     assert any("different recipes (iterations)" in line for line in lines)
 
 
-def test_models_without_a_common_patient_cannot_be_compared(pair: SuiteResults) -> None:
-    first, second = pair.models
+def test_models_without_a_common_patient_cannot_be_compared(pair: ResultSet) -> None:
+    first, second = pair.runs
     moved = second.rows.assign(patient="x" + second.rows["patient"])
     with pytest.raises(BenchError, match="share no scored patient"):
-        compare_arms(replace(pair, models=(first, replace(second, rows=moved))), "GDKVM", "U-Net")
+        compare_arms(replace(pair, runs=(first, replace(second, rows=moved))), "GDKVM", "U-Net")
 
 
-def test_eight_patients_have_a_test_but_no_interval(make_suite: Callable[..., SuiteResults]) -> None:
+def test_eight_patients_have_a_test_but_no_interval(make_suite: Callable[..., ResultSet]) -> None:
     text = " ".join(pair_sentences(compare_arms(make_suite(patients=8, models=("GDKVM", "STM")), "GDKVM", "STM")))
     assert "with n = 8 there is no interval" in text
     assert "[" not in text
@@ -131,7 +130,7 @@ def test_eight_patients_have_a_test_but_no_interval(make_suite: Callable[..., Su
     assert "nan" not in text
 
 
-def test_several_seeds_say_what_they_add(make_suite: Callable[..., SuiteResults]) -> None:
+def test_several_seeds_say_what_they_add(make_suite: Callable[..., ResultSet]) -> None:
     pair = compare_arms(make_suite(patients=12, seeds=3, models=("GDKVM", "STM")), "GDKVM", "STM")
     lines = pair_sentences(pair)
     assert "over patients and seeds: mean " in lines[0]
@@ -139,7 +138,7 @@ def test_several_seeds_say_what_they_add(make_suite: Callable[..., SuiteResults]
     assert any("3 and 3 seeds" in line for line in lines)
 
 
-def test_models_that_are_equal_are_level(suite: SuiteResults) -> None:
+def test_models_that_are_equal_are_level(suite: ResultSet) -> None:
     zero = replace(BASE, shift=-0.02, low=-0.3, high=0.2, p=0.8)
     text = verdict_sentence(DICE, zero)
     assert "they are level, 0.0 Dice points [-0.2, 0.3]" in text
@@ -151,9 +150,9 @@ def invoke(folder: Path, *arguments: str) -> str:
     return CliRunner().invoke(command, [*arguments, "--results-dir", str(folder)], catch_exceptions=False).output
 
 
-def test_the_verb_compares_runs_of_the_store_by_name(make_suite: Callable[..., SuiteResults], tmp_path: Path) -> None:
+def test_the_verb_compares_runs_of_the_store_by_name(make_suite: Callable[..., ResultSet], tmp_path: Path) -> None:
     store, names = RunStore(tmp_path), []
-    for model in make_suite(patients=12).models[:2]:
+    for model in make_suite(patients=12).runs[:2]:
         spec = RunSpec(
             model={"name": model.model, "size": "small", "label": model.label}, data={"dataset": "phantom", "mark": "partial: few"},
             recipe={}, seed=0, protocol={"first_frame": "auto"},

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from harness.experiments.sweep.sweep import CLEAN, SWEEP_COLUMNS, sweep_path
-from harness.files import write_text
-from harness.results.sweep.patients import patient_table
-from harness.results.sweep.readouts import Arm
-from harness.results.sweep.results import SweepResults
+from harness.results.result_set import Arm, ResultSet, RunResults
+from harness.results.sweep import patient_table
+from harness.store.formats.sweep import CLEAN, SWEEP, SWEEP_COLUMNS, sweep_path
 from harness.store.runs import Run, RunSpec, RunStore
 
 NAMES = ("haze", "speckle")
@@ -47,13 +47,25 @@ def rows(slope: float, patients: int = 12, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(found, columns=list(SWEEP_COLUMNS))
 
 
-def results(**slopes: float) -> SweepResults:
+def run_results(label: str, slope: float, seed: int = 0, **known: Any) -> RunResults:
+    """A run that was swept."""
+    return RunResults(label=label, model=label.lower(), seed=seed, swept=patient_table(rows(slope, seed=seed)), **known)
+
+
+def results(plain: str = "", **slopes: float) -> ResultSet:
     """One arm per named slope; the first one is the reference. The second arm saw haze in training."""
-    arms = tuple(
-        Arm(label=label, seeds=(patient_table(rows(slope)),), seen=frozenset({"haze"} if number == 1 else ()))
+    runs = tuple(
+        run_results(label, slope, seen=frozenset({"haze"} if number == 1 else ()), plain=plain if number == 1 else "")
         for number, (label, slope) in enumerate(slopes.items())
     )
-    return SweepResults(name="demo", dataset="phantom", arms=arms, reference=arms[0].label, perturbations=NAMES)
+    return ResultSet(
+        name="demo", dataset="phantom", runs=runs, reference=runs[0].label, perturbations=NAMES, severities=SEVERITIES
+    )
+
+
+def arm(*runs: RunResults) -> Arm:
+    """Runs as seeds of one arm."""
+    return Arm(label=runs[0].label, runs=runs)
 
 
 PLAIN = [{"type": "PaperAugmentation", "flip": 0.0}]
@@ -74,5 +86,5 @@ def swept_run(store: RunStore, label: str, slope: float, *, seed: int = 0, augme
     run.save()
     table = rows(slope, seed=seed)
     for name, part in table.groupby("perturbation"):
-        write_text(sweep_path(run, str(name)), part.to_csv(index=False))
+        SWEEP.write(part, sweep_path(run, str(name)))
     return run

@@ -11,7 +11,7 @@ from harness.errors import ConfigError
 from harness.experiments.augment import is_robust, written_out
 from harness.perturbations.augmentation import RobustAugmentation
 from harness.registry import PERTURBATIONS, list_perturbations
-from harness.results.sweep.arms import seen_perturbations
+from harness.results.labels import seen_perturbations
 from harness.training import Recipe
 
 

@@ -6,19 +6,18 @@ import dataclasses
 
 import numpy as np
 import pytest
-from drawn_sweep import results, rows
+from drawn_sweep import results
 
-from harness.reporting.tables.augmentation import augmentation_table, gains, pairs
-from harness.results.sweep.patients import DICE, EF, patient_table
-from harness.results.sweep.results import SweepResults
+from harness.reporting.tables.augmentation_gains import augmentation_table
+from harness.results.comparisons import augmented_pairs, gains
+from harness.results.measures import DICE, EF_ERROR
+from harness.results.result_set import ResultSet
 
 
 @pytest.fixture(scope="module")
-def demo() -> SweepResults:
+def demo() -> ResultSet:
     """Plain loses 2 points a step (haze 4), augmented half of it; the augmented arm saw haze."""
-    drawn = results(GDKVM=0.02, better=0.01)
-    plain, augmented = drawn.arms
-    return dataclasses.replace(drawn, arms=(plain, dataclasses.replace(augmented, plain="GDKVM")))
+    return results("GDKVM", GDKVM=0.02, better=0.01)
 
 
 def test_gains_are_paired_differences_by_kind_of_images(demo):
@@ -39,11 +38,11 @@ def test_holm_runs_over_every_test_of_a_quantity(demo):
 
 def test_a_mean_is_over_the_conditions_that_both_arms_have(demo):
     """Patient 0 has no EF at severity 5 in either arm: both means are then over the four others."""
-    plain, augmented = demo.arms
-    table = augmented.seeds[0].copy()
+    plain, augmented = demo.runs
+    table = augmented.swept.copy()
     table.loc[(table["patient"] == "p01") & (table["severity"] == 5), "ef_error"] = np.nan
-    changed = dataclasses.replace(demo, arms=(plain, dataclasses.replace(augmented, seeds=(table,), _cache={})))
-    found = gains(changed, EF).set_index("images").loc["1 seen perturbations"]
+    changed = dataclasses.replace(demo, runs=(plain, dataclasses.replace(augmented, swept=table)))
+    found = gains(changed, EF_ERROR).set_index("images").loc["1 seen perturbations"]
     assert found["plain"].point == found["augmented"].point == pytest.approx((10 * 3.0 + 2 * 2.5) / 12)
 
 
@@ -65,13 +64,13 @@ def test_the_table_shows_gain_significance_and_what_was_seen(demo):
 
 def test_without_a_plain_twin_there_is_no_table():
     drawn = results(GDKVM=0.02, better=0.01)
-    assert pairs(drawn) == []
+    assert augmented_pairs(drawn) == []
     assert augmentation_table(drawn) is None
     assert gains(drawn, DICE).empty
 
 
 def test_an_arm_that_saw_everything_has_no_unseen_row(demo):
-    plain, augmented = demo.arms
-    seen = dataclasses.replace(augmented, seen=frozenset(demo.perturbations), seeds=(patient_table(rows(0.01)),))
-    found = gains(dataclasses.replace(demo, arms=(plain, seen)), DICE)
+    plain, augmented = demo.runs
+    seen = dataclasses.replace(augmented, seen=frozenset(demo.perturbations))
+    found = gains(dataclasses.replace(demo, runs=(plain, seen)), DICE)
     assert found["images"].tolist() == ["clean images", "2 seen perturbations"]

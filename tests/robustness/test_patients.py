@@ -13,10 +13,10 @@ from drawn_sweep import dice, rows, swept_run
 
 from harness.cli import cli
 from harness.errors import BenchError
-from harness.experiments.sweep.sweep import sweep_files
-from harness.results.sweep.patients import FILE, READOUTS, export_sweep, patient_table, patients_of, read_patients
-from harness.results.sweep.readouts import wide_values
-from harness.results.sweep.results import SweepResults
+from harness.results.export import export
+from harness.results.measures import DICE
+from harness.results.sweep import patient_table, patients_of, sweep_results
+from harness.store.formats.sweep import PATIENTS, sweep_files
 from harness.store.runs import RunStore
 
 
@@ -41,13 +41,13 @@ def test_a_line_per_condition_and_patient_the_clean_ones_first():
     assert line["failure"] == 0.0
     assert line["strength"] == 2.0
     assert line["clip_hash"] == "00+00"
-    assert "hd95_mm" not in table
+    assert table["hd95_mm"].isna().all()
 
 
 def test_an_undefined_value_stays_missing_on_the_way_through_the_file(tmp_path):
     table = patient_table(rows(0.02))
-    table.to_csv(tmp_path / FILE, index=False)
-    again = read_patients(tmp_path / FILE)
+    PATIENTS.write(table, tmp_path / PATIENTS.file)
+    again = PATIENTS.read(tmp_path / PATIENTS.file)
     pd.testing.assert_frame_equal(again, table, check_dtype=False)
     missing = table["ef_error"].isna()
     assert missing.sum() == 2
@@ -55,18 +55,19 @@ def test_an_undefined_value_stays_missing_on_the_way_through_the_file(tmp_path):
 
 
 def test_the_copy_holds_no_rows_and_the_same_values(store, tmp_path):
+    export(sweep_results(store.all(), name="demo"), tmp_path / "copy")
     for run in store.all():
-        copy = export_sweep(run, RunStore(tmp_path / "copy"))
-        assert sorted(path.name for path in copy.path.iterdir()) == [FILE, "run.json"]
+        copy = RunStore(tmp_path / "copy").get(run.name)
+        assert sorted(path.name for path in copy.path.iterdir()) == [PATIENTS.file, "run.json"]
         assert copy.spec == run.spec
         pd.testing.assert_frame_equal(patients_of(copy), patients_of(run), check_dtype=False)
-        size = (copy.path / FILE).stat().st_size
+        size = (copy.path / PATIENTS.file).stat().st_size
         assert size < 0.2 * sum(path.stat().st_size for path in sweep_files(run))
 
 
 def test_rows_win_over_a_stored_table(store, tmp_path):
     run = store.all()[0]
-    (run.path / FILE).write_text("perturbation,severity,strength,patient,dice,clip_hash\n")
+    (run.path / PATIENTS.file).write_text("perturbation,severity,strength,patient,dice,clip_hash\n")
     assert len(patients_of(run)) > 0
 
 
@@ -80,22 +81,21 @@ def test_a_run_without_a_sweep_is_answered_in_a_sentence(store):
 
 def test_the_committed_tables_give_the_report_of_the_rows_to_the_byte(store, tmp_path, monkeypatch):
     """Figures are left out here: they are drawn from the same values and take most of the time."""
-    monkeypatch.setattr("harness.reporting.robustness_report.save", lambda figure, folder, name: [])
+    monkeypatch.setattr("harness.reporting.section_report.save", lambda figure, folder, name: [])
     names = ",".join(run.name for run in store.all())
 
-    def command(verb: str, *arguments: str) -> None:
-        done = CliRunner().invoke(cli, ["robustness", verb, *arguments])
+    def command(*arguments: str) -> None:
+        done = CliRunner().invoke(cli, arguments)
         assert done.exit_code == 0, done.output
 
-    place = ("--runs", names, "--name", "demo", "--results-dir", str(store.root), "--reports-dir", str(tmp_path / "a"))
-    command("report", *place)
-    command("export", *place, "--to", str(tmp_path / "kept"), "--report-to", str(tmp_path / "b"))
+    place = ("--results-dir", str(store.root), "--reports-dir", str(tmp_path / "a"))
+    command("robustness", "report", "--runs", names, "--name", "demo", *place)
+    command("export", "demo", *place, "--to", str(tmp_path / "kept"), "--report-to", str(tmp_path / "b"))
     exported = content(tmp_path / "b")
     assert exported == content(tmp_path / "a")
-    kept = ("--results-dir", str(tmp_path / "kept" / "demo"), "--reports-dir", str(tmp_path / "b"))
     for path in (tmp_path / "b").rglob("*.csv"):
         path.unlink()
-    command("report", "--suite-name", "demo", *kept)
+    command("report", "demo", "--results-dir", str(tmp_path / "kept" / "demo"), "--reports-dir", str(tmp_path / "b"))
     assert content(tmp_path / "b") == exported
     assert "robustness_augmentation.tex" in exported
     manifest = json.loads((tmp_path / "b" / "demo" / "robustness" / "robustness.json").read_text())
@@ -104,23 +104,23 @@ def test_the_committed_tables_give_the_report_of_the_rows_to_the_byte(store, tmp
 
 def content(folder: Path) -> dict[str, bytes]:
     """Everything of a report but its manifest, which names the command."""
-    return {path.name: path.read_bytes() for path in folder.rglob("*.*") if path.suffix != ".json"}
+    return {path.name: path.read_bytes() for path in folder.rglob("*.*") if path.name != "robustness.json"}
 
 
 def test_several_seeds_are_averaged_per_patient_and_not_pooled(store):
-    results = SweepResults.from_runs(store.all(), name="demo")
+    results = sweep_results(store.all(), name="demo")
     (unet,) = [arm for arm in results.arms if arm.label == "UNet"]
-    assert len(unet.seeds) == 2
-    wide = unet.values(READOUTS[0])
+    assert len(unet.runs) == 2
+    wide = unet.under(DICE)
     assert len(wide) == 12
     expected = np.mean([dice(4, "haze", 3, 0.02), dice(4, "haze", 3, 0.03)])
     assert wide.loc["p04", ("haze", 3)] == pytest.approx(100 * expected, abs=1e-3)
-    single = wide_values(patient_table(rows(0.02)), READOUTS[0])
+    single = unet.runs[0].by_patient(DICE, results.main)
     assert wide.index.equals(single.index)
 
 
 def test_arms_and_reference_are_told_apart(store):
-    results = SweepResults.from_runs(store.all(), name="demo")
+    results = sweep_results(store.all(), name="demo")
     assert {arm.label: arm.plain for arm in results.arms} == {"GDKVM": "", "GDKVM (augmented)": "GDKVM", "UNet": ""}
     assert results.reference == "GDKVM"
     assert results.notes == ()
@@ -129,7 +129,7 @@ def test_arms_and_reference_are_told_apart(store):
 def test_runs_that_saw_other_bytes_are_noted(store):
     path = sweep_files(store.all()[0])[1]
     path.write_text(path.read_text().replace(",00\n", ",11\n"))
-    (note,) = SweepResults.from_runs(store.all(), name="demo").notes
+    (note,) = sweep_results(store.all(), name="demo").notes
     assert note.startswith("The runs did not see the same bytes in 60 of 132 cases")
 
 
@@ -137,6 +137,6 @@ def test_a_perturbation_that_one_run_lacks_is_left_out_and_named(store):
     (path,) = [path for path in sweep_files(store.all()[-1]) if path.stem == "haze"]
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     table[table["severity"] != "5"].to_csv(path, index=False)
-    results = SweepResults.from_runs(store.all(), name="demo")
+    results = sweep_results(store.all(), name="demo")
     assert results.perturbations == ("speckle",)
     assert results.notes == ("Left out because a sweep is not complete: haze (UNet).",)

@@ -7,12 +7,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from drawn_sweep import NAMES, dice, results, rows
+from drawn_sweep import NAMES, SEVERITIES, arm, dice, results, rows, run_results
 
-from harness.results.sweep.comparisons import by_condition, overall
-from harness.results.sweep.patients import DICE, EF, FAILURE, Readout, patient_table
-from harness.results.sweep.readouts import (
-    Arm,
+from harness.results.comparisons import by_condition, overall
+from harness.results.conditions import (
     at,
     clean,
     curve_area,
@@ -21,13 +19,13 @@ from harness.results.sweep.readouts import (
     mean_of,
     relative_drop,
     relative_performance,
-    wide_values,
 )
+from harness.results.measures import DICE, EF_ERROR, FAILURE, Measure, sweep_patients
 from harness.statistics.bootstrap import mean_interval
 
 
-def patient_values(table: pd.DataFrame, readout: Readout) -> pd.DataFrame:
-    return wide_values(patient_table(table), readout)
+def patient_values(table: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    return sweep_patients(table).get(measure.name, pd.DataFrame())
 
 
 def test_a_patient_is_the_mean_of_frames_then_views():
@@ -44,25 +42,27 @@ def test_mean_drop_area_and_relative_performance_follow_their_definitions():
     wide = patient_values(rows(0.02), DICE)
     base = 100 * (0.9 + np.arange(12) / 1000)
     assert clean(wide).to_numpy() == pytest.approx(base)
-    haze = mean_of(wide, ["haze"])
+    haze = mean_of(wide, ["haze"], SEVERITIES)
     assert haze.to_numpy() == pytest.approx(base - 4.0 * 3)  # mean severity 3, four points a step
     assert drop(wide, haze, higher=True).to_numpy() == pytest.approx(np.full(12, 12.0))
     assert drop(wide, haze, higher=False).to_numpy() == pytest.approx(np.full(12, -12.0))
-    assert curve_area(wide, "haze").to_numpy() == pytest.approx(base - 4.0 * 2.5)  # a straight line from 0 to 5
-    both = mean_of(wide, NAMES)
+    assert curve_area(wide, "haze", SEVERITIES).to_numpy() == pytest.approx(
+        base - 4.0 * 2.5
+    )  # a straight line from 0 to 5
+    both = mean_of(wide, NAMES, SEVERITIES)
     assert both.to_numpy() == pytest.approx(base - 9.0)
     assert relative_performance(wide, both).point == pytest.approx(100 * (base.mean() - 9) / base.mean())
 
 
 def test_intervals_are_those_of_the_patients():
-    values = mean_of(patient_values(rows(0.02), DICE), NAMES)
+    values = mean_of(patient_values(rows(0.02), DICE), NAMES, SEVERITIES)
     assert interval(values) == mean_interval(values.to_numpy())
 
 
 def test_a_condition_that_was_not_measured_is_missing_not_zero():
     wide = patient_values(rows(0.02), DICE)
     assert at(wide, "jpeg", 3).isna().all()
-    assert mean_of(wide, ["haze", "jpeg"]).isna().all()
+    assert mean_of(wide, ["haze", "jpeg"], SEVERITIES).isna().all()
     assert math.isnan(interval(at(wide, "jpeg", 3)).point)
 
 
@@ -77,17 +77,17 @@ def test_failures_are_the_frames_below_one_half():
 
 
 def test_ef_errors_are_absolute_and_missing_where_no_ef_was_computed():
-    wide = patient_values(rows(0.02), EF)
+    wide = patient_values(rows(0.02), EF_ERROR)
     assert at(wide, "speckle", 3).tolist() == [3.0] * 12
     assert math.isnan(at(wide, "haze", 5)["p00"])
     assert interval(at(wide, "haze", 5)).n == 11
     without = rows(0.02)
-    assert patient_values(without[without["metric"] == "dice"], EF).empty
+    assert patient_values(without[without["metric"] == "dice"], EF_ERROR).empty
 
 
 def test_seeds_are_averaged_per_patient():
-    arm = Arm(label="a", seeds=(patient_table(rows(0.02)), patient_table(rows(0.04, seed=1))))
-    assert at(arm.values(DICE), "speckle", 1)["p00"] == pytest.approx(100 * (0.9 - 0.03))
+    joined = arm(run_results("a", 0.02), run_results("a", 0.04, seed=1))
+    assert at(joined.under(DICE), "speckle", 1)["p00"] == pytest.approx(100 * (0.9 - 0.03))
 
 
 def test_a_relative_drop_needs_a_reference_that_drops():

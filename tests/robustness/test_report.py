@@ -16,21 +16,19 @@ from harness.cli import cli
 from harness.experiments.sweep.sweep import SweepOptions, sweep_run
 from harness.perturbations.ladders import read_ladders, write_ladders
 from harness.reporting.figures.gallery import gallery
-from harness.reporting.figures.robustness import drop_heat_map, severity_curves
+from harness.reporting.figures.severity_and_drops import drop_heat_map, severity_curves
 from harness.reporting.render.latex import to_latex
-from harness.reporting.robustness_report import write_robustness_report
-from harness.reporting.tables.robustness import (
-    comparison_table,
-    drop_table,
-    robustness_tables,
-    severity_table,
-    summary_table,
-)
-from harness.results.sweep.results import SweepResults
+from harness.reporting.section_report import robustness_tables, write_robustness_report
+from harness.reporting.tables.robustness_by_severity import severity_table
+from harness.reporting.tables.robustness_comparisons import condition_table
+from harness.reporting.tables.robustness_drops import drop_table
+from harness.reporting.tables.robustness_summary import summary_table
+from harness.results.measures import DICE
+from harness.results.result_set import ResultSet
 
 
 @pytest.fixture(scope="module")
-def demo() -> SweepResults:
+def demo() -> ResultSet:
     return results(GDKVM=0.01, other=0.02)
 
 
@@ -49,7 +47,7 @@ def test_the_summary_holds_clean_perturbed_drop_and_the_worst(demo):
 
 
 def test_the_severity_table_has_a_block_per_perturbation_and_says_what_was_seen(demo):
-    table = severity_table(demo, demo.measured()[0])
+    table = severity_table(demo, DICE)
     assert table.groups == ["haze", "speckle"]
     seen = {(row.group, row.label): row.cells["seen"].text for row in table.rows}
     assert seen["haze", "other"] == "seen"
@@ -60,7 +58,7 @@ def test_the_severity_table_has_a_block_per_perturbation_and_says_what_was_seen(
 def test_drops_and_comparisons_agree(demo):
     haze, speckle = drop_table(demo).rows
     assert (haze.cells["GDKVM"].value, speckle.cells["other"].value) == (pytest.approx(6.0), pytest.approx(6.0))
-    first = comparison_table(demo).rows[0]
+    first = condition_table(demo).rows[0]
     assert (first.group, first.label) == ("Severity 1", "haze")
     assert first.cells["other"].value == pytest.approx(2.0)
     assert first.cells["other"].dagger
@@ -77,8 +75,8 @@ def test_the_tables_compile_with_a_real_latex(demo, tmp_path):
     head = (
         "\\documentclass{article}\\usepackage{booktabs}\\usepackage{siunitx}\\usepackage{graphicx}\\begin{document}\n"
     )
-    plain, augmented = demo.arms
-    twin = dataclasses.replace(demo, arms=(plain, dataclasses.replace(augmented, plain=plain.label)))
+    plain, augmented = demo.runs
+    twin = dataclasses.replace(demo, runs=(plain, dataclasses.replace(augmented, plain=plain.label)))
     body = "\\clearpage\n".join(to_latex(table) for table in robustness_tables(twin))
     (tmp_path / "t.tex").write_text(f"{head}{body}\\end{{document}}\n")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"]
@@ -89,8 +87,8 @@ def test_the_tables_compile_with_a_real_latex(demo, tmp_path):
 
 
 def test_the_manifest_says_what_a_page_needs(demo, tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.reporting.robustness_report.save", lambda figure, folder, name: [])
-    write_robustness_report(demo, [], tmp_path, "echobench")
+    monkeypatch.setattr("harness.reporting.section_report.save", lambda figure, folder, name: [])
+    write_robustness_report(demo, tmp_path)
     manifest = json.loads((tmp_path / "robustness.json").read_text())
     assert manifest["tables"][0] == "robustness"
     assert {path.stem for path in tmp_path.glob("*.md")} == set(manifest["tables"])

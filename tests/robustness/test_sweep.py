@@ -17,15 +17,12 @@ from harness.experiments.sweep import sweep as sweeping
 from harness.experiments.sweep.clips import pixel_aspect, prepared_of
 from harness.experiments.sweep.parallel import sweep_in_parallel
 from harness.experiments.sweep.sweep import (
-    SWEEP_COLUMNS,
     Sweeper,
     SweepOptions,
     limited,
-    read_sweep,
-    sweep_path,
     sweep_run,
-    swept,
 )
+from harness.store.formats.sweep import SWEEP_COLUMNS, read_sweep, sweep_path, swept
 from harness.store.runs import ROW_COLUMNS, Run
 
 OPTIONS = SweepOptions(perturbations=("gain_up", "speckle"), severities=(1, 5), metrics=("overlap", "surface"))

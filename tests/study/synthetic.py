@@ -13,13 +13,22 @@ from optuna.trial import TrialState
 
 from harness import config
 from harness.experiments.study.cells import study_cells
+from harness.experiments.study.collect import collect
 from harness.experiments.study.job import ResolvedStudy
 from harness.experiments.study.queue import waiting_trial
 from harness.experiments.study.reading import load_study
+from harness.profiling.profile import profile_table
 from harness.registry import load_plugins
-from harness.results.study.results import StudyResults
+from harness.results.result_set import ResultSet
+from harness.store.formats.profile import PROFILE
 from harness.store.runs import ROW_COLUMNS, RunSpec, RunStore
 
+COSTS = [
+    {"mode": "streaming", "variant": "inference", "status": "ok", "median_ms": 25.0, "fps": 40.0, "device": "cpu"},
+    {"mode": "clip", "variant": "eager", "status": "ok", "median_ms": 250.0, "device": "cpu"},
+    {"mode": "clip", "variant": "inference", "status": "ok", "median_ms": 200.0, "device": "cpu"},
+    {"mode": "complexity", "status": "ok", "parameters": 9_100_000, "gmacs_per_frame_torch": 0.6},
+]
 EFFECTS = {"lkva": 0.02, "gdr": 0.01, "kpff": 0.005}
 METRICS = ("dice", "iou", "hd_mm", "hd95_mm", "asd_mm")
 
@@ -52,7 +61,7 @@ def resolved_study(root: Path, name: str = "modules") -> ResolvedStudy:
     return ResolvedStudy(definition=definition, plan=plan, cells=study_cells(definition), store=RunStore(root))
 
 
-def finish(resolved: ResolvedStudy, *, patients: int = 25, unfinished: tuple[str, ...] = ()) -> StudyResults:
+def finish(resolved: ResolvedStudy, *, patients: int = 25, unfinished: tuple[str, ...] = ()) -> ResultSet:
     """Write rows, profiles and trials of every cell (but those of ``unfinished`` keys, which failed)."""
     rng = np.random.default_rng(0)
     study = optuna.create_study(direction="maximize")
@@ -68,15 +77,11 @@ def finish(resolved: ResolvedStudy, *, patients: int = 25, unfinished: tuple[str
                 continue
             dice = difficulty + gain + rng.normal(0, 0.002) + rng.normal(0, 0.008, size=patients)
             run.write_rows(_rows(run.name, seed, dice))
-            (run.path / "profile.csv").write_text(
-                "model,mode,variant,median_ms,fps,parameters,gmacs_per_frame,device\n"
-                "gdkvm,streaming,inference,25.0,40.0,9100000,0.6,cpu\n"
-                "gdkvm,clip,eager,250.0,,,,cpu\ngdkvm,clip,inference,200.0,,,,cpu\n"
-            )
+            PROFILE.write(profile_table(COSTS, model="gdkvm", size="small", clip_length=10), run.path / PROFILE.file)
             run.finish(validation_dice=float(dice.mean()), device="cpu")
             trial.user_attrs["run"] = run.name
             study.add_trial(_ended(trial, TrialState.COMPLETE, float(dice.mean())))
-    return StudyResults.collect(resolved, study, name="modules-phantom", command="echobench ablate modules")
+    return collect(resolved, study, name="modules-phantom", command="echobench ablate modules")
 
 
 def _ended(trial: optuna.trial.FrozenTrial, state: TrialState, value: float | None = None) -> optuna.trial.FrozenTrial:

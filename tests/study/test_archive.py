@@ -14,8 +14,11 @@ from synthetic import finish, resolved_study
 
 from harness.cli.ablate import command
 from harness.errors import BenchError
-from harness.reporting.study_report import write_study
-from harness.results.study.archive import export_study, long, read_export, wide
+from harness.experiments.study.collect import collect
+from harness.reporting import write_report
+from harness.results.study import archive_study, archived_study, stored_study, write_design
+from harness.store.formats.archive import long, wide
+from harness.store.runs import RunStore
 
 FAILED = "lkva=on,gdr=off,kpff=on"
 
@@ -29,15 +32,16 @@ def original(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(original, tmp_path_factory):
     place = tmp_path_factory.mktemp("export")
-    export_study(original, place)
+    archive_study(original, place)
     return place
 
 
 def test_what_is_read_back_gives_the_same_tables_to_the_last_digit(original, folder, tmp_path):
-    write_study(original, tmp_path / "before")
-    write_study(read_export(folder), tmp_path / "after")
+    write_report(original, tmp_path / "before")
+    write_report(archived_study(folder), tmp_path / "after")
     before = {path.name: path.read_bytes() for path in (tmp_path / "before").glob("*.*")}
     after = {path.name: path.read_bytes() for path in (tmp_path / "after").glob("*.*")}
+    assert before.pop("archive.json")  # the design of a study in the store; an archive has it already
     assert before == after
     assert "ablation.csv" in before
 
@@ -45,7 +49,7 @@ def test_what_is_read_back_gives_the_same_tables_to_the_last_digit(original, fol
 def test_the_export_is_small_and_holds_every_case_of_the_tables(original, folder):
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000
     cases = pd.read_csv(folder / "cases.csv")
-    runs = [run for run in original.suite.models if run.finished]
+    runs = [run for run in original.runs if run.finished]
     assert len(cases) == sum(run.rows["patient"].nunique() for run in runs)
     first = runs[0].rows.query("metric == 'dice'").set_index("patient")["value"]
     own = cases[cases["run"] == runs[0].record["name"]].set_index("patient")["dice"]
@@ -53,7 +57,7 @@ def test_the_export_is_small_and_holds_every_case_of_the_tables(original, folder
 
 
 def test_wide_and_long_are_inverse_and_values_of_whole_views_are_left_out(original):
-    rows = original.suite.models[0].rows
+    rows = original.runs[0].rows
     ef = rows.iloc[[0]].assign(frame=-1, phase="", metric="ef_stated", value=60.0)
     back = long(wide([pd.concat([rows, ef])]))
     pd.testing.assert_frame_equal(back.reset_index(drop=True), rows, check_dtype=False)
@@ -63,14 +67,22 @@ def test_a_study_that_is_not_finished_is_not_exported(tmp_path):
     resolved = resolved_study(tmp_path)
     results = finish(resolved)
     resolved.run(resolved.cells[0], 0).stop("interrupted", "stopped by Ctrl-C")
-    halted = type(results).collect(resolved, results.study, name="x")
+    halted = collect(resolved, results.design.study, name="x")
     with pytest.raises(BenchError, match="is interrupted"):
-        export_study(halted, tmp_path / "out")
+        archive_study(halted, tmp_path / "out")
 
 
 def test_a_folder_without_the_files_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(BenchError, match=r"has no archive\.json"):
-        read_export(tmp_path)
+        archived_study(tmp_path)
+
+
+def test_a_report_keeps_the_design_and_is_made_again_from_the_store(original, tmp_path):
+    write_design(original, tmp_path)
+    again = stored_study(tmp_path, RunStore(original.runs[0].folder.parents[1]))
+    assert again.design.names == original.design.names
+    assert [run.status for run in again.runs] == [run.status for run in original.runs]
+    pd.testing.assert_frame_equal(again.design.trials(), original.design.trials())
 
 
 def test_the_command_reports_from_an_export(folder, tmp_path):

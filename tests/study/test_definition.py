@@ -14,7 +14,7 @@ from synthetic import resolved_study
 from gdkvm.rule_registry import build_rule
 from harness import config
 from harness.errors import BenchError, ConfigError
-from harness.experiments.study.cells import study_cells, variant_name
+from harness.experiments.study.cells import study_cells
 from harness.experiments.study.job import check_models
 from harness.experiments.study.reading import load_study, study_from_dict
 from harness.experiments.study.storage import open_storage, open_study, place
@@ -59,7 +59,7 @@ def test_the_number_of_cells(kind, count):
     study = study_from_dict("s", {"kind": kind, "factors": AB})
     cells = study_cells(study)
     assert len(cells) == count
-    assert variant_name(study, cells[0].levels) == "full"
+    assert study.variant_name(cells[0].levels) == "full"
 
 
 def test_excluded_cells_are_left_out():

@@ -13,13 +13,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from synthetic import EFFECTS, finish, resolved_study
 
-from harness.reporting.figures.optuna import optuna_figures
+from harness.reporting.figures.optuna_figures import optuna_figures
 from harness.reporting.render.latex import to_latex
 from harness.reporting.render.text import to_csv
+from harness.reporting.section_report import write_study_report
 from harness.reporting.sections import find_sections
-from harness.reporting.study_report import write_study
-from harness.reporting.tables.study import ablation_table, effect_tables, study_effects
-from harness.results.study.results import clip_ms
+from harness.reporting.tables.ablation import ablation_table
+from harness.reporting.tables.effects import effect_tables
+from harness.results.comparisons import study_effects
+from harness.results.profile import clip_ms
 from harness.statistics.importance import importances
 
 
@@ -63,7 +65,7 @@ def test_distance_effects_have_the_opposite_sign(results):
 
 
 def test_every_file_of_the_report_is_written(results, tmp_path):
-    written = {path.relative_to(tmp_path).as_posix() for path in write_study(results, tmp_path)}
+    written = {path.relative_to(tmp_path).as_posix() for path in write_study_report(results, tmp_path)}
     tables = {"ablation", "effects_dice", "effects_iou", "effects_hd95", "effects_asd", "importance"}
     assert {f"{name}.{kind}" for name in tables for kind in ("md", "csv", "tex")} <= written
     figures = ("effects", "interactions", "history", "optuna_history", "optuna_importances", "optuna_slice")
@@ -72,7 +74,7 @@ def test_every_file_of_the_report_is_written(results, tmp_path):
 
 
 def test_a_suites_report_of_the_same_dataset_takes_the_study_up(results, tmp_path):
-    write_study(results, tmp_path / "modules-phantom")
+    write_study_report(results, tmp_path / "modules-phantom")
     (section,) = find_sections(tmp_path / "phantom-small", "phantom")
     assert section.title == "Ablation study: modules-phantom"
     assert [table.name for table in section.tables][:2] == ["ablation", "effects_dice"]

@@ -4,30 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.experiments.study.definition import StudyDefinition
-from harness.statistics.matching import MOOT, Levels
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """One variant.
-
-    Attributes:
-        levels: factor → level, ``MOOT`` where the factor means nothing.
-        overrides: what the levels set, dotted; those of the reference levels included.
-    """
-
-    levels: dict[str, str]
-    overrides: dict[str, Any]
-
-    @property
-    def key(self) -> str:
-        """``lkva=on,gdr=off``: unique within a study."""
-        return ",".join(f"{factor}={level}" for factor, level in self.levels.items())
+from harness.statistics.matching import Levels
+from harness.store.formats.study import MOOT, Cell, StudyDefinition
 
 
 def study_cells(study: StudyDefinition) -> list[Cell]:
@@ -73,16 +54,3 @@ def _cell(study: StudyDefinition, levels: Levels) -> Cell:
 
 def _meets(levels: Levels, condition: Levels) -> bool:
     return all(levels[factor] == level for factor, level in condition.items())
-
-
-def variant_name(study: StudyDefinition, levels: Levels) -> str:
-    """What tables call a cell: ``full``, or its deviations from the reference such as ``no GDR, no KPFF``.
-
-    In a study of a single factor the level's name says it all.
-    """
-    parts, alone = [], len(study.factors) == 1
-    for factor in study.factors:
-        level = levels[factor.name]
-        if level not in (factor.reference, MOOT):
-            parts.append(f"no {factor.label}" if factor.switch else level if alone else f"{factor.label} {level}")
-    return ", ".join(parts) or "full"

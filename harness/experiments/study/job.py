@@ -13,14 +13,14 @@ from optuna.trial import BaseTrial
 
 from harness.errors import ConfigError
 from harness.experiments import SuiteOptions, SuitePlan, plan_suite
-from harness.experiments.study.cells import Cell, study_cells, variant_name
-from harness.experiments.study.definition import Dimension, StudyDefinition
+from harness.experiments.study.cells import study_cells
 from harness.experiments.study.reading import load_study
 from harness.experiments.study.samplers import build
 from harness.experiments.study.storage import StoragePlace
 from harness.experiments.study.variant import vary
 from harness.files import canonical_hash
 from harness.registry import MODELS, load_plugins
+from harness.store.formats.study import Cell, Dimension, StudyDefinition
 from harness.store.runs import Run, RunSpec, RunStore
 
 
@@ -141,7 +141,7 @@ def check_models(resolved: ResolvedStudy) -> None:
         try:
             MODELS.build(dict(model))
         except (TypeError, ValueError) as error:
-            name = variant_name(resolved.definition, cell.levels)
+            name = resolved.definition.variant_name(cell.levels)
             raise ConfigError(
                 f"The variant '{name}' of the study '{resolved.definition.name}' cannot be built: {error}"
             ) from error
@@ -157,7 +157,7 @@ def _check_clips(study: StudyDefinition, cell: Cell, spec: RunSpec, plan: SuiteP
     wanted = spec.recipe["clip_length"]
     if wanted > max(longest, plan.specs[0].recipe["clip_length"]):
         raise ConfigError(
-            f"The variant '{variant_name(study, cell.levels)}' of the study '{study.name}' asks for clips of {wanted} "
+            f"The variant '{study.variant_name(cell.levels)}' of the study '{study.name}' asks for clips of {wanted} "
             f"frames, the longest of this dataset has {longest}; use whole sequences (--clip half) or another study."
         )
 

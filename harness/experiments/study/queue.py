@@ -17,10 +17,9 @@ from optuna.storages import BaseStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from harness.errors import ConfigError
-from harness.experiments.study.cells import Cell
-from harness.experiments.study.definition import StudyDefinition
 from harness.experiments.study.storage import MAX_RETRY
 from harness.statistics.matching import MOOT
+from harness.store.formats.study import Cell, StudyDefinition
 
 ORIGINAL = "failed_trial"
 """System attribute of a trial that repeats another one (the name is Optuna's)."""

@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from harness import config
 from harness.errors import ConfigError, unknown
-from harness.experiments.study.definition import Dimension, Factor, Kind, StudyDefinition
+from harness.store.formats.study import Dimension, Factor, Kind, StudyDefinition
 
 _SUITE_KEYS = ("dataset", "size", "structures", "first_frame")
 _DISTRIBUTIONS: dict[str, Any] = {

@@ -12,7 +12,6 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -25,17 +24,13 @@ from harness.evaluation.flips import class_ids, flip_rate
 from harness.evaluation.prediction import Predict
 from harness.experiments.execute import load_trained, predictor, scored_clip_length
 from harness.experiments.sweep.clips import pixel_aspect
-from harness.files import write_text
 from harness.perturbations.base import SEVERITIES, Perturbation, clip_hash
 from harness.perturbations.sector import Sector, find_sector
 from harness.registry import PERTURBATIONS
 from harness.store.claim import hold
-from harness.store.runs import ROW_COLUMNS, Run
+from harness.store.formats.sweep import CLEAN, SWEEP, SWEEP_COLUMNS, read_sweep, sweep_path
+from harness.store.runs import Run
 
-SWEEP_COLUMNS = (*ROW_COLUMNS, "perturbation", "severity", "strength", "clip_hash")
-"""``clip_hash`` is that of the clip the model saw; empty in rows of a patient that join several views."""
-CLEAN = "clean"
-FOLDER = "robustness"
 NEEDED = {"overlap": "dice", "surface": "hd95_"}
 """Beginning of a metric's name that shows a metric function was used."""
 
@@ -114,7 +109,7 @@ def _sweep(run: Run, cache: PreparedCache, options: SweepOptions, tick: Callable
             if not covers(known, condition, patients, options.metrics):
                 rows = sweeper.rows(condition)
                 known = _replaced(read_sweep(sweep_path(run, name)), condition.severity, rows)
-                write_text(sweep_path(run, name), known.to_csv(index=False))
+                SWEEP.write(known, sweep_path(run, name))
                 computed += 1
             tick(f"{name} {condition.severity}")
     return computed
@@ -223,34 +218,3 @@ def limited(split: PreparedSplit, patients: int | None) -> PreparedSplit:
     wanted = set(list(dict.fromkeys(case.patient for case in split.cases))[:patients])
     records = [record for record in split.cache.records if record.case.split == split.name]
     return PreparedSplit(split.cache, split.name, [record for record in records if record.case.patient in wanted])
-
-
-def sweep_path(run: Run, perturbation: str) -> Path:
-    """Where the rows of one perturbation of a run are kept."""
-    return run.path / FOLDER / f"{perturbation}.csv"
-
-
-def read_sweep(path: Path) -> pd.DataFrame:
-    """Rows of one file with ``SWEEP_COLUMNS``: names and hashes as text; none where the file is not there."""
-    if not path.is_file():
-        return pd.DataFrame(columns=list(SWEEP_COLUMNS))
-    numbers = {"seed": int, "frame": int, "value": float, "severity": int, "strength": float}
-    kinds = {name: numbers.get(name, str) for name in SWEEP_COLUMNS}
-    return pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values={"value": [""]})
-
-
-def sweep_files(run: Run) -> list[Path]:
-    """The files of a run's sweep, that of the clean condition first; none where it was not swept."""
-    return sorted((run.path / FOLDER).glob("*.csv"), key=lambda item: (item.stem != CLEAN, item.stem))
-
-
-def swept(run: Run) -> pd.DataFrame:
-    """All rows of a run's sweep, the clean ones first.
-
-    Raises:
-        BenchError: the run was not swept.
-    """
-    files = sweep_files(run)
-    if not files:
-        raise BenchError(f"The run {run.name} was not swept yet; use `echobench robustness run --runs {run.name}`.")
-    return pd.concat([read_sweep(path) for path in files], ignore_index=True)

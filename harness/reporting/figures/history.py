@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.results.suite import SuiteResults
+from harness.results.result_set import ResultSet
 
 _LOSS, _SCORE = ("loss", "loss_total"), ("score", "dice", "val_dice")
 
@@ -32,7 +32,7 @@ def read_history(folder: Path) -> pd.DataFrame:
     return table.sort_values("iteration", kind="stable").reset_index(drop=True)
 
 
-def histories(results: SuiteResults) -> dict[str, pd.DataFrame]:
+def histories(results: ResultSet) -> dict[str, pd.DataFrame]:
     """The learning curves of every arm that has a log: mean over seeds, and ``*_low`` and ``*_high`` their range."""
     found = {}
     for arm in results.arms:
@@ -52,12 +52,12 @@ def over_seeds(logs: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([grouped.mean(), low, high], axis=1).reset_index()
 
 
-def memory_curves(results: SuiteResults) -> pd.DataFrame:
+def memory_curves(results: ResultSet) -> pd.DataFrame:
     """Peak memory against clip length from the profiles: columns ``model``, ``clip_length``, ``peak_memory_mb``."""
     tables = []
     for arm in results.arms:
         profile = next((run.profile for run in arm.finished if run.profile is not None), None)
-        if profile is None or not {"mode", "clip_length", "peak_memory_mb"} <= set(profile):
+        if profile is None:
             continue
         rows = profile[profile["mode"] == "memory_streaming"].dropna(subset=["clip_length", "peak_memory_mb"])
         tables.append(rows.assign(model=arm.label)[["model", "clip_length", "peak_memory_mb"]])

@@ -10,7 +10,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from harness.reporting.cases import CasePicture
 from harness.reporting.figures.charts import chart
 from harness.reporting.page.audit_view import cells as audit_cells
 from harness.reporting.page.players import player
@@ -18,9 +17,10 @@ from harness.reporting.page.provenance import commands, origin, provenance
 from harness.reporting.page.verdicts import suite_verdicts
 from harness.reporting.render.text import ARROWS, DAGGER, interval_text, to_csv
 from harness.reporting.sections import Section
-from harness.reporting.tables.cases import case_table
+from harness.reporting.tables.all_cases import case_table
 from harness.reporting.tables.table import Cell, Column, Mark, Row, Table
-from harness.results.suite import SuiteResults
+from harness.results.pictures import CasePicture
+from harness.results.result_set import ResultSet
 from harness.statistics.audit_table import Audit, audit_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -29,7 +29,7 @@ _AUDITED = ("table", "parts_", "lvef")
 
 
 def page(
-    results: SuiteResults,
+    results: ResultSet,
     tables: Sequence[Table],
     figures: Mapping[str, bytes],
     pictures: Sequence[CasePicture] = (),
@@ -63,7 +63,7 @@ def page(
         parts=[_part(section) for section in sections],
         audits=[(_shortener(results)(title), audit.verdict) for title, audit in audits],
         audit_lines=[audit_cells(c) for _, audit in audits for c in audit.checks if c.verdict != "ok"],
-        runs=[provenance(run.record, run.status) for run in results.models],
+        runs=[provenance(run.record, run.status) for run in results.runs],
         origin=origin(results),
         commands=commands(results, sections),
     )
@@ -86,16 +86,16 @@ def _part(section: Section) -> dict[str, Any]:
     }
 
 
-def _seeds(results: SuiteResults) -> str:
-    most = max((len(arm.finished) for arm in results.arms), default=0)
+def _seeds(results: ResultSet) -> str:
+    most = results.seeds
     return f"{most} seeds per model; their spread is part of every interval." if most > 1 else ""
 
 
-def _shortener(results: SuiteResults) -> Any:
-    """On the suite's own page its name need not head every title."""
+def _shortener(results: ResultSet) -> Any:
+    """On the suite's own page its heading need not head every title."""
 
     def short(title: str) -> str:
-        rest = title.removeprefix(f"{results.name}: ")
+        rest = title.removeprefix(f"{results.heading}: ")
         return rest[:1].upper() + rest[1:]
 
     return short

@@ -11,7 +11,7 @@ from contourpy import contour_generator
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness.reporting.cases import CasePicture
+from harness.results.pictures import CasePicture
 
 LARGEST_SIDE = 320
 """Longest side of a frame on the page, in pixels."""

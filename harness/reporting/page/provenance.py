@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.reporting.sections import Section
-from harness.results.suite import SuiteResults
+from harness.results.result_set import ResultSet
 
 
-def commands(results: SuiteResults, sections: Sequence[Section] = ()) -> list[str]:
+def commands(results: ResultSet, sections: Sequence[Section] = ()) -> list[str]:
     """Checkout, the suite's command, those of its sections, and the report, in this order."""
     commits = _values(results, "code", "commit")
     checkout = [f"git checkout {commits[-1]}"] if commits else []
@@ -19,9 +19,9 @@ def commands(results: SuiteResults, sections: Sequence[Section] = ()) -> list[st
     return [*checkout, results.command or "make bench", *(part.command for part in sections if part.command), report]
 
 
-def origin(results: SuiteResults) -> str:
+def origin(results: ResultSet) -> str:
     """Code, data and machine of a suite's runs in one line; says so where runs differ."""
-    data = sorted({str(run.record.get("spec", {}).get("data", {}).get("fingerprint") or "") for run in results.models})
+    data = sorted({str(run.spec.get("data", {}).get("fingerprint") or "") for run in results.runs})
     facts = {
         "commit": [commit[:10] for commit in _values(results, "code", "commit")],
         "data fingerprint": [name for name in data if name],
@@ -29,8 +29,8 @@ def origin(results: SuiteResults) -> str:
         "platform": _values(results, "environment", "platform"),
     }
     lines = [f"{key} {', '.join(values)}" for key, values in facts.items() if values]
-    dirty = any((run.record.get("code") or {}).get("dirty") for run in results.models)
-    return f"{len(results.models)} runs; " + "; ".join(lines) + ("; some with uncommitted changes." if dirty else ".")
+    dirty = any((run.record.get("code") or {}).get("dirty") for run in results.runs)
+    return f"{len(results.runs)} runs; " + "; ".join(lines) + ("; some with uncommitted changes." if dirty else ".")
 
 
 def provenance(record: dict[str, Any], status: str) -> dict[str, Any]:
@@ -63,9 +63,9 @@ def provenance(record: dict[str, Any], status: str) -> dict[str, Any]:
     }
 
 
-def _values(results: SuiteResults, part: str, key: str) -> list[str]:
+def _values(results: ResultSet, part: str, key: str) -> list[str]:
     """Distinct values in the order of the runs, newest last."""
-    ordered = sorted(results.models, key=lambda run: str(run.record.get("started") or ""))
+    ordered = sorted(results.runs, key=lambda run: str(run.record.get("started") or ""))
     found = [(run.record.get(part) or {}).get(key) for run in ordered]
     return list(dict.fromkeys(str(value) for value in found if value))
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 
-from harness.reporting.measures import ALPHA, Measure
-from harness.reporting.pairs import PairReport, compare_arms
 from harness.reporting.tables.table import decimals
+from harness.results.comparisons import ALPHA, Comparison
+from harness.results.measures import IOU, Measure
+from harness.results.pair import PairReport
 from harness.results.profile import ProfileSummary
-from harness.results.suite import STRUCTURE_NAMES
+from harness.results.result_set import STRUCTURE_NAMES
 from harness.statistics.bootstrap import SMALLEST_SAMPLE
-from harness.statistics.paired import Comparison
-
-__all__ = ["compare_arms", "margin_sentence", "p_text", "pair_sentences", "verdict_sentence"]
 
 
 def pair_sentences(pair: PairReport) -> list[str]:
     """The answer in plain sentences, the verdict first."""
     measure, main = pair.comparisons[0]
     lines = [verdict_sentence(measure, main), certainty_sentence(measure, main), margin_sentence(measure, main)]
-    lines += [verdict_sentence(m, c) for m, c in pair.comparisons[1:] if not m.csv_only and m.metric != "iou"]
+    lines += [verdict_sentence(m, c) for m, c in pair.comparisons[1:] if not m.csv_only and m is not IOU]
     lines += cost_sentences(pair.first.label, pair.second.label, *pair.costs)
     seeds = [len(arm.finished) for arm in (pair.first, pair.second)]
     where = STRUCTURE_NAMES.get(pair.structure, pair.structure)
@@ -41,16 +39,16 @@ def verdict_sentence(measure: Measure, one: Comparison, *, corrected: bool = Fal
     if not math.isfinite(one.shift):
         return f"{one.reference} and {one.other} share no patient with a value of {measure.header}."
     p = one.p_adjusted if corrected else one.p
-    name, sign = ("p (Holm)" if corrected else "p"), (1 if measure.direction == "up" else -1)
+    name, sign = ("p (Holm)" if corrected else "p"), (1 if measure.higher else -1)
     ahead = sign * one.shift >= 0
     winner, loser = (one.reference, one.other) if ahead else (one.other, one.reference)
     flip = 1 if one.shift >= 0 else -1
     size, interval = (
-        f"{decimals(abs(one.shift), measure.digits)} {_unit(measure)}",
+        f"{decimals(abs(one.shift), measure.digits)} {measure.points}",
         _interval(one.low, one.high, flip, measure),
     )
     tail = f"{interval}, {name} {p_text(p)}, n = {one.n}{_seed_clause(measure, one, flip)}"
-    if measure.direction == "up":
+    if measure.higher:
         lead, won = f"{winner} is ahead of {loser} by {size}", f"{winner} beats {loser} by {size}"
     else:
         lead = won = f"{winner}'s {measure.header} is {size} lower than {loser}'s"
@@ -79,7 +77,7 @@ def _seed_clause(measure: Measure, one: Comparison, flip: int) -> str:
 
 def certainty_sentence(measure: Measure, one: Comparison) -> str:
     """Probability of a false claim and the effect size."""
-    better = one.mean_difference >= 0 if measure.direction == "up" else one.mean_difference <= 0
+    better = one.mean_difference >= 0 if measure.higher else one.mean_difference <= 0
     loser = one.other if better else one.reference
     claim = f"Probability that {loser} is in truth the better one: {p_text(one.false_claim).lstrip('= ')}"
     if one.rank_biserial == 0:
@@ -90,7 +88,7 @@ def certainty_sentence(measure: Measure, one: Comparison) -> str:
 
 def margin_sentence(measure: Measure, one: Comparison) -> str:
     """Whether the difference matters, given the practical margin."""
-    margin = f"{measure.margin:g} {_unit(measure)}"
+    margin = f"{measure.margin:g} {measure.points}"
     judged = "the interval over patients and seeds" if math.isfinite(one.seed_sd) else "the interval"
     if not math.isfinite(one.mean_low if math.isfinite(one.seed_sd) else one.low):
         return (
@@ -110,9 +108,9 @@ def cost_sentences(first: str, second: str, a: ProfileSummary, b: ProfileSummary
     """Speed, memory and size of two models against each other; says so where nothing was measured."""
     parts = [
         _ratio("speed", a.fps, b.fps, "FPS", 1),
-        _ratio("memory", a.memory_mb, b.memory_mb, "MB", 0),
+        _ratio("memory", a.peak_memory_mb, b.peak_memory_mb, "MB", 0),
         _ratio("parameters", a.parameters / 1e6, b.parameters / 1e6, "M", 2),
-        _ratio("GMACs per frame", a.gmacs, b.gmacs, "", 2),
+        _ratio("GMACs per frame", a.gmacs_per_frame_torch, b.gmacs_per_frame_torch, "", 2),
     ]
     known = [part for part in parts if part]
     if not known:
@@ -134,9 +132,3 @@ def _ratio(name: str, a: float, b: float, unit: str, digits: int) -> str:
     if not (math.isfinite(a) and math.isfinite(b)) or min(a, b) <= 0:
         return ""
     return f"{name} {a:.{digits}f} against {b:.{digits}f} {unit}".rstrip() + f" ({a / b:.2g} times)"
-
-
-def _unit(measure: Measure) -> str:
-    if measure.unit == "%":
-        return f"{measure.header} points"
-    return "EF points" if measure.metric.startswith("ef_") else measure.unit

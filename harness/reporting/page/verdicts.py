@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.reporting.figures.suite import dice_by_patient
-from harness.reporting.measures import comparisons, overlap_measures
 from harness.reporting.page.sentences import margin_sentence, p_text, verdict_sentence
-from harness.results.profile import median_summary
-from harness.results.suite import SuiteResults
-from harness.statistics.ranks import complete_cases, friedman, rank_stability
+from harness.results.comparisons import ALPHA, comparisons, omnibus, ranking
+from harness.results.measures import DICE
+from harness.results.result_set import ResultSet
 
 
-def suite_verdicts(results: SuiteResults) -> list[str]:
+def suite_verdicts(results: ResultSet) -> list[str]:
     """Sentences about the suite: the reference against each baseline, then the ranking, then what is missing."""
-    structure = results.structures[0] if results.structures else "lv"
-    dice = overlap_measures()[0]
     lines = [
-        f"{verdict_sentence(dice, one, corrected=True)} {margin_sentence(dice, one)}"
-        for one in comparisons(results, dice, structure=structure)
+        f"{verdict_sentence(DICE, one, corrected=True)} {margin_sentence(DICE, one)}"
+        for one in comparisons(results, DICE)
     ]
     lines += _ranking(results)
     lines += _costs(results)
@@ -26,33 +22,33 @@ def suite_verdicts(results: SuiteResults) -> list[str]:
     return lines or ["No run of this suite is finished yet."]
 
 
-def _ranking(results: SuiteResults) -> list[str]:
-    scores = complete_cases(dice_by_patient(results))
-    if scores.shape[1] < 2 or len(scores) < 2:
+def _ranking(results: ResultSet) -> list[str]:
+    ranked = ranking(results)
+    if ranked is None:
         return []
-    stability = rank_stability(scores)
+    scores, stability = ranked
     best = str(scores.mean().idxmax())
     lines = [
         f"{best} has the highest mean Dice, {scores[best].mean():.1f} %, and keeps that place in "
         f"{100 * stability.share[1][best]:.0f} % of {len(scores)}-patient resamples "
         f"(mean Kendall τ with the observed ranking: {stability.tau:.2f})."
     ]
-    omnibus = friedman(scores)
-    if np.isfinite(omnibus.p):
-        verdict = "do not all rank alike" if omnibus.p < 0.05 else "are not shown to rank differently"
+    test = omnibus(scores)
+    if np.isfinite(test.p):
+        verdict = "do not all rank alike" if test.p < ALPHA else "are not shown to rank differently"
         lines.append(
-            f"Friedman's test over {omnibus.models} models: the models {verdict} "
-            f"(χ² = {omnibus.statistic:.1f}, p {p_text(omnibus.p)}, n = {omnibus.n})."
+            f"Friedman's test over {test.models} models: the models {verdict} "
+            f"(χ² = {test.statistic:.1f}, p {p_text(test.p)}, n = {test.n})."
         )
     return lines
 
 
-def _costs(results: SuiteResults) -> list[str]:
+def _costs(results: ResultSet) -> list[str]:
     """Which model is fastest, smallest and needs least memory; nothing with fewer than two profiles."""
-    costs = {arm.label: median_summary(run.profile for run in arm.finished) for arm in results.arms if arm.finished}
+    costs = {arm.label: arm.cost for arm in results.finished}
     wanted = (
         ("fastest", "fps", max, "{:.1f} FPS", 1.0),
-        ("least memory", "memory_mb", min, "{:.0f} MB", 1.0),
+        ("least memory", "peak_memory_mb", min, "{:.0f} MB", 1.0),
         ("fewest parameters", "parameters", min, "{:.2f} M", 1e-6),
     )
     parts = []

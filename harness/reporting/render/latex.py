@@ -67,7 +67,7 @@ def _environment(table: Table, formats: list[_Format], rows: list[int], part: in
         r"\centering",
         *([r"\addtocounter{table}{-1}"] if part else []),
         rf"\caption{{{more if part else _caption(table)}}}",
-        *([] if part else [rf"\label{{tab:{_label(table.name)}}}"]),
+        *([] if part else [rf"\label{{tab:{_label(table)}}}"]),
         r"\smallskip",
         r"\setlength{\tabcolsep}{4pt}",
         r"\sisetup{detect-weight=true, table-number-alignment=center}",
@@ -207,5 +207,7 @@ def _caption(table: Table) -> str:
     return " ".join(parts)
 
 
-def _label(name: str) -> str:
+def _label(table: Table) -> str:
+    """Report and table: two reports in one paper have no label in common."""
+    name = f"{table.scope}-{table.name}" if table.scope else table.name
     return "".join(c if c.isalnum() and c.isascii() else "-" for c in name)

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.results.measures import Direction, Measure
+from harness.statistics.bootstrap import Interval
+
 MISSING = "--"
-Direction = Literal["up", "down", "none"]
 Mark = Literal["best", "second", ""]
 
 
@@ -15,6 +17,19 @@ def decimals(value: float, digits: int) -> str:
     """A number at a fixed precision; a rounded zero never carries a minus."""
     shown = f"{value:.{digits}f}"
     return shown.lstrip("-") if float(shown) == 0 else shown
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the values of a column stand, and what is done with them: a test recomputes each from the stored rows.
+
+    ``format`` is a file's format (``cases``, ``profile``, ``patients``, ``record``, ``archive``, ``published``), ``column``
+    its column (for cases: a metric), ``reduction`` the way from there to a cell.
+    """
+
+    format: str
+    column: str
+    reduction: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +48,7 @@ class Column:
     text: bool = False
     csv_only: bool = False
     probability: bool = False
+    source: Source | None = None
 
     @property
     def title(self) -> str:
@@ -59,6 +75,11 @@ class Cell:
     text: str = ""
     dagger: bool = False
 
+    @classmethod
+    def of(cls, interval: Interval, *, seed_sd: float = math.nan, dagger: bool = False) -> Cell:
+        """The cell of an estimate with its interval and the spread over seeds."""
+        return cls(value=interval.point, low=interval.low, high=interval.high, seed_sd=seed_sd, dagger=dagger)
+
     @property
     def has_interval(self) -> bool:
         """Whether both limits are known."""
@@ -83,7 +104,8 @@ class Table:
     """A whole table.
 
     Attributes:
-        name: file stem and LaTeX label.
+        name: file stem.
+        scope: the report that it belongs to; with the name it makes the LaTeX label, unique where reports meet in a paper.
         title: one line.
         caption: what a reader must know: test, alpha, n, correction, unit of analysis, first-frame protocol.
         columns, rows: in order.
@@ -106,6 +128,7 @@ class Table:
     ranked: bool = True
     compact: bool = False
     published: bool = False
+    scope: str = ""
 
     def column(self, key: str) -> Column:
         """The column with this key; KeyError when there is none."""
@@ -145,3 +168,23 @@ class Table:
             return {}
         names: dict[float, Mark] = {order[0]: "best", order[1]: "second"}
         return {(index, column.key): names[value] for index, value in numbers.items() if value in names}
+
+
+def measure_column(
+    measure: Measure,
+    key: str | None = None,
+    header: str | None = None,
+    *,
+    csv_only: bool = False,
+    source: Source | None = None,
+) -> Column:
+    """The column of a measure: its unit, direction and precision."""
+    return Column(
+        key=key or measure.name,
+        header=header or measure.header,
+        unit=measure.unit,
+        direction=measure.direction,
+        digits=measure.digits,
+        csv_only=csv_only or measure.csv_only,
+        source=source or Source("cases", (measure.metrics or (measure.name,))[0], "patient mean"),
+    )

@@ -1,0 +1,39 @@
+"""From a resolved study to its results: the runs of its cells as they lie in the store, and their cost."""
+
+from __future__ import annotations
+
+import optuna
+
+from harness.experiments.execute import profile_run
+from harness.experiments.study.job import ResolvedStudy
+from harness.results.design import Design
+from harness.results.result_set import ResultSet
+from harness.results.study import study_results
+from harness.store.claim import hold
+from harness.store.formats.profile import PROFILE
+
+
+def collect(resolved: ResolvedStudy, study: optuna.Study, *, name: str, command: str = "") -> ResultSet:
+    """Read the runs of a study from the results store; nothing is trained or measured."""
+    design = Design(definition=resolved.definition, cells=tuple(resolved.cells), study=study)
+    runs = [(cell.key, resolved.run(cell, seed)) for cell in resolved.cells for seed in resolved.definition.seeds]
+    return study_results(design, runs, resolved.plan.specs[0].data, name=name, command=command)
+
+
+def profile_cells(resolved: ResolvedStudy) -> list[str]:
+    """Measure the cost of every variant whose first finished seed has no profile yet, one after another.
+
+    Workers measure nothing themselves: timings taken beside other trainings would not compare.
+
+    Returns:
+        Names of the runs that were measured.
+    """
+    measured = []
+    for cell in resolved.cells:
+        runs = [resolved.run(cell, seed) for seed in resolved.definition.seeds]
+        finished = [run for run in runs if run.status == "finished"]
+        if finished and not any((run.path / PROFILE.file).is_file() for run in finished):
+            with hold(finished[0], finished_too=True, wait=True):
+                profile_run(finished[0], {"device": finished[0].record["results"]["device"], **resolved.plan.profile})
+            measured.append(finished[0].name)
+    return measured

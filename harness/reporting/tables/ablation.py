@@ -1,0 +1,138 @@
+"""The ablation table in the paper's layout: one row per variant of a study."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from harness.reporting.tables.cost import GMACS, PARAMETERS, cost_cells
+from harness.reporting.tables.main_comparison import value_cell
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
+from harness.reporting.tables.words import missing_notes
+from harness.results.comparisons import ALPHA, study_effects
+from harness.results.design import Design
+from harness.results.measures import DICE
+from harness.results.profile import clip_ms, headline
+from harness.results.result_set import STRUCTURE_NAMES, Arm, ResultSet, design_of
+from harness.store.formats.study import MOOT
+from harness.store.formats.study import Cell as Variant
+
+CHECK, CROSS, NOTHING = "✓", "×", "·"
+"""A part that is on, one that is off, one that means nothing in this variant."""
+
+
+def ablation_table(results: ResultSet) -> Table:
+    """One row per variant: check marks or levels, accuracy with intervals, cost.
+
+    † marks a difference from the full model, Holm-corrected over the variants within each column.
+    """
+    design = design_of(results)
+    factors, measures = design.definition.factors, results.measures
+    daggers = {
+        (effect.name, measure.name): effect.p_adjusted < ALPHA
+        for measure in measures
+        for effect in study_effects(results, measure)
+        if effect.kind == "contrast"
+    }
+    rows = []
+    for variant in design.cells:
+        name = design.names[variant.key]
+        arm = results.arm(name)
+        cells = {factor.name: Cell(text=_level(design, variant, factor.name)) for factor in factors}
+        for measure in measures:
+            dagger = daggers.get((name, measure.name), False)
+            cells[measure.name] = value_cell(arm.values(measure, results.main), dagger=dagger)
+        rows.append(Row(label=name, cells=cells | _cost(arm) | _counts(arm, arm.values(DICE, results.main))))
+    return Table(
+        name="ablation",
+        title=f"{results.heading}: {STRUCTURE_NAMES.get(results.structure, results.structure)} on the test split "
+        f"of {results.dataset}",
+        caption=_caption(results),
+        columns=(
+            *(
+                Column(
+                    key=factor.name, header=factor.label, text=True, source=Source("archive", "levels", "as designed")
+                )
+                for factor in factors
+            ),
+            *(measure_column(measure) for measure in measures),
+            Column(
+                key="clip_ms",
+                header="Clip",
+                unit="ms",
+                direction="down",
+                digits=1,
+                source=Source("profile", "median_ms", "first clip"),
+            ),
+            GMACS,
+            PARAMETERS,
+            Column(
+                key="validation_dice",
+                header="Validation Dice",
+                digits=4,
+                csv_only=True,
+                source=Source("record", "results.validation_dice", "mean over seeds"),
+            ),
+            Column(
+                key="patients", header="n", digits=0, source=Source("cases", "patient", "patients with every value")
+            ),
+            Column(key="seeds", header="Seeds", digits=0, source=Source("record", "status", "finished runs")),
+        ),
+        rows=tuple(rows),
+        notes=tuple(_notes(results)),
+        mark=results.mark,
+        scope=results.name,
+        stub="Variant",
+    )
+
+
+def _level(design: Design, variant: Variant, name: str) -> str:
+    level = variant.levels[name]
+    if level == MOOT:
+        return NOTHING
+    return {"on": CHECK, "off": CROSS}[level] if design.definition.factor(name).switch else level
+
+
+def _cost(arm: Arm) -> dict[str, Cell]:
+    clips = [clip_ms(run.profile) for run in arm.finished]
+    return {
+        "clip_ms": Cell(value=next((ms for ms in clips if math.isfinite(ms)), math.nan)),
+        **{column.key: cost_cells(arm)[column.key] for column in (GMACS, PARAMETERS)},
+    }
+
+
+def _counts(arm: Arm, values: pd.DataFrame) -> dict[str, Cell]:
+    scores = [run.record.get("results", {}).get("validation_dice") for run in arm.finished]
+    known = [score for score in scores if score is not None]
+    return {
+        "validation_dice": Cell(value=sum(known) / len(known) if known else math.nan),
+        "patients": Cell(value=len(values.dropna())),
+        "seeds": Cell(value=len(arm.finished)),
+    }
+
+
+def _caption(results: ResultSet) -> str:
+    design = design_of(results)
+    seeds = len(design.definition.seeds)
+    over = f"patients and {seeds} seeds (± SD over seeds)" if seeds > 1 else "patients; one seed"
+    test = (
+        "t test of the paired difference with patients and seeds as crossed random effects"
+        if seeds > 1
+        else "two-sided Wilcoxon signed-rank test on patients"
+    )
+    others = f"{len(design.cells) - 1} variants" if len(design.cells) > 2 else "one other variant"
+    tested = any(e.kind == "contrast" and e.p == e.p for m in results.measures for e in study_effects(results, m))
+    dagger = f"† differs from the full model: {test}, Holm-corrected over the {others} of a column, α = {ALPHA:g}. "
+    switches = any(factor.switch for factor in design.definition.factors)
+    signs = "✓: part is on, ×: off, ·: it means nothing in this variant. " if switches else ""
+    return (
+        f"Mean over {over} with 95 % bootstrap interval. {signs}"
+        f"{dagger if tested else ''}Checkpoints were selected on validation Dice; the test split took no part in any choice. "
+        f"Clip: a whole clip at inference. First-frame protocol: {' and '.join(results.protocols)}."
+    )
+
+
+def _notes(results: ResultSet) -> list[str]:
+    conditions = dict.fromkeys(headline(run.profile).condition for arm in results.arms for run in arm.finished)
+    return [*missing_notes(results), *(f"Cost: {line}." for line in conditions if line)]

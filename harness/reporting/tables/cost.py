@@ -1,0 +1,57 @@
+"""What a model costs: columns that several tables share, and the table of complexity and latency."""
+
+from __future__ import annotations
+
+import math
+
+from harness.reporting.tables.table import Cell, Column, Direction, Row, Source, Table
+from harness.results.result_set import Arm, ResultSet
+
+
+def _column(key: str, header: str, unit: str = "", direction: Direction = "down", digits: int = 2) -> Column:
+    source = Source("profile", key.removesuffix("_m"), "median over seeds")
+    return Column(key=key, header=header, unit=unit, direction=direction, digits=digits, source=source)
+
+
+FPS = _column("fps", "FPS", direction="up", digits=1)
+GMACS = _column("gmacs_per_frame_torch", "GMACs/frame", "torch")
+PARAMETERS = _column("parameters_m", "Param.", "M")
+MEMORY = _column("peak_memory_mb", "Memory", "MB", digits=0)
+COST_COLUMNS = (FPS, GMACS, PARAMETERS, MEMORY)
+"""Multiply-adds are printed with the counter's name: the two counters do not count the same operators."""
+_LATENCY = (
+    PARAMETERS,
+    _column("gmacs_per_frame_fvcore", "GMACs", "fvcore"),
+    _column("gmacs_per_frame_torch", "GMACs", "torch"),
+    FPS,
+    _column("median_ms", "Median", "ms"),
+    _column("p5_ms", "5 %", "ms", direction="none"),
+    _column("p95_ms", "95 %", "ms"),
+    MEMORY,
+)
+
+
+def cost_cells(arm: Arm) -> dict[str, Cell]:
+    """The cells of every cost column, by key; the median over the arm's seeds."""
+    cost = arm.cost
+    named = {column.key for column in (*COST_COLUMNS, *_LATENCY)} - {PARAMETERS.key}
+    return {PARAMETERS.key: Cell(value=cost.parameters / 1e6)} | {
+        key: Cell(value=getattr(cost, key)) for key in sorted(named)
+    }
+
+
+def cost_table(results: ResultSet) -> Table | None:
+    """Complexity and latency in the streaming condition; None where nothing was profiled."""
+    measured = [arm for arm in results.arms if not (math.isnan(arm.cost.fps) and math.isnan(arm.cost.parameters))]
+    if not measured:
+        return None
+    conditions = dict.fromkeys(arm.cost.condition for arm in measured)
+    return Table(
+        name="cost",
+        title=f"{results.heading}: complexity and latency",
+        caption="Streaming, steady state, per frame; FPS = frames / median latency. One multiply-add counts once. "
+        f"Condition: {'; '.join(conditions)}.",
+        columns=_LATENCY,
+        rows=tuple(Row(label=arm.label, cells=cost_cells(arm)) for arm in measured),
+        scope=results.name,
+    )

@@ -1,0 +1,91 @@
+"""Effects of a study on one measure: main effects, interactions, contrasts with the full model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table
+from harness.results.comparisons import Effect, effect_verdict, study_effects
+from harness.results.measures import Measure
+from harness.results.result_set import ResultSet
+
+
+def effect_tables(results: ResultSet) -> list[Table]:
+    """One table of effects per measure that is shown; those without any effect are left out."""
+    made = [(measure, study_effects(results, measure)) for measure in results.measures if not measure.csv_only]
+    return [effect_table(results, measure, effects) for measure, effects in made if effects]
+
+
+_GROUPS = {
+    "main": "main effects (reference − level)",
+    "interaction": "interactions (difference of differences)",
+    "contrast": "full model − variant",
+}
+
+
+def effect_table(results: ResultSet, measure: Measure, effects: list[Effect]) -> Table:
+    """Effects on one measure with intervals, p and (Dice) the verdict against the practical margin."""
+    title = f"Against ±{measure.margin:g} points"
+    verdict = (_column("verdict", title, measure, text=True),) if measure.margin else ()
+    return Table(
+        name=f"effects_{measure.header.lower()}",
+        title=f"{results.heading}: effects on {measure.header}",
+        caption=_effects_caption(effects),
+        columns=(
+            _column("effect", "Effect", measure, unit=measure.difference_unit),
+            _column("p", "p", measure, digits=3, probability=True),
+            _column("p_adjusted", "p (Holm)", measure, digits=3, probability=True),
+            *verdict,
+            _column("patients", "n", measure, digits=0),
+            _column("seeds", "Seeds", measure, digits=0),
+            _column("bootstrap_low", "bootstrap interval, lower", measure, csv_only=True),
+            _column("bootstrap_high", "bootstrap interval, upper", measure, csv_only=True),
+            _column("pairs", "Pairs of cells", measure, digits=0, csv_only=True),
+        ),
+        rows=tuple(_effect_row(effect, measure) for effect in effects),
+        mark=results.mark,
+        scope=results.name,
+        stub="Effect",
+        ranked=False,
+    )
+
+
+def _effects_caption(effects: list[Effect]) -> str:
+    several = any(effect.seeds > 1 for effect in effects)
+    test = (
+        "95 % interval, p and verdict: t test of the mean difference with patients and seeds as crossed random effects, "
+        "which allows for few seeds (± SD over seeds)"
+        if several
+        else "95 % BCa interval over patients and two-sided Wilcoxon signed-rank test; one seed, so nothing is said about "
+        "another one"
+    )
+    return (
+        "Positive: the reference level has the larger value. Differences are taken within patient and seed. "
+        f"{test}; Holm over main effects and interactions, and apart from them over the contrasts. An interaction says how "
+        "much more one part brings when the other is on."
+    )
+
+
+def _effect_row(effect: Effect, measure: Measure) -> Row:
+    cells = {
+        "effect": Cell(value=effect.point, low=effect.low, high=effect.high, seed_sd=effect.seed_sd),
+        "bootstrap_low": Cell(value=effect.boot_low),
+        "bootstrap_high": Cell(value=effect.boot_high),
+        "p": Cell(value=effect.p),
+        "p_adjusted": Cell(value=effect.p_adjusted),
+        "verdict": Cell(text=_verdict(effect, measure)),
+        "patients": Cell(value=effect.patients),
+        "seeds": Cell(value=effect.seeds),
+        "pairs": Cell(value=effect.pairs),
+    }
+    return Row(label=effect.name, cells=cells, group=_GROUPS[effect.kind])
+
+
+def _verdict(effect: Effect, measure: Measure) -> str:
+    words = {"superior": "larger", "inferior": "smaller", "equivalent": "equivalent", "undecided": "undecided"}
+    verdict = effect_verdict(effect, measure)
+    return words[verdict] if verdict else ""
+
+
+def _column(key: str, header: str, measure: Measure, *, digits: int = 2, **shown: Any) -> Column:
+    return Column(key=key, header=header, digits=digits, source=Source("cases", measure.name, f"effect {key}"), **shown)

@@ -1,0 +1,58 @@
+"""Agreement of the ejection fraction with the reference masks' and the stated one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table
+from harness.reporting.tables.words import interval_words, method_name
+from harness.results.ejection import ef_agreements, ef_method, has_stated_ef
+from harness.results.result_set import ResultSet
+from harness.statistics.agreement import Agreement
+
+_COLUMNS = (
+    Column(key="mae", header="MAE", unit="points", direction="down"),
+    Column(key="rmse", header="RMSE", unit="points", direction="down"),
+    Column(key="r", header="r", direction="up", digits=3),
+    Column(key="pearson_r_squared", header="r²", direction="up", digits=3),
+    Column(key="bias", header="Bias", unit="points"),
+    Column(key="sd", header="SD", unit="points", direction="down"),
+    Column(key="lower_limit", header="Lower limit", unit="points"),
+    Column(key="upper_limit", header="Upper limit", unit="points"),
+    Column(key="implausible", header="Implausible", digits=0),
+    Column(key="patients", header="n", digits=0),
+)
+
+
+def ef_table(results: ResultSet) -> Table | None:
+    """Agreement of ejection fraction with the reference masks' and the stated EF; None where no EF was predicted."""
+    method = ef_method(results)
+    if method is None:
+        return None
+    groups = {"against the reference masks": "reference"}
+    groups |= {"against the stated EF": "stated"} if has_stated_ef(results) else {}
+    rows = [
+        Row(label=label, cells=_cells(agreement), group=group)
+        for group, against in groups.items()
+        for label, agreement in ef_agreements(results, against).items()
+    ]
+    return Table(
+        name="lvef",
+        title=f"{results.heading}: left-ventricular ejection fraction by {method_name(method)}",
+        caption="Bias is prediction minus truth, limits of agreement are bias ± 1.96 SD (ddof = 1), r is Pearson's; intervals "
+        f"are {interval_words(results)}; predictions below 0 or above 90 are counted as implausible and kept.",
+        columns=tuple(
+            replace(column, source=Source("cases", f"ef_{method}_predicted", f"EF {column.key}")) for column in _COLUMNS
+        ),
+        rows=tuple(rows),
+        mark=results.mark,
+        scope=results.name,
+    )
+
+
+def _cells(agreement: Agreement) -> dict[str, Cell]:
+    names = [column.key for column in _COLUMNS if hasattr(getattr(agreement, column.key, None), "point")]
+    spread = agreement.seed_sd
+    cells = {name: Cell.of(getattr(agreement, name), seed_sd=spread.get(name, math.nan)) for name in names}
+    return {**cells, "implausible": Cell(value=agreement.implausible), "patients": Cell(value=agreement.n)}

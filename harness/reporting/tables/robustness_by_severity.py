@@ -1,0 +1,50 @@
+"""Every model under every perturbation: one column per severity, their mean, and the area under the curve."""
+
+from __future__ import annotations
+
+from harness.reporting.tables.sweep_words import sweep_caption, sweep_notes
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
+from harness.reporting.tables.words import plain_words
+from harness.results.conditions import at, curve_area, interval, mean_of
+from harness.results.measures import Measure
+from harness.results.result_set import Arm, ResultSet
+
+
+def severity_table(results: ResultSet, measure: Measure) -> Table:
+    """Every model under every perturbation: one column per severity, their mean, and the area under the curve."""
+    columns = [
+        measure_column(
+            measure, f"severity_{severity}", f"Severity {severity}", source=Source("patients", measure.name, "severity")
+        )
+        for severity in results.severities
+    ]
+    columns += [
+        measure_column(measure, "mean", "Mean", source=Source("patients", measure.name, "mean of the perturbation")),
+        measure_column(measure, "area", "Area", source=Source("patients", measure.name, "area of the perturbation")),
+        Column(key="seen", header="Seen", text=True, source=Source("record", "augment", "seen or unseen")),
+    ]
+    rows = []
+    for name in results.perturbations:
+        rows += [_severity_row(results, measure, arm, name) for arm in results.arms]
+    return Table(
+        name=f"robustness_{measure.name}",
+        title=f"{results.heading}: {measure.header} [{measure.unit}] by perturbation and severity",
+        caption=sweep_caption(results)
+        + " Area: under the curve from the clean image (severity 0) on, divided by its width; the same scale as the values. "
+        "Patients for whom a value is undefined (an empty mask) are left out of that cell.",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        notes=sweep_notes(results),
+        mark=results.mark,
+        scope=results.name,
+        compact=True,
+    )
+
+
+def _severity_row(results: ResultSet, measure: Measure, arm: Arm, name: str) -> Row:
+    wide = arm.under(measure)
+    cells = {f"severity_{level}": Cell.of(interval(at(wide, name, level))) for level in results.severities}
+    cells["mean"] = Cell.of(interval(mean_of(wide, [name], results.severities)))
+    cells["area"] = Cell.of(interval(curve_area(wide, name, results.severities)))
+    cells["seen"] = Cell(text="seen" if name in arm.seen else "unseen")
+    return Row(label=arm.label, cells=cells, group=plain_words(name))

@@ -1,0 +1,144 @@
+"""One row per model of a sweep: clean and perturbed Dice, what is lost, the worst perturbation."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from harness.reporting.tables.sweep_words import sweep_caption, sweep_notes
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
+from harness.reporting.tables.words import plain_words
+from harness.results.comparisons import ALPHA, Comparison, overall
+from harness.results.conditions import (
+    available_mean,
+    clean,
+    curve_area,
+    drop,
+    interval,
+    mean_drops,
+    mean_of,
+    relative_drop,
+    relative_performance,
+)
+from harness.results.measures import DICE, Measure
+from harness.results.result_set import Arm, ResultSet
+
+
+def summary_table(results: ResultSet) -> Table:
+    """One row per model: clean and mean perturbed Dice, drop, rPC, worst perturbation, and the mean of the rest."""
+    tests = overall(results, DICE)
+    significant = {one.other for one in tests if one.significant(ALPHA)}
+    rest = [item for item in results.measures if item is not DICE]
+    columns = [
+        measure_column(DICE, "clean", "clean Dice", source=Source("patients", DICE.name, "clean")),
+        measure_column(DICE, "perturbed", "perturbed Dice", source=Source("patients", DICE.name, "mean of conditions")),
+        Column(
+            key="drop", header="Drop", unit="points", direction="down", source=Source("patients", DICE.name, "drop")
+        ),
+        Column(
+            key="rpc",
+            header="rPC",
+            unit="%",
+            direction="up",
+            source=Source("patients", DICE.name, "relative performance"),
+        ),
+        measure_column(
+            DICE, "area", "Area under the Dice curve", csv_only=True, source=Source("patients", DICE.name, "area")
+        ),
+        Column(
+            key="relative_drop",
+            header="Drop rel. to reference",
+            unit="%",
+            digits=0,
+            csv_only=True,
+            source=Source("patients", DICE.name, "relative drop"),
+        ),
+        Column(
+            key="worst",
+            header="Worst perturbation",
+            text=True,
+            source=Source("patients", DICE.name, "worst perturbation"),
+        ),
+    ]
+    for item in rest:
+        columns += [
+            measure_column(
+                item,
+                f"{item.name}_clean",
+                f"clean {item.header}",
+                csv_only=True,
+                source=Source("patients", item.name, "clean"),
+            ),
+            measure_column(item, source=Source("patients", item.name, "available mean of conditions")),
+        ]
+    columns += [
+        Column(key="seen", header="Seen", text=True, source=Source("record", "augment", "perturbations seen")),
+        Column(
+            key="patients", header="n", digits=0, source=Source("patients", "patient", "patients with every condition")
+        ),
+    ]
+    rows = [_summary_row(results, arm, rest, dagger=arm.label in significant) for arm in results.arms]
+    return Table(
+        name="robustness",
+        title=f"{results.heading}: robustness on the test split of {results.dataset}",
+        caption=sweep_caption(results)
+        + " rPC: mean perturbed over mean clean Dice. Failures: labelled frames with Dice < 0.5 or an empty mask. "
+        f"{_test_sentence(results, tests)}Seen: perturbations used as training augmentation.",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        notes=sweep_notes(results),
+        mark=results.mark,
+        scope=results.name,
+    )
+
+
+def _summary_row(results: ResultSet, arm: Arm, rest: list[Measure], *, dagger: bool) -> Row:
+    wide = arm.under(DICE)
+    perturbed = mean_of(wide, results.perturbations, results.severities)
+    lost = mean_drops(results, arm)
+    cells = {
+        "clean": Cell.of(interval(clean(wide))),
+        "perturbed": Cell.of(interval(perturbed), dagger=dagger),
+        "drop": Cell.of(interval(drop(wide, perturbed, higher=True))),
+        "rpc": Cell.of(relative_performance(wide, perturbed)),
+        "area": Cell.of(interval(_mean_area(results, wide))),
+        "relative_drop": Cell(value=relative_drop(lost.mean(), _reference_drop(results))),
+        "worst": Cell(text=f"{plain_words(lost.idxmax())} (−{lost.max():.1f})" if lost.notna().any() else ""),
+        "seen": Cell(text=seen_text(results, arm)),
+        "patients": Cell(value=int(perturbed.notna().sum())),
+    }
+    for item in rest:
+        own = arm.under(item)
+        cells[f"{item.name}_clean"] = Cell.of(interval(clean(own)))
+        cells[item.name] = Cell.of(interval(available_mean(own, results.perturbations, results.severities)))
+    return Row(label=arm.label, cells=cells)
+
+
+def _mean_area(results: ResultSet, wide: pd.DataFrame) -> pd.Series:
+    """Mean over perturbations of the area under each patient's curve."""
+    areas = [curve_area(wide, name, results.severities) for name in results.perturbations]
+    return pd.concat(areas, axis=1).mean(axis=1, skipna=False)
+
+
+def _reference_drop(results: ResultSet) -> float:
+    return float(mean_drops(results, results.arm(results.reference)).mean())
+
+
+def _test_sentence(results: ResultSet, tests: list[Comparison]) -> str:
+    """Which test the daggers stand for; nothing where none was made."""
+    if not any(one.p == one.p for one in tests):
+        return ""
+    family = (
+        f"Holm-corrected over the other models ({len(tests)})" if len(tests) > 1 else "one other model, uncorrected"
+    )
+    return (
+        f"† differs from {results.reference} in mean perturbed Dice: two-sided signed-rank test on patient means, "
+        f"{family}. "
+    )
+
+
+def seen_text(results: ResultSet, arm: Arm) -> str:
+    """``none``, ``all``, or how many of the swept perturbations training showed to the model."""
+    seen = arm.seen & set(results.perturbations)
+    if not seen:
+        return "none"
+    return "all" if len(seen) == len(results.perturbations) else f"{len(seen)} of {len(results.perturbations)}"

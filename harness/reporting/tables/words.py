@@ -1,0 +1,47 @@
+"""Sentences that several tables share: what an interval is, how many seeds, which method, under which condition."""
+
+from __future__ import annotations
+
+from harness.results.result_set import ResultSet
+
+
+def seeds_of(results: ResultSet) -> str:
+    """The number of finished seeds in words: one number, or the range where models differ."""
+    counts = sorted({len(arm.finished) for arm in results.finished})
+    return "0" if not counts else str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def interval_words(results: ResultSet) -> str:
+    """What an interval of this suite is: over patients, or over patients and seeds where there are several."""
+    if results.seeds > 1:
+        return "95 % bootstrap interval over patients × seeds"
+    return "95 % BCa bootstrap interval over patients"
+
+
+def method_name(method: str) -> str:
+    """A method of the rows in words: ``single_4ch`` is the single-plane Simpson's rule on the 4CH view."""
+    words = {"biplane": "biplane Simpson", "single": "single-plane Simpson", "area": "area-length"}
+    head, _, rest = method.partition("_")
+    view = rest.rpartition("_")[2].upper()
+    return words.get(head, method) + (f" ({view})" if view else "")
+
+
+def missing_notes(results: ResultSet) -> list[str]:
+    """A sentence for every arm of which a seed is missing."""
+    return [f"{arm.label}: {arm.reason.rstrip('.')}." for arm in results.arms if arm.reason]
+
+
+def condition_notes(results: ResultSet, lead: str) -> list[str]:
+    """Under which condition cost was measured: one sentence where it was the same for all arms."""
+    conditions: dict[str, list[str]] = {}
+    for arm in results.arms:
+        if line := arm.cost.condition:
+            conditions.setdefault(line, []).append(arm.label)
+    if len(conditions) == 1:
+        return [f"{lead}: streaming, {next(iter(conditions))}."]
+    return [f"{lead} of {', '.join(labels)}: streaming, {line}." for line, labels in conditions.items()]
+
+
+def plain_words(name: object) -> str:
+    """An identifier in words: ``gain_up`` is "gain up"."""
+    return str(name).replace("_", " ")

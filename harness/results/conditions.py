@@ -1,0 +1,102 @@
+"""Values of a sweep over its conditions: means, losses and areas per patient, and their intervals.
+
+``Wide`` tables hold one value per patient (index) and condition (columns: perturbation, severity), as ``Arm.under`` gives
+them; severity 0 is the clean image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from harness.results.measures import DICE, Measure
+from harness.results.result_set import Arm, ResultSet
+from harness.statistics.bootstrap import Interval, bootstrap_interval
+from harness.store.formats.sweep import CLEAN
+
+Wide = pd.DataFrame
+
+
+def clean(wide: Wide) -> pd.Series:
+    """Values of the clean image per patient; NaN where they were not measured."""
+    return at(wide, CLEAN, 0)
+
+
+def at(wide: Wide, perturbation: str, severity: int) -> pd.Series:
+    """Values under one condition per patient; severity 0 is the clean image. NaN where it was not measured."""
+    key = (perturbation, severity) if severity else (CLEAN, 0)
+    return wide[key] if key in wide else pd.Series(np.nan, index=wide.index)
+
+
+def mean_of(wide: Wide, perturbations: Sequence[str], severities: Sequence[int]) -> pd.Series:
+    """Mean over severities of each perturbation, then over perturbations, per patient.
+
+    NaN where a patient lacks any of these conditions: every mean is over the same conditions.
+    """
+    return _columns(wide, perturbations, severities).mean(axis=1, skipna=False)
+
+
+def available_mean(wide: Wide, perturbations: Sequence[str], severities: Sequence[int]) -> pd.Series:
+    """Mean over the conditions in which a patient has a value: EF and HD95 may be undefined where a mask is empty."""
+    return _columns(wide, perturbations, severities).mean(axis=1)
+
+
+def _columns(wide: Wide, perturbations: Sequence[str], severities: Sequence[int]) -> pd.DataFrame:
+    return pd.concat([at(wide, name, severity) for name in perturbations for severity in severities], axis=1)
+
+
+def curve_area(wide: Wide, perturbation: str, severities: Sequence[int]) -> pd.Series:
+    """Area under the curve over severity 0 to the largest (trapezoids), divided by its width: on the values' own scale."""
+    steps = [0, *severities]
+    curve = pd.concat([at(wide, perturbation, severity) for severity in steps], axis=1).to_numpy(float)
+    return pd.Series(np.trapezoid(curve, x=steps, axis=1) / (steps[-1] - steps[0]), index=wide.index)
+
+
+def drop(wide: Wide, values: pd.Series, higher: bool) -> pd.Series:
+    """What is lost against the clean image, per patient: positive is worse, for any measure."""
+    loss = clean(wide) - values
+    return loss if higher else -loss
+
+
+def mean_drops(results: ResultSet, arm: Arm, measure: Measure = DICE) -> pd.Series:
+    """Mean loss against the clean image per perturbation (index), over severities and patients; positive is worse."""
+    wide = arm.under(measure)
+    lost = {
+        name: drop(wide, mean_of(wide, [name], results.severities), measure.higher).mean()
+        for name in results.perturbations
+    }
+    return pd.Series(lost, dtype=float)
+
+
+def interval(values: pd.Series, resamples: int = 10_000) -> Interval:
+    """Mean over patients with its 95 % BCa interval; NaN patients are left out."""
+    sample = values.to_numpy(float)
+    return _mean_interval(sample[np.isfinite(sample)].tobytes(), resamples)
+
+
+@lru_cache(maxsize=16_384)
+def _mean_interval(content: bytes, resamples: int) -> Interval:
+    """Tables and figures ask for the same intervals: each is drawn once."""
+    sample = np.frombuffer(content)
+    return bootstrap_interval(lambda w: (w @ sample) / w.sum(axis=1), len(sample), resamples=resamples)
+
+
+def relative_performance(wide: Wide, perturbed: pd.Series, resamples: int = 10_000) -> Interval:
+    """rPC in percent: mean perturbed performance over mean clean performance, on the same patients.
+
+    Michaelis et al., "Benchmarking robustness in object detection", 2019. For measures of which more is better.
+    """
+    both = pd.concat([perturbed, clean(wide)], axis=1).dropna().to_numpy(float)
+    top, bottom = both.T if len(both) else (np.empty(0), np.empty(0))
+    return bootstrap_interval(lambda w: 100 * (w @ top) / (w @ bottom), len(both), resamples=resamples)
+
+
+def relative_drop(loss: float, reference: float, smallest: float = 1.0) -> float:
+    """A model's drop in percent of the reference model's; NaN where the reference drops by no more than ``smallest``.
+
+    The idea of the corruption error (Hendrycks and Dietterich, ICLR 2019), without its division by almost nothing.
+    """
+    return 100 * loss / reference if reference > smallest else float("nan")

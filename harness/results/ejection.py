@@ -1,0 +1,74 @@
+"""Ejection fraction of a result set: predicted and true values, agreement, correlation."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+
+from harness.results.measures import Measure, ef_error
+from harness.results.result_set import Arm, ResultSet
+from harness.statistics.agreement import Agreement, agreement, correlation
+from harness.statistics.bootstrap import Floats
+from harness.statistics.patients import ef_methods, ef_pairs, patient_means
+from harness.statistics.seeds import SeedSummary, summarise_statistics
+
+
+def ef_method(results: ResultSet) -> str | None:
+    """The preferred ejection fraction method that every finished arm has, or None."""
+    tables = [table for arm in results.arms for table in arm.tables]
+    if not tables:
+        return None
+    shared = [m for m in ef_methods(tables[0]) if all(m in ef_methods(table) for table in tables)]
+    return shared[0] if shared else None
+
+
+def ef_measure(results: ResultSet) -> Measure | None:
+    """The error of EF by the method that the arms share; None where they share none."""
+    method = ef_method(results)
+    return ef_error(method) if method else None
+
+
+def has_stated_ef(results: ResultSet) -> bool:
+    """Whether the dataset states an ejection fraction for anyone."""
+    return any(patient_means(table, "ef_stated").notna().any() for arm in results.arms for table in arm.tables)
+
+
+def ef_tables(results: ResultSet, against: str) -> dict[str, list[pd.DataFrame]]:
+    """Predicted and true EF per patient, one table per seed, by arm; arms without any pair are left out."""
+    method = ef_method(results)
+    tables = {arm.label: _pairs(arm, method, against) for arm in results.arms} if method else {}
+    return {label: seeds for label, seeds in tables.items() if any(len(table) for table in seeds)}
+
+
+def ef_agreements(results: ResultSet, against: str = "reference") -> dict[str, Agreement]:
+    """Agreement of EF per arm; with several seeds the mean over the seeds' statistics, never that of a mean prediction."""
+    agreements: dict[str, Agreement] = {}
+    for label, tables in ef_tables(results, against).items():
+        predicted = pd.concat([table["predicted"] for table in tables], axis=1)
+        truth = pd.concat([table["truth"] for table in tables], axis=1).mean(axis=1)
+        agreements[label] = agreement(predicted.to_numpy(), truth.to_numpy())
+    return agreements
+
+
+def ef_correlation(arm: Arm, method: str, against: str) -> SeedSummary | None:
+    """Pearson r of predicted and true EF, averaged over seeds, over the patients that every seed has; None without any."""
+    pairs = _pairs(arm, method, against)
+    shared = sorted(set.intersection(*(set(table.index) for table in pairs))) if pairs else []
+    if len(shared) < 3:
+        return None
+    both = [(table.loc[shared, "predicted"], table.loc[shared, "truth"]) for table in pairs]
+    statistics = [partial(_weighted, predicted.to_numpy(float), truth.to_numpy(float)) for predicted, truth in both]
+    return summarise_statistics(statistics, len(shared))
+
+
+def _pairs(arm: Arm, method: str, against: str) -> list[pd.DataFrame]:
+    key = ("ef", method, against)
+    if key not in arm.cache:
+        arm.cache[key] = [ef_pairs(table, method, against) for table in arm.tables]
+    pairs: list[pd.DataFrame] = arm.cache[key]
+    return pairs
+
+
+def _weighted(predicted: Floats, truth: Floats, weights: Floats) -> Floats:
+    return correlation(weights, predicted, truth)

@@ -1,0 +1,176 @@
+"""What is measured: the one description of a quantity that tables, tests, figures and sentences ask.
+
+A measure turns a run's case rows into one value per patient (and condition, where the rows were made under several): the
+mean over the frames and phases of a view, then over the patient's views, so that a view with more frames weighs no more
+than the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from harness.statistics.paired import DICE_MARGIN
+from harness.statistics.patients import distance_unit, ef_methods, select
+from harness.store.formats.sweep import CLEAN, CONDITION
+
+Direction = Literal["up", "down", "none"]
+Averaging = Literal["mean", "share below", "difference"]
+FAILED_DICE = 0.5
+"""A labelled frame below it is a failure: the contour is of no use to whoever would have to correct it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """Which rows count: of one structure (None: rows of any), view or phase."""
+
+    structure: str | None = None
+    view: str | None = None
+    phase: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measure:
+    """One quantity.
+
+    Attributes:
+        name: of its column in tables and files.
+        header, unit: for people; ``%`` shows a share times 100.
+        direction: whether more (``up``) or less (``down``) is better.
+        digits: shown after the decimal point.
+        margin: the smallest difference that matters in practice, in the unit; 0 where nobody has set one.
+        metrics: metrics of the case rows that it is made of; the name itself by default.
+        averaging: ``mean`` over frames and views; ``share below`` FAILED_DICE (an undefined value is left out);
+            ``difference``: of two metrics of the whole patient, without its sign.
+        csv_only: left out where space is short.
+
+    >>> DICE.better(1.2), HD95.better(1.2)
+    (1.2, -1.2)
+    """
+
+    name: str
+    header: str
+    unit: str
+    direction: Direction
+    digits: int = 2
+    margin: float = 0.0
+    metrics: tuple[str, ...] = ()
+    averaging: Averaging = "mean"
+    csv_only: bool = False
+
+    @property
+    def higher(self) -> bool:
+        """Whether more is better."""
+        return self.direction == "up"
+
+    @property
+    def scale(self) -> float:
+        """From stored to displayed values."""
+        return 100.0 if self.unit == "%" else 1.0
+
+    @property
+    def title(self) -> str:
+        """Header and unit: ``HD95 [mm]``."""
+        return f"{self.header} [{self.unit}]"
+
+    @property
+    def difference_unit(self) -> str:
+        """Unit of a difference of two values: percent differ by points."""
+        return "points" if self.unit == "%" else self.unit
+
+    @property
+    def points(self) -> str:
+        """The same in a sentence, where it must say of what: ``Dice points``, ``EF points``, ``mm``."""
+        if self.unit == "%":
+            return f"{self.header} points"
+        return "EF points" if self.averaging == "difference" else self.unit
+
+    def better(self, difference: float) -> float:
+        """A difference turned so that positive is better."""
+        return difference if self.higher else -difference
+
+    def by_patient(self, rows: pd.DataFrame, part: Part) -> pd.DataFrame:
+        """Displayed values [patients, conditions] of one run's rows; columns (perturbation, severity).
+
+        A patient whose value is undefined throughout is NaN; a quantity that the rows do not hold gives an empty table.
+        """
+        keys = [*CONDITION, "patient"] if "perturbation" in rows else ["patient"]
+        if self.averaging == "difference":
+            first, second = (_averaged(select(rows, metric), keys) for metric in self.metrics)
+            values = (first - second).abs()
+        else:
+            metric = self.metrics[0] if self.metrics else self.name
+            chosen = select(rows, metric, view=part.view, phase=part.phase)
+            if part.structure is not None:  # what belongs to the whole clip (flicker) has no structure
+                chosen = chosen[chosen["structure"].isin([part.structure, ""])]
+            if self.averaging == "share below":
+                below = np.where(chosen["value"].isna(), np.nan, chosen["value"] < FAILED_DICE)
+                chosen = chosen.assign(value=below)
+            values = _averaged(chosen, keys) * self.scale
+        if values.empty:
+            return pd.DataFrame(dtype=float)
+        if len(keys) > 1:
+            return values.unstack(CONDITION)
+        return values.to_frame().set_axis(pd.MultiIndex.from_tuples([(CLEAN, 0)], names=CONDITION), axis=1)
+
+
+def _averaged(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
+    """Mean over frames, then over views."""
+    by_view = rows.groupby([*keys, "view"], sort=True)["value"].mean()
+    means: pd.Series = by_view.groupby(level=keys, sort=True).mean()
+    return means.astype(np.float64)
+
+
+DICE = Measure(name="dice", header="Dice", unit="%", direction="up", digits=1, margin=100 * DICE_MARGIN)
+IOU = Measure(name="iou", header="IoU", unit="%", direction="up", digits=1)
+FAILURE = Measure(
+    name="failure", header="Failures", unit="%", direction="down", digits=1, metrics=("dice",), averaging="share below"
+)
+HD95 = Measure(name="hd95_mm", header="HD95", unit="mm", direction="down")
+HD95_PX = Measure(name="hd95_px", header="HD95", unit="px", direction="down")
+FLIPS = Measure(name="flip_rate", header="Flicker", unit="%", direction="down")
+EF_ERROR = Measure(
+    name="ef_error", header="EF error", unit="points", direction="down", digits=1, averaging="difference"
+)
+"""Of the patients' table of a sweep, where the method was chosen when it was made; elsewhere ``ef_error`` names one."""
+SWEPT = (DICE, FAILURE, EF_ERROR, HD95, HD95_PX, FLIPS)
+"""The columns of a sweep's table of patients."""
+
+
+def ef_error(method: str, *, name: str = "ef_mae", header: str = "EF MAE", against: str = "reference") -> Measure:
+    """The absolute error of EF by one method, against the reference masks' EF or the ``stated`` one."""
+    truth = "ef_stated" if against == "stated" else f"ef_{method}_reference"
+    return Measure(
+        name=name,
+        header=header,
+        unit="points",
+        direction="down",
+        digits=1,
+        metrics=(f"ef_{method}_predicted", truth),
+        averaging="difference",
+    )
+
+
+def distances(tables: Sequence[pd.DataFrame]) -> list[Measure]:
+    """HD95 and ASD, and HD for the CSV alone, in the unit that the tables of case rows share."""
+    unit = distance_unit(list(tables))
+    return [
+        Measure(name=f"{name.lower()}_{unit}", header=name, unit=unit, direction="down", csv_only=name == "HD")
+        for name in ("HD95", "ASD", "HD")
+    ]
+
+
+def sweep_patients(rows: pd.DataFrame, structure: str = "lv") -> dict[str, pd.DataFrame]:
+    """Values [patients, conditions] of every measure of ``SWEPT`` that a sweep's rows hold, by name."""
+    methods = ef_methods(rows)
+    made = {measure.name: measure for measure in SWEPT}
+    if methods:
+        made[EF_ERROR.name] = ef_error(methods[0], name=EF_ERROR.name)
+    else:
+        made.pop(EF_ERROR.name)
+    values = {name: measure.by_patient(rows, Part(structure=structure)) for name, measure in made.items()}
+    return {name: table for name, table in values.items() if table.size}

@@ -1,0 +1,111 @@
+"""Pixels of single cases kept with their run, so that a report can be made again without the model."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.files import write_bytes
+from harness.results.result_set import ResultSet
+
+FILE = "pictures.npz"
+_ARRAYS = ("frames", "reference", "predicted")
+_FIELDS = ("label", "patient", "view", "dice", "frame", "phase", "role", "spacing_mm")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CasePicture:
+    """The pixels of one case and what one model made of them.
+
+    Attributes:
+        label: the model's name in tables.
+        role: ``best``, ``median``, ``worst`` or empty.
+        patient, view, phase: which case; ``phase`` of the shown frame.
+        dice: in percent; of the whole case.
+        frames: uint8 [T, H, W], grey levels.
+        reference: integers [T, H, W]; frames without a reference are all zero.
+        predicted: integers [T, H, W].
+        frame: index of the frame that still pictures show.
+        spacing_mm: (row, column) or None.
+    """
+
+    label: str
+    patient: str
+    view: str
+    dice: float
+    frames: NDArray[np.uint8]
+    reference: NDArray[np.integer]
+    predicted: NDArray[np.integer]
+    frame: int = 0
+    phase: str = ""
+    role: str = ""
+    spacing_mm: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse pixels that do not belong together."""
+        shapes = {self.frames.shape, self.reference.shape, self.predicted.shape}
+        if len(shapes) > 1 or self.frames.ndim != 3:
+            raise ValueError(f"frames, reference and predicted must share a shape [T, H, W], got {sorted(shapes)}")
+
+    @property
+    def shown(self) -> tuple[NDArray[np.uint8], NDArray[np.integer], NDArray[np.integer]]:
+        """Frame, reference and prediction [H, W] of the shown frame."""
+        return self.frames[self.frame], self.reference[self.frame], self.predicted[self.frame]
+
+    @property
+    def aspect(self) -> float:
+        """Height of a pixel over its width; 1 where the spacing is unknown."""
+        return self.spacing_mm[0] / self.spacing_mm[1] if self.spacing_mm else 1.0
+
+    @property
+    def title(self) -> str:
+        """Role, patient, view, phase and Dice in one line."""
+        role = f"{self.role}: " if self.role else ""
+        return f"{self.label}, {role}{self.patient} {self.view} {self.phase}".strip() + f"\nDice {self.dice:.1f} %"
+
+
+def save_pictures(folder: Path, pictures: Sequence[CasePicture]) -> Path:
+    """Write pictures into a run's folder as ``pictures.npz`` (plain arrays and JSON), atomically; returns the path."""
+    arrays: dict[str, np.ndarray] = {}
+    for index, picture in enumerate(pictures):
+        arrays |= {f"{index}_{name}": np.asarray(getattr(picture, name), np.uint8) for name in _ARRAYS}
+    meta = [{name: getattr(picture, name) for name in _FIELDS} for picture in pictures]
+    arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    path = Path(folder) / FILE
+    write_bytes(path, stream.getvalue())
+    return path
+
+
+def load_pictures(folder: Path) -> list[CasePicture]:
+    """The pictures of a run's folder; empty when it has none."""
+    path = Path(folder) / FILE
+    if not path.is_file():
+        return []
+    with np.load(path, allow_pickle=False) as stored:
+        meta = json.loads(stored["meta"].tobytes().decode())
+        return [_picture(entry, {name: stored[f"{i}_{name}"] for name in _ARRAYS}) for i, entry in enumerate(meta)]
+
+
+def stored_pictures(results: ResultSet) -> list[CasePicture]:
+    """The stored pictures of the first finished seed of every arm, under the arm's label."""
+    found: list[CasePicture] = []
+    for arm in results.arms:
+        folders: Iterable[Path] = (run.folder for run in arm.finished if run.folder is not None)
+        stored = next((pictures for folder in folders if (pictures := load_pictures(folder))), [])
+        found += [replace(picture, label=arm.label) for picture in stored]
+    return found
+
+
+def _picture(entry: dict[str, Any], arrays: dict[str, Any]) -> CasePicture:
+    spacing = entry["spacing_mm"]
+    return CasePicture(**{**entry, **arrays, "spacing_mm": tuple(spacing) if spacing else None})
+

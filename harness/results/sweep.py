@@ -1,0 +1,110 @@
+"""Filling a result set with swept runs, and what a sweep says of each patient.
+
+``robustness.csv`` is the small part of a sweep that travels: one line per condition and patient, the unit of every
+statistic. Its values are rounded to ``DECIMALS``, so that a report made from it says the same as one made from the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from harness.errors import ConfigError
+from harness.results.labels import plain_labels, run_labels, seen_perturbations
+from harness.results.measures import sweep_patients
+from harness.results.result_set import Arm, ResultSet, read_run
+from harness.results.suite import reference_label
+from harness.store.formats.sweep import CLEAN, CONDITION, PATIENTS, sweep_files, swept
+from harness.store.runs import Run
+
+DECIMALS = 4
+"""Of percent, millimetres and EF points."""
+_KEYS = [*CONDITION, "patient"]
+
+
+def sweep_results(runs: Sequence[Run], *, name: str, reference: str = "gdkvm", command: str = "") -> ResultSet:
+    """Read swept runs; several seeds of one model and recipe are one arm.
+
+    Raises:
+        BenchError: a run was not swept. ConfigError: the runs come from different data or share no condition.
+    """
+    if len({run.spec.data["fingerprint"] for run in runs}) > 1:
+        raise ConfigError("The runs were made with different data; report them one by one.")
+    labels = run_labels(runs)
+    read = tuple(
+        read_run(run, label=label, plain=plain, seen=seen_perturbations(run.spec.recipe), swept=patients_of(run))
+        for run, label, plain in zip(runs, labels, plain_labels(runs, labels), strict=True)
+    )
+    bare = ResultSet(name=name, dataset=runs[0].spec.data["dataset"], mark=runs[0].spec.data.get("mark"), runs=read)
+    shared = set.intersection(*(arm.conditions for arm in bare.arms))
+    severities = tuple(sorted({severity for _, severity in shared}))
+    names = sorted({perturbation for perturbation, _ in shared})
+    perturbations = tuple(n for n in names if all((n, severity) in shared for severity in severities))
+    if not perturbations:
+        raise ConfigError("The runs share no swept condition; sweep all of them with the same options.")
+    chosen = reference_label(read, reference)
+    return ResultSet(
+        name=name,
+        dataset=bare.dataset,
+        mark=bare.mark,
+        runs=read,
+        reference=chosen if chosen in labels else labels[0],
+        command=command,
+        perturbations=perturbations,
+        severities=severities,
+        notes=(*_left_out(bare.arms, set(perturbations), severities), *_different_images([run.swept for run in read])),
+    )
+
+
+def patients_of(run: Run) -> pd.DataFrame:
+    """The table of a swept run's patients: made from its rows, or as stored where the rows did not travel with it.
+
+    Raises:
+        BenchError: the run was not swept.
+    """
+    stored = run.path / PATIENTS.file
+    return PATIENTS.read(stored) if stored.is_file() and not sweep_files(run) else patient_table(swept(run))
+
+
+def patient_table(rows: pd.DataFrame, structure: str = "lv") -> pd.DataFrame:
+    """One line per (perturbation, severity, patient) of one run's rows (``SWEEP``), columns ``PATIENTS``, the clean first.
+
+    A measure that is not in the rows, or that a patient has no value of, is NaN. ``clip_hash`` holds those of the
+    patient's clips as the model saw them, joined by ``+``.
+    """
+    heads = rows.drop_duplicates([*_KEYS, "view"]).groupby(_KEYS)
+    table = pd.DataFrame({"strength": heads["strength"].first(), "clip_hash": heads["clip_hash"].agg(_joined)})
+    for name, values in sweep_patients(rows, structure).items():
+        table[name] = values.T.stack(future_stack=True).round(DECIMALS)
+    table = table.reset_index().sort_values(_KEYS, key=_clean_first, kind="stable", ignore_index=True)
+    return table.reindex(columns=list(PATIENTS.columns))
+
+
+def _joined(hashes: pd.Series) -> str:
+    return "+".join(text for text in hashes if text)
+
+
+def _clean_first(column: pd.Series) -> pd.Series:
+    return column.where(column != CLEAN, "") if column.name == "perturbation" else column
+
+
+def _left_out(arms: Sequence[Arm], kept: set[str], severities: Sequence[int]) -> tuple[str, ...]:
+    """A note that names the perturbations that some arm has and another lacks, at one severity at least."""
+    missing = [
+        f"{name.replace('_', ' ')} ({arm.label})"
+        for name in sorted({name for arm in arms for name, _ in arm.conditions} - kept)
+        for arm in arms
+        if any((name, severity) not in arm.conditions for severity in severities)
+    ]
+    return (f"Left out because a sweep is not complete: {', '.join(missing)}.",) if missing else ()
+
+
+def _different_images(tables: Sequence[pd.DataFrame | None]) -> tuple[str, ...]:
+    """A note where runs did not see identical bytes under the same condition: other devices, other ladders."""
+    columns = [table.set_index(_KEYS)["clip_hash"] for table in tables if table is not None]
+    hashes = pd.concat(columns, axis=1, join="inner")
+    differing = int((hashes.nunique(axis=1) > 1).sum())
+    if not differing:
+        return ()
+    return (f"The runs did not see the same bytes in {differing} of {len(hashes)} cases (other devices or ladders).",)

@@ -1,0 +1,78 @@
+"""The manifest of a report's folder: from which runs it was made, by which command, and what lies in it.
+
+``suite.json``, ``robustness.json`` and ``study.json`` are one format; the file's name says which kind of report it is.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from harness.errors import DataError
+from harness.files import read_json, write_text
+
+Kind = Literal["suite", "robustness", "study"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """What a report was made from.
+
+    Attributes:
+        kind: which of the three kinds of report.
+        name, title: the report's name, and its heading where it is a section of another.
+        dataset, mark: as the runs state them.
+        reference: label of the model that the others are compared with.
+        command: what makes the report again.
+        runs: names of the runs, in the order of the table.
+        tables: file stems, in order.
+        captions: figure → what it shows, in order.
+        sections: hash of the sections that the page took up; empty where there were none.
+        condition: hash of the condition that the runs share; empty where they may differ.
+    """
+
+    kind: Kind
+    name: str
+    dataset: str
+    runs: tuple[str, ...]
+    title: str = ""
+    mark: str | None = None
+    reference: str = ""
+    command: str = ""
+    tables: tuple[str, ...] = ()
+    captions: dict[str, str] = field(default_factory=dict)
+    sections: str = ""
+    condition: str = ""
+
+    def write(self, folder: Path) -> Path:
+        """Write the manifest into a report's folder, atomically; returns the path."""
+        path = Path(folder) / f"{self.kind}.json"
+        content = {key: value for key, value in asdict(self).items() if key != "kind"}
+        write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")  # not sorted: figures in their order
+        return path
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest from its file; the file's stem is the kind.
+
+    Raises:
+        DataError: it is none.
+    """
+    kind = next((kind for kind in KINDS if kind == path.stem), None)
+    content = read_json(path)
+    if kind is None or not isinstance(content, dict) or not {"name", "dataset", "runs"} <= set(content):
+        raise DataError(f"{path} is no manifest of a report; make the report again.")
+    chosen = {key: value for key, value in content.items() if key in Manifest.__slots__}
+    tuples = {key: tuple(chosen[key]) for key in ("runs", "tables") if key in chosen}
+    return Manifest(kind=kind, **{**chosen, **tuples})
+
+
+def find_manifest(folder: Path, *kinds: Kind) -> Manifest | None:
+    """The manifest in a folder, of the first of these kinds that is there (all, in order, by default); None for none."""
+    for kind in kinds or KINDS:
+        if (path := Path(folder) / f"{kind}.json").is_file():
+            return read_manifest(path)
+    return None

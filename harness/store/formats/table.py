@@ -1,0 +1,104 @@
+"""A kind of CSV file: named columns with a type each, written and read by the same object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from harness.errors import DataError, unknown
+from harness.files import write_text
+
+Kind = Literal["text", "integer", "number", "flag"]
+"""``text`` is never missing (empty instead), ``integer`` never either; a missing ``number`` is NaN, a missing ``flag`` NA."""
+
+_DTYPES: dict[str, Any] = {"text": str, "integer": int, "number": float, "flag": "boolean"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableFormat:
+    """One kind of table on disk.
+
+    Attributes:
+        name: what error messages call it.
+        file: what its file is called, where there is one file of it in a folder.
+        columns: name → kind, in the order in which they are written.
+        optional: columns that a file may lack; they are read as missing.
+        sparse: whether optional columns without any value are left out when a file is written.
+        retired: columns of older files that nothing reads any more.
+        further: kind of columns that are not named; None refuses them.
+
+    >>> times = TableFormat(name="times", columns={"run": "text", "ms": "number"})
+    >>> times.text(pd.DataFrame({"ms": [1.5, float("nan")], "run": ["a", "b"]}))
+    'run,ms\\na,1.5\\nb,\\n'
+    """
+
+    name: str
+    columns: Mapping[str, Kind]
+    file: str = ""
+    optional: frozenset[str] = frozenset()
+    sparse: bool = False
+    retired: frozenset[str] = frozenset()
+    further: Kind | None = None
+
+    def empty(self) -> pd.DataFrame:
+        """A table without rows."""
+        return pd.DataFrame({name: pd.Series(dtype=_DTYPES[kind]) for name, kind in self.columns.items()})
+
+    def text(self, table: pd.DataFrame) -> str:
+        """The table as CSV: this format's columns in its order, full float precision.
+
+        Raises:
+            ValueError: a column is missing or unknown.
+        """
+        present = set(table.columns)
+        missing = set(self.columns) - self.optional - present
+        surplus = present - set(self.columns) if self.further is None else set()
+        if missing or surplus:
+            raise ValueError(f"{self.name} must have the columns {tuple(self.columns)}, got {tuple(table.columns)}")
+        rest = [name for name in table.columns if name not in self.columns]
+        kept = [name for name in self.columns if name in present and not self._void(name, table[name])]
+        return table.loc[:, [*kept, *rest]].to_csv(index=False)
+
+    def write(self, table: pd.DataFrame, path: Path) -> None:
+        """Replace the file at ``path`` atomically by the table."""
+        write_text(path, self.text(table))
+
+    def read(self, path: Path) -> pd.DataFrame:
+        """Read a file that ``write`` made, every column with its type; absent optional columns are missing throughout.
+
+        Raises:
+            DataError: the file lacks a column, or has one that this format does not know.
+        """
+        with Path(path).open(encoding="utf-8") as stream:
+            heads = stream.readline().rstrip("\n").split(",")
+        kinds = {name: self._kind(name, path) for name in heads if name not in self.retired}
+        missing = set(self.columns) - self.optional - set(heads)
+        if missing:
+            raise DataError(f"{path} lacks the column {sorted(missing)[0]} of {self.name}; make the file again.")
+        table = pd.read_csv(
+            path,
+            usecols=list(kinds),
+            dtype={name: _DTYPES[kind] for name, kind in kinds.items()},
+            # Patients may be called "NA" and perturbations "null": only numbers and flags can be missing.
+            keep_default_na=False,
+            na_values={name: [""] for name, kind in kinds.items() if kind in ("number", "flag")},
+        )
+        absent = {name: self.empty()[name].reindex(table.index) for name in self.columns if name not in kinds}
+        rest = [name for name in kinds if name not in self.columns]
+        return table.assign(**absent)[[*self.columns, *rest]]
+
+    def _kind(self, name: str, path: Path) -> Kind:
+        if name in self.columns:
+            return self.columns[name]
+        if self.further is None:
+            raise unknown("column", name, list(self.columns), str(path))
+        return self.further
+
+    def _void(self, name: str, values: pd.Series) -> bool:
+        if not self.sparse or name not in self.optional:
+            return False
+        return bool((values.isna() | (values.astype(str) == "")).all())
