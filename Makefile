@@ -21,7 +21,7 @@ SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZ
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
 	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,NAME,suite-name) $(call flag,RUNS,runs)
 
-.PHONY: help setup bench bench-reference profile robustness ablate report tables reference-reports mutate audit data test lint style format clean
+.PHONY: help setup bench bench-paper profile robustness ablate report tables reference-reports mutate audit data test lint style format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -36,8 +36,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(wildcard harness/modeling/c
 bench: setup ## train and compare the models: DATASET= MODELS= SEEDS= STRUCTURES= FIRST_FRAME= AUGMENT=robust SET="recipe.x=1"
 	$(BIN)/echobench bench $(DATA_ARGS) $(SUITE_ARGS) $(ARGS)
 
-bench-reference: setup ## the same with paper-size models at 256 px on a CUDA device (DATASET=camus unless given)
-	$(MAKE) bench DATASET=$(if $(filter file,$(origin DATASET)),camus,$(DATASET)) SUITE=reference
+bench-paper: setup ## the same with paper-size models at 256 px on a CUDA device (DATASET=camus unless given)
+	$(MAKE) bench DATASET=$(if $(filter file,$(origin DATASET)),camus,$(DATASET)) SUITE=paper
 
 profile: setup ## latency, FPS, GMACs, parameters, memory: MODELS= SIZE=
 	$(BIN)/echobench profile $(call flag,MODELS,models) $(call flag,SIZE,size) $(ARGS)

@@ -31,7 +31,9 @@ class AcousticShadow(Perturbation):
         centre = draw.uniform(-0.6, 0.6) * sector.half_angle
         start = draw.uniform(0.05, 0.25)
         width = math.radians(strength)
+        # A wide shadow is that of a near rib and darker too: one strength moves both.
         loss_db = 10 + 20 * min(strength / 20, 1.0)
+        # Soft edges of one degree: the beam has a width.
         across = torch.sigmoid((width / 2 - (sector.angle - centre).abs()) / math.radians(1.0))
         below = torch.sigmoid((sector.depth - start) / 0.02)
         return frames - loss_db / DISPLAY_RANGE_DB * across * below
@@ -48,9 +50,11 @@ class LateralDropout(Perturbation):
 
     def apply(self, frames: Tensor, sector: Sector, strength: float, draw: Draw) -> Tensor:
         """A smooth random profile over 96 scan lines; its upper part is lost, all of it above strength 1."""
+        # Two rows because the smoothing works on maps; one is used.
         profile = smooth(draw.normal(1, 2, 96), 0.0, 2.0)[0, 0]
         profile = (profile - profile.min()) / (profile.max() - profile.min()).clamp_min(1e-6)
         loss = along_angle(profile.to(frames.device) ** 2, sector)
+        # Multiplicative: lines without contact receive less of everything, noise floor included.
         return frames * (1 - strength * loss).clamp_min(0)
 
 
@@ -65,6 +69,7 @@ class NearFieldClutter(Perturbation):
 
     def apply(self, frames: Tensor, sector: Sector, strength: float, draw: Draw) -> Tensor:
         """Falls off with exp(-(depth / 0.3)^2); its texture keeps correlation 0.9 from frame to frame."""
+        # Blurring shrinks the variance, so it is brought back to one: strength keeps its meaning.
         texture = unit_variance(smooth(draw.normal(frames.shape[0], 48, 32), 1.0, 2.5))
         texture = from_polar(drifting(texture, 0.9).to(frames.device), sector)
         veil = torch.exp(-((sector.depth / 0.3) ** 2)) * (0.7 + 0.3 * texture).clamp(0, 1.5)
@@ -85,6 +90,7 @@ class Haze(Perturbation):
         clouds = unit_variance(smooth(draw.normal(frames.shape[0], 40, 32), 4.0, 5.0))
         clouds = from_polar(drifting(clouds, 0.95).to(frames.device), sector)
         band = torch.sigmoid((sector.depth - 0.15) / 0.05) * torch.sigmoid((0.85 - sector.depth) / 0.05)
+        # (1 - x): bright tissue shines through haze, the dark cavity fills.
         return frames + strength * band * torch.sigmoid(1.5 * clouds) * (1 - frames)
 
 
@@ -102,8 +108,10 @@ class Reverberation(Perturbation):
         depths, angles = 160, 96
         spacing = round(draw.uniform(0.12, 0.2) * depths)
         polar = to_polar(frames, sector, depths, angles)
+        # Only strong reflectors near the probe reverberate: the rest of the image does not come back.
         near = polar * torch.sigmoid((0.35 - torch.linspace(0, 1, depths, device=frames.device)) / 0.03)[:, None]
         copies = torch.zeros_like(polar)
         for number in (1, 2, 3):
+            # Every round trip loses half: 6 dB.
             copies[:, number * spacing :] += 0.5 ** (number - 1) * near[:, : depths - number * spacing]
         return frames + strength * from_polar(copies, sector)

@@ -28,7 +28,9 @@ class Draw:
     """
 
     def __init__(self, case: str, perturbation: str) -> None:
+        # Not Python's hash(): that is salted per process.
         digest = hashlib.sha256(f"{case}|{perturbation}".encode()).digest()
+        # manual_seed takes a signed 64-bit number: one bit is given up.
         self.generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
     def normal(self, *shape: int) -> Tensor:
@@ -76,6 +78,7 @@ class Perturbation(ABC):
 
     def strength(self, severity: float) -> float:
         """Strength of a severity in (0, 5], interpolated on the ladder; below 1 between the weakest limit and it."""
+        # The weakest limit stands for severity 0, so that severities below 1 exist (training uses 0.5).
         steps = (self.limits[0], *self.ladder)
         lower = min(int(severity), len(steps) - 2)
         return steps[lower] + (severity - lower) * (steps[lower + 1] - steps[lower])
@@ -106,7 +109,9 @@ class Perturbation(ABC):
         if frames.ndim != 3 or not frames.is_floating_point():
             raise ValueError(f"frames must be floats [T, H, W], got {frames.dtype} {tuple(frames.shape)}")
         sector = sector if sector is not None else find_sector(frames.float())
+        # Float32 whatever the clip has: the hash of what a model saw must not depend on its precision.
         changed = self.apply(frames.float(), sector, strength, Draw(case, self.name)).clamp(0, 1)
+        # Scanners write black and their own text outside the fan; a model must not learn faults from there.
         return torch.where(sector.mask, changed.to(frames.dtype), frames)
 
     @abstractmethod
@@ -133,5 +138,6 @@ def calibrated_ladders(reference: str = "camus", path: Path = LADDERS) -> dict[s
 
 def clip_hash(frames: Tensor) -> str:
     """Short hash of a clip's bytes after rounding to 8 bits: proof that two models saw the same."""
+    # Eight bits, because two devices may differ in the last bit of a float and mean the same picture.
     levels = (frames.float() * 255).round().to(torch.uint8).cpu().contiguous()
     return hashlib.sha256(levels.numpy().tobytes()).hexdigest()[:12]

@@ -75,6 +75,7 @@ def _ladder_rows(reference: str, perturbation: Perturbation, clips: Sequence[Ref
         TARGETS if floor <= TARGETS[-1] + NEAR else [1 - (1 - floor) * level / len(TARGETS) for level in SEVERITIES]
     )
     rows: list[dict[str, object]] = []
+    # Each severity starts from the one before: ladders rise.
     low = perturbation.limits[0]
     for severity, target in zip(SEVERITIES, targets, strict=True):
         strength = _bisect(perturbation, target, low, clips)
@@ -85,6 +86,7 @@ def _ladder_rows(reference: str, perturbation: Perturbation, clips: Sequence[Ref
                 "reference": reference,
                 "perturbation": perturbation.name,
                 "severity": severity,
+                # Four digits are committed, and what is committed is what is used.
                 "strength": float(f"{strength:.4g}"),
                 "unit": perturbation.unit,
                 "target_ssim": TARGETS[severity - 1],
@@ -100,6 +102,7 @@ def _ladder_rows(reference: str, perturbation: Perturbation, clips: Sequence[Ref
 def _bisect(perturbation: Perturbation, target: float, low: float, clips: Sequence[ReferenceClip]) -> float:
     high = perturbation.limits[1]
     for _ in range(14):
+        # Geometric middle: strengths span two orders of magnitude. SSIM falls with strength, so there is one root.
         middle = (low * high) ** 0.5
         found = mean_similarity(perturbation, middle, clips)
         if abs(found - target) < TOLERANCE:
@@ -118,4 +121,5 @@ def _mean_psnr(perturbation: Perturbation, strength: float, clips: Sequence[Refe
             for c in clips
         ]
     )
+    # A clip that the strength does not change has an infinite PSNR.
     return float(values[values.isfinite()].mean())

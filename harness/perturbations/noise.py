@@ -26,6 +26,7 @@ class Speckle(Perturbation):
 
     def apply(self, frames: Tensor, sector: Sector, strength: float, draw: Draw) -> Tensor:
         """Grain on a polar grid of 128 x 96 cells, so that it is finer near the probe."""
+        # On the polar grid a cell grows with depth, as a resolution cell does.
         noise = smooth(draw.normal(frames.shape[0], 128, 96), 0.8, 1.0)
         noise = drifting(unit_variance(noise), 0.7).to(frames.device)
         return frames * (1 + strength * from_polar(noise, sector))
@@ -43,4 +44,5 @@ class ElectronicNoise(Perturbation):
     def apply(self, frames: Tensor, sector: Sector, strength: float, draw: Draw) -> Tensor:
         """The standard deviation rises linearly from 30 % at the probe to 100 % at full depth."""
         noise = draw.normal(*frames.shape).to(frames.device)
+        # Time-gain compensation amplifies what comes from deep, the receiver's noise with it.
         return frames + strength * (0.3 + 0.7 * sector.depth) * noise

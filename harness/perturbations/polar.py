@@ -42,6 +42,7 @@ def _sample(images: Tensor, rows: Tensor, columns: Tensor, padding: str = "zeros
     """Bilinear samples of images [T, h, w] at pixel positions [H, W]."""
     height, width = images.shape[-2:]
     grid = torch.stack([columns / max(width - 1, 1) * 2 - 1, rows / max(height - 1, 1) * 2 - 1], -1)
+    # Corners aligned: position 0 is the first sample, as the grid was made.
     out = F.grid_sample(images[None].float(), grid[None], mode="bilinear", padding_mode=padding, align_corners=True)
     return out[0]
 
@@ -70,6 +71,7 @@ def unit_variance(noise: Tensor) -> Tensor:
 
 def drifting(noise: Tensor, correlation: float) -> Tensor:
     """Turn independent maps [T, ...] into a stationary sequence with this correlation from frame to frame."""
+    # AR(1): the variance stays one, so a clip's last frame is as noisy as its first.
     fresh = math.sqrt(1 - correlation**2)
     maps = [noise[0]]
     for step in noise[1:]:

@@ -51,6 +51,7 @@ def find_sector(frames: Tensor, aspect: float = 1.0) -> Sector:
         aspect: pixel width / pixel height (1 for square pixels).
     """
     height, width = frames.shape[-2:]
+    # The maximum over time: a dark cavity in one frame is tissue in another.
     lit = _opened(frames.amax(0) > BLACK)
     mask = _fill_rows(lit)
     row, column = _apex(mask)
@@ -58,7 +59,9 @@ def find_sector(frames: Tensor, aspect: float = 1.0) -> Sector:
     columns = (torch.arange(width, device=frames.device, dtype=torch.float32)[None] - column) * aspect
     distance = torch.sqrt(rows**2 + columns**2)
     reach = float(distance[mask].max())
+    # 1e-3 keeps rows above the apex from pointing backwards.
     angle = torch.atan2(columns.expand(height, width), rows.expand(height, width).clamp_min(1e-3))
+    # A quantile: one stray pixel of the mask would widen the fan for everything that lives in angles.
     half_angle = float(torch.quantile(angle[mask].abs(), 0.995))
     return Sector(
         mask=mask, depth=distance / reach, angle=angle, apex=(row, column), reach=reach, aspect=aspect, half_angle=half_angle
@@ -70,6 +73,7 @@ def _opened(lit: Tensor) -> Tensor:
     x = lit.float()[None, None]
     eroded = -F.max_pool2d(-x, 3, 1, 1)
     opened = F.max_pool2d(eroded, 3, 1, 1)[0, 0] > 0
+    # An entirely black clip would have an empty sector, and means over it would be NaN.
     return opened if bool(opened.any()) else torch.ones_like(lit)
 
 
@@ -91,7 +95,9 @@ def _apex(mask: Tensor) -> tuple[float, float]:
     widest = int(widths.argmax())
     keep = torch.zeros_like(widths, dtype=torch.bool)
     keep[: max(widest, 1)] = True
+    # Rows cut by the image's border or rounded by the arc at the bottom do not lie on the straight edges.
     keep &= (left > 0) & (right < width - 1) & (widths > 0.08 * width) & (widths < 0.9 * float(widths.max()))
+    # Too few rows for two lines: a clip without border, for which a probe above the image is the mildest guess.
     if int(keep.sum()) < 8:
         return -0.1 * height, (width - 1) / 2
     y = rows[keep].double()

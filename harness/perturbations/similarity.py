@@ -7,6 +7,7 @@ from torch import Tensor
 
 from harness.perturbations.polar import smooth
 
+# The constants of the paper for a range of 1.
 _C1, _C2, _SIGMA = 0.01**2, 0.03**2, 1.5
 
 

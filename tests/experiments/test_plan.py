@@ -93,7 +93,7 @@ def test_a_prepared_folder_of_another_size_or_dataset_is_refused(tiny):
 def test_the_reference_suite_is_refused_without_a_cuda_device(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=r"(?i)cuda"):
-        plan_suite(SuiteOptions(suite="reference", dataset="phantom", data_root=tmp_path), progress=False)
+        plan_suite(SuiteOptions(suite="paper", dataset="phantom", data_root=tmp_path), progress=False)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-# make bench-reference CAMUS_ROOT=PATH              (needs a CUDA device; paper-size models at 256 px)
+# make bench-paper CAMUS_ROOT=PATH                  (needs a CUDA device; paper-size models at 256 px)
 _base_ = ["./small.py"]
 suite = dict(
     dataset="camus",
