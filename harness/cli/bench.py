@@ -24,25 +24,18 @@ def command(data_dir: str, results_dir: str, reports_dir: str, dry_run: bool, **
 
         echobench bench --dataset camus --root CAMUS --views 4CH --clip ed_es --allow-partial
     """
+    from harness.api.benching import run_bench
     from harness.experiments import SuiteOptions, plan_suite
     from harness.experiments.bench import run_suite
-    from harness.experiments.kept_pictures import keep_pictures
-    from harness.reporting import print_report, write_report
-    from harness.reporting.manifest import report_is_of
-    from harness.results.suite import suite_results
+    from harness.reporting import print_report
 
-    plan = plan_suite(SuiteOptions(data_root=Path(data_dir), **chosen))
-    outcome = run_suite(plan, Path(results_dir), keep=keep_pictures, dry_run=dry_run)
+    options = SuiteOptions(data_root=Path(data_dir), **chosen)
     if dry_run:
+        run_suite(plan_suite(options), Path(results_dir), dry_run=True)
         return 0
-    command_line = typed(sys.argv[1:])
-    results = suite_results(outcome.runs, name=plan.name, reference=plan.reference, command=command_line)
-    folder = Path(reports_dir) / plan.name
-    if outcome.executed or not report_is_of(results, folder):
-        print_report(results, write_report(results, folder))
-    else:
-        print_report(results, [])
-        click.echo(
-            f"Nothing was left to do; the report in {folder} stays (echobench report {plan.name} makes it again)."
-        )
-    return 1 if outcome.failed else 0
+    made = run_bench(options, results=results_dir, reports=reports_dir, command=typed(sys.argv[1:]))
+    print_report(made.results, made.written)
+    if not made.written:
+        again = f"echobench report {made.report.name} makes it again"
+        click.echo(f"Nothing was left to do; the report in {made.report} stays ({again}).")
+    return 1 if made.failed else 0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 import torch
 
 from harness.data.prepared import PreparedClip, PreparedSplit
-from harness.evaluation.casework import Row
+from harness.evaluation.casework import CaseWork, Row
 from harness.evaluation.measuring import Measuring, default_workers
 from harness.evaluation.metrics import DEFAULT_METRICS, metric_functions
 from harness.evaluation.prediction import FirstFrame, Predict, Resolution, Transform, predict_clip
@@ -61,18 +61,11 @@ def evaluate(
         ConfigError: unknown metric or structure set. DataError, BenchError: see ``predict_clip``.
     """
     functions = metric_functions(metrics)
-    count = default_workers(len(split)) if workers is None else workers
-    patients: dict[str, Patient] = {}
-    rows: list[Row] = []
-    label = f"evaluating {run_columns['model']}, seed {run_columns['seed']}"
-    with (
-        Measuring(count) as measuring,
-        Progress(label, len(split), shown=progress, unit="clips") as bar,
-        torch.inference_mode(),
-    ):
+
+    def works() -> Iterator[CaseWork]:
         for index in range(len(split)):
             clip = split.clip(index)
-            work = predict_clip(
+            yield predict_clip(
                 predict,
                 clip,
                 structures=structures,
@@ -81,9 +74,37 @@ def evaluate(
                 resolution=resolution,
                 all_frames=all_frames,
                 transform=transform,
-                key=_key(clip, run_columns),
+                key=case_key(clip, run_columns),
                 functions=functions,
             )
+
+    with torch.inference_mode():
+        return measure_split(works(), split, run_columns=run_columns, workers=workers, progress=progress)
+
+
+def measure_split(
+    works: Iterable[CaseWork],
+    split: PreparedSplit,
+    *,
+    run_columns: Mapping[str, Any],
+    workers: int | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Measure the clips of a split, one ``CaseWork`` for each in its order, as they come.
+
+    Args:
+        works: masks beside their references, made while earlier ones are measured.
+        split, run_columns, workers, progress: see ``evaluate``.
+
+    Returns:
+        Columns ``ROW_COLUMNS``, see ``evaluate``.
+    """
+    count = default_workers(len(split)) if workers is None else workers
+    patients: dict[str, Patient] = {}
+    rows: list[Row] = []
+    label = f"evaluating {run_columns['model']}, seed {run_columns['seed']}"
+    with Measuring(count) as measuring, Progress(label, len(split), shown=progress, unit="clips") as bar:
+        for work in works:
             measuring.submit(work)
             bar.advance()
         for index, outcome in enumerate(measuring.outcomes()):
@@ -95,7 +116,8 @@ def evaluate(
     return pd.DataFrame(rows, columns=list(ROW_COLUMNS))
 
 
-def _key(clip: PreparedClip, run_columns: Mapping[str, Any]) -> dict[str, Any]:
+def case_key(clip: PreparedClip, run_columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that are the same in every row of a clip."""
     case = clip.case
     named = {name: run_columns[name] for name in ("run", "model", "seed")}
     return {**named, "dataset": case.dataset, "split": case.split, "patient": case.patient, "view": case.view}
@@ -104,7 +126,7 @@ def _key(clip: PreparedClip, run_columns: Mapping[str, Any]) -> dict[str, Any]:
 def _note(patients: dict[str, Patient], clip: PreparedClip, run_columns: Mapping[str, Any]) -> Patient:
     """The record of this clip's patient; the EF stated by the first view that states one is kept."""
     patient = patients.setdefault(
-        clip.case.patient, Patient(key={k: v for k, v in _key(clip, run_columns).items() if k != "view"})
+        clip.case.patient, Patient(key={k: v for k, v in case_key(clip, run_columns).items() if k != "view"})
     )
     if patient.stated_ef is None:
         patient.stated_ef = clip.ef_percent

@@ -56,10 +56,10 @@ def predict_clip(
     first = torch.from_numpy(table[clip.masks[chosen[0]]].astype(np.int64)) if first_frame == "gt" else None
     logits = predict(frames, first)
     _check_logits(logits, frames, classes=1 + len(structure_names(structures)), name=clip.case.name)
-    kept, positions = _kept(clip, chosen, all_frames)
+    kept, positions = kept_frames(clip, chosen, all_frames)
     size = clip.native_size if resolution == "native" else (frames.shape[-2], frames.shape[-1])
     stored = clip.native_masks() if resolution == "native" else clip.masks
-    phases = tuple(_phase(clip, int(frame)) for frame in kept)
+    phases = tuple(phase_of(clip, int(frame)) for frame in kept)
     scored = np.array([phase != "" for phase in phases], dtype=bool)
     if first_frame == "gt":
         scored &= kept != chosen[0]
@@ -70,7 +70,7 @@ def predict_clip(
         scored=scored,
         predicted=label_maps(logits[torch.from_numpy(positions).to(logits.device)], size),
         reference=table[stored[kept]],
-        spacing_mm=_spacing(clip, size),
+        spacing_mm=spacing_at(clip, size),
         ed=clip.ed,
         es=clip.es,
         temporal=all_frames and len(kept) > 2,
@@ -98,7 +98,7 @@ def _first_largest(logits: Tensor) -> Tensor:
     return labels
 
 
-def _kept(
+def kept_frames(
     clip: PreparedClip, chosen: NDArray[np.int64], all_frames: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Source frames to measure, each once, and where they lie in the clip that the model saw."""
@@ -109,13 +109,15 @@ def _kept(
     return frames[wanted], positions[wanted]
 
 
-def _phase(clip: PreparedClip, frame: int) -> str:
+def phase_of(clip: PreparedClip, frame: int) -> str:
+    """``ED``, ``ES`` or ``labelled`` where a person drew the mask, ``interp`` where it was interpolated, else empty."""
     if clip.labelled[frame]:
         return clip.phase(frame) or "labelled"
     return "interp" if clip.interpolated[frame] else ""
 
 
-def _spacing(clip: PreparedClip, size: tuple[int, int]) -> tuple[float, float] | None:
+def spacing_at(clip: PreparedClip, size: tuple[int, int]) -> tuple[float, float] | None:
+    """(row, column) spacing in mm of the clip's image resized to ``size`` (H, W), None where none is stated."""
     if clip.spacing_mm is None:
         return None
     (height, width), (row, column) = clip.native_size, clip.spacing_mm

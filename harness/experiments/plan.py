@@ -59,7 +59,7 @@ class SuitePlan:
         name, reference: of the report, and of the model that the others are compared with.
         cache: the data.
         specs: the runs of the table.
-        profile: arguments of ``profile_model``.
+        profile: arguments of ``profile_model``; None leaves profiling out.
         notes: sentences about what was asked for and left out.
     """
 
@@ -67,7 +67,7 @@ class SuitePlan:
     reference: str
     cache: PreparedCache
     specs: list[RunSpec]
-    profile: dict[str, Any] = field(default_factory=dict)
+    profile: dict[str, Any] | None = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 

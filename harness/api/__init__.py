@@ -1,0 +1,1 @@
+"""What ``import harness`` offers, by what it does: loading, benching, evaluating and scoring, comparing."""

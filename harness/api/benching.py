@@ -1,0 +1,130 @@
+"""The main job as a function: train, measure and compare models."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from harness.errors import BenchError
+from harness.experiments import SuiteOptions, plan_suite
+from harness.experiments.bench import run_suite
+from harness.experiments.kept_pictures import keep_pictures
+from harness.reporting import write_report
+from harness.reporting.manifest import report_is_of
+from harness.results.result_set import ResultSet
+from harness.results.suite import suite_results
+from harness.store.runs import Run
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Benched:
+    """What a bench has left behind.
+
+    Attributes:
+        runs: the suite's runs in their order, finished or failed.
+        failed: names of those that failed; ``run.record["reason"]`` says why.
+        report: folder of tables, figures and page.
+        results: what the report was made from.
+        written: files written now; empty where the report was up to date.
+    """
+
+    runs: list[Run]
+    failed: list[str]
+    report: Path
+    results: ResultSet
+    written: list[Path] = field(default_factory=list)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The main table as figures, one row per model.
+
+        Raises:
+            BenchError: the report has no table.
+        """
+        path = self.report / "table.csv"
+        if not path.is_file():
+            raise BenchError(f"There is no {path}; no run was finished.")
+        return pd.read_csv(path)
+
+
+def bench(
+    models: Sequence[str] | None = None,
+    *,
+    dataset: str | None = None,
+    root: str | Path | None = None,
+    recipe: str | None = None,
+    seeds: Sequence[int] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    results: str | Path = "results/runs",
+    reports: str | Path = "reports",
+    data: str | Path = "data",
+    profile: bool = True,
+    progress: bool = True,
+    **choices: Any,
+) -> Benched:
+    """Train, measure and compare models on identical data, recipe and protocol, as ``echobench bench`` does.
+
+    Finished runs are not repeated and interrupted ones resume; the outcome is the same however often it is called.
+
+    Args:
+        models: names of model configs or paths of your own (docs/add-a-model.md); None for the suite's.
+        dataset: a dataset's config; None for the suite's (the phantom).
+        root: folder of the dataset.
+        recipe: a training recipe; None for the dataset's.
+        seeds: one run per model and seed.
+        settings: config values by dotted keys, such as ``{"recipe.iterations": 100}``.
+        results, reports, data: folders of runs, of reports, and of phantoms and prepared caches.
+        profile: also measure latency, memory and multiply-adds.
+        progress: tell which run is at work.
+        choices: further options of ``SuiteOptions``: suite, views, clip, size, structures, first_frame, name, ...
+
+    Raises:
+        ConfigError, DataError: something is wrong with what was asked for; nothing was trained.
+        KeyboardInterrupt: Ctrl-C; what is finished is kept.
+
+    Examples:
+        >>> import harness
+        >>> tiny = {"generate.patients": (3, 1, 2), "generate.pixel_mm": 1.6}
+        >>> made = harness.bench(["unet"], recipe="smoke", settings=tiny, profile=False, progress=False)
+        >>> made.runs[0].status, made.failed, len(made.table)
+        ('finished', [], 1)
+    """
+    options = SuiteOptions(
+        models=None if models is None else tuple(models),
+        dataset=dataset,
+        root=None if root is None else str(root),
+        recipe=recipe,
+        seeds=None if seeds is None else tuple(seeds),
+        overrides=tuple(f"{key}={value!r}" for key, value in (settings or {}).items()),
+        data_root=Path(data),
+        **choices,
+    )
+    return run_bench(options, results=results, reports=reports, profile=profile, progress=progress)
+
+
+def run_bench(
+    options: SuiteOptions,
+    *,
+    results: str | Path,
+    reports: str | Path,
+    command: str = "",
+    profile: bool = True,
+    progress: bool = True,
+) -> Benched:
+    """``bench`` with its options as one object; ``command`` is what the report says it was made with."""
+    plan = plan_suite(options, progress)
+    if not profile:
+        plan = dataclasses.replace(plan, profile=None)
+    console = None if progress else Console(quiet=True)
+    outcome = run_suite(plan, Path(results), keep=keep_pictures, console=console)
+    collected = suite_results(outcome.runs, name=plan.name, reference=plan.reference, command=command)
+    folder = Path(reports) / plan.name
+    due = bool(outcome.executed) or not report_is_of(collected, folder)
+    written = write_report(collected, folder) if due else []
+    return Benched(runs=outcome.runs, failed=outcome.failed, report=folder, results=collected, written=written)
