@@ -81,7 +81,7 @@ def bench(
         settings: config values by dotted keys, such as ``{"recipe.iterations": 100}``.
         results, reports, data: folders of runs, of reports, and of phantoms and prepared caches.
         profile: also measure latency, memory and multiply-adds.
-        progress: tell which run is at work.
+        progress: tell which run is at work and how far it is.
         choices: further options of ``SuiteOptions``: suite, views, clip, size, structures, first_frame, name, ...
 
     Raises:
@@ -122,7 +122,7 @@ def run_bench(
     if not profile:
         plan = dataclasses.replace(plan, profile=None)
     console = None if progress else Console(quiet=True)
-    outcome = run_suite(plan, Path(results), keep=keep_pictures, console=console)
+    outcome = run_suite(plan, Path(results), keep=keep_pictures, console=console, progress=progress)
     collected = suite_results(outcome.runs, name=plan.name, reference=plan.reference, command=command)
     folder = Path(reports) / plan.name
     due = bool(outcome.executed) or not report_is_of(collected, folder)

@@ -80,8 +80,10 @@ def runs(ctx: click.Context) -> list[str]:
 
 
 def reports(ctx: click.Context) -> list[str]:
-    """Names of the reports in ``--reports-dir``."""
-    return sorted(path.parent.name for path in Path(ctx.params.get("reports_dir") or "reports").glob("*/suite.json"))
+    """Names of the reports in ``--reports-dir``: folders with a manifest (``harness.store.formats.manifest``)."""
+    root = Path(ctx.params.get("reports_dir") or "reports")
+    patterns = ("suite.json", "study.json", "robustness/robustness.json")
+    return sorted({path.relative_to(root).parts[0] for pattern in patterns for path in root.glob(f"*/{pattern}")})
 
 
 def perturbations(ctx: click.Context) -> list[str]:

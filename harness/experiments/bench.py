@@ -34,6 +34,7 @@ def run_suite(
     keep: Keep | None = None,
     dry_run: bool = False,
     console: Console | None = None,
+    progress: bool = True,
 ) -> SuiteOutcome:
     """Execute what is not finished yet. A failed run is reported and the next one starts.
 
@@ -45,7 +46,8 @@ def run_suite(
         results_root: root of the results store.
         keep: see ``execute``.
         dry_run: only say which runs there are and in which state.
-        console: where progress is told; stderr by default.
+        console: where each run's beginning and end is told; stderr by default.
+        progress: show how far each run is.
 
     Raises:
         KeyboardInterrupt: stopped by the user; the current run is marked as interrupted.
@@ -64,7 +66,7 @@ def run_suite(
 
     def attempt(run: Run) -> None:
         try:
-            carry_out(run, plan.cache, profile=plan.profile, keep=keep)
+            carry_out(run, plan.cache, profile=plan.profile, keep=keep, progress=progress)
         except Exception:
             logger.debug("run %s failed", run.name, exc_info=True)
             raise

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from harness.jobs import cores
 
 _RECORDED_PACKAGES = ("torch", "numpy", "scipy", "pandas", "mmengine", "optuna", "fvcore", "nibabel")
 
@@ -31,7 +32,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "packages": {name: _version(name) for name in _RECORDED_PACKAGES},
     }
 
