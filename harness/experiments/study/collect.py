@@ -34,6 +34,8 @@ def profile_cells(resolved: ResolvedStudy) -> list[str]:
         finished = [run for run in runs if run.status == "finished"]
         if finished and not any((run.path / PROFILE.file).is_file() for run in finished):
             with hold(finished[0], finished_too=True, wait=True):
-                profile_run(finished[0], {"device": finished[0].record["results"]["device"], **resolved.plan.profile})
+                profile_run(
+                    finished[0], {"device": finished[0].record["results"]["device"], **(resolved.plan.profile or {})}
+                )
             measured.append(finished[0].name)
     return measured
