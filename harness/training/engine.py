@@ -15,7 +15,7 @@ from harness.registry import MODELS, load_plugins
 from harness.training import checkpoints
 from harness.training.averaging import build_average
 from harness.training.determinism import BUILD, deterministic_kernels, reseed
-from harness.training.hooks import LogHook, ProgressHook
+from harness.training.hooks import DueInfoHook, ProgressHook, build_custom_hooks
 from harness.training.interrupt import DeferredInterrupt
 from harness.training.job import TrainingJob, TrainingSummary
 from harness.training.loaders import training_loader, validation_loader
@@ -53,10 +53,17 @@ def train(job: TrainingJob, cache: PreparedCache, progress: bool = True, hooks: 
         processes = stack.enter_context(joined_processes(device))
         stack.enter_context(deterministic_kernels(recipe.deterministic))
         interrupt = stack.enter_context(DeferredInterrupt())
-        runner = _assemble(job, cache, processes, interrupt, [*_own_hooks(job, processes, progress), *hooks])
-        if runner.unfinished:
+        identity = job.identity(cache.fingerprint)
+        resumed = checkpoints.load_last(job.checkpoints, identity)
+        state = TrainingState(**resumed["state"]) if resumed else TrainingState()
+        _check_best(job, state)
+        if not state.finished(recipe.iterations):
+            shown = [ProgressHook(str(job.build["type"]))] if progress and processes.rank == 0 else []
+            custom = build_custom_hooks(recipe.custom_hooks, recipe.custom_imports)
+            runner = _assemble(job, cache, processes, (identity, resumed, state), interrupt, [*shown, *hooks, *custom])
+            stack.callback(runner.close)
             runner.train()
-    return _summary(runner)
+    return _summary(job, state, processes.device)
 
 
 def build_model(job: TrainingJob) -> Any:
@@ -74,12 +81,15 @@ def _check_best(job: TrainingJob, state: TrainingState) -> None:
 
 
 def _assemble(
-    job: TrainingJob, cache: PreparedCache, processes: Processes, interrupt: DeferredInterrupt, hooks: list[Hook]
+    job: TrainingJob,
+    cache: PreparedCache,
+    processes: Processes,
+    begun: tuple[str, dict[str, Any] | None, TrainingState],
+    interrupt: DeferredInterrupt,
+    hooks: list[Hook],
 ) -> BenchRunner:
-    identity = job.identity(cache.fingerprint)
-    resumed = checkpoints.load_last(job.checkpoints, identity)
-    state = TrainingState(**resumed["state"]) if resumed else TrainingState()
-    _check_best(job, state)
+    """The runner of a job, from the beginning or from what was ``begun``: identity, checkpoint, counters."""
+    identity, resumed, state = begun
     segmentation = _segmentation(job, processes.device)
     average = None if job.recipe.ema is None else build_average(segmentation.model, job.recipe.ema)
     if job.recipe.activation_checkpointing:
@@ -103,6 +113,7 @@ def _assemble(
         resumed=resumed,
         state=state,
         interrupt=interrupt,
+        default_hooks=_default_hooks(job),
         hooks=hooks,
     )
 
@@ -128,16 +139,23 @@ def _optim_wrapper(job: TrainingJob, segmentation: ClipSegmentation, device: tor
     )
 
 
-def _own_hooks(job: TrainingJob, processes: Processes, progress: bool) -> list[Hook]:
-    """The log and the bar, in the first process only."""
-    if processes.rank > 0:
-        return []
-    log = LogHook(job.work_dir, job.recipe.log_interval)
-    return [log, ProgressHook(str(job.build["type"]))] if progress else [log]
+def _default_hooks(job: TrainingJob) -> dict[str, Any]:
+    """mmengine's default hooks; None where the harness does the same with exact resume (docs/decisions/0018)."""
+    every = job.recipe.log_interval
+    return dict(
+        runtime_info=DueInfoHook(every),
+        timer=dict(type="IterTimerHook"),
+        # interval_exp_name repeats a name that is a process id here; a billion iterations is never.
+        logger=dict(
+            type="LoggerHook", interval=every, ignore_last=False, log_metric_by_epoch=False, interval_exp_name=10**9
+        ),
+        sampler_seed=None,
+        param_scheduler=None,
+        checkpoint=None,
+    )
 
 
-def _summary(runner: BenchRunner) -> TrainingSummary:
-    job, state = runner.job, runner.state
+def _summary(job: TrainingJob, state: TrainingState, device: torch.device) -> TrainingSummary:
     if state.best_iteration is None or state.best_score is None:
         raise TrainingError(f"The training in {job.work_dir} ended without a validation.")
     return TrainingSummary(
@@ -146,6 +164,6 @@ def _summary(runner: BenchRunner) -> TrainingSummary:
         best_iteration=state.best_iteration,
         best_score=state.best_score,
         best_checkpoint=job.checkpoints / "best.pth",
-        precision=runner.precision,
-        device=str(runner.device),
+        precision=resolve_precision(job.recipe.precision, device),
+        device=str(device),
     )

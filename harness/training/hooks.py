@@ -1,96 +1,65 @@
-"""mmengine hooks: JSON lines, TensorBoard and a progress bar."""
+"""What mmengine's hooks need from this harness: log values only where a line is due, and the progress display."""
 
 from __future__ import annotations
 
-import json
-import math
+import importlib
 import time
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, RuntimeInfoHook
+from mmengine.registry import HOOKS
 
-from harness.files import write_text
+from harness.errors import ConfigError
 from harness.jobs import Progress
 from harness.training.runner import BenchRunner
 
 
-def keep_lines(path: Path, iteration: int) -> None:
-    """Drop the log lines after ``iteration`` and a torn last line: what follows is computed again."""
-    if not path.is_file():
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if record.get("iteration", 0) <= iteration:
-            kept.append(line + "\n")
-    write_text(path, "".join(kept))
+class DueInfoHook(RuntimeInfoHook):
+    """mmengine's ``RuntimeInfoHook``, which puts losses and rates into the message hub only where a line is due.
 
-
-class LogHook(Hook):
-    """Writes ``log.jsonl`` and TensorBoard scalars every ``interval`` iterations and at each validation.
-
-    A line has ``kind`` (``start``, ``train``, ``val``) and ``iteration``. Losses are those of that iteration
-    alone, ``frames_per_second`` counts training frames since the line before (validation left out), a value
-    that is not finite is null.
+    Reading a loss makes the CPU wait for the GPU, and the hub copies its whole history at each new value; both would
+    be paid in every iteration. Also adds ``grad_norm`` and ``frames_per_second``: training frames since the line
+    before, validation left out.
     """
 
-    priority = "BELOW_NORMAL"
-
-    def __init__(self, work_dir: Path, interval: int) -> None:
-        self.work_dir, self.interval = work_dir, interval
+    def __init__(self, interval: int) -> None:
+        self.interval = interval
         self.frames, self.clock = 0, 0.0
-        self.board: Any = None
 
     def before_train(self, runner: BenchRunner) -> None:
-        """Open the log and note the conditions of this session."""
-        from torch.utils.tensorboard import SummaryWriter
-
-        iteration = runner.state.iteration
-        keep_lines(self.work_dir / "log.jsonl", iteration)
-        self.board = SummaryWriter(str(self.work_dir / "tensorboard"), purge_step=iteration + 1)
-        conditions = {"device": str(runner.device), "precision": runner.precision, "processes": runner.world_size}
-        self._write({"kind": "start", "iteration": iteration, **conditions, "threads": torch.get_num_threads()})
+        """Start the clock."""
+        super().before_train(runner)
         self.clock = time.perf_counter()
+
+    def before_train_iter(self, runner: BenchRunner, batch_idx: int, data_batch: Any = None) -> None:
+        """Note the iteration; the learning rate where a line is due."""
+        if self._due(runner, batch_idx):
+            super().before_train_iter(runner, batch_idx, data_batch)
+        else:
+            runner.message_hub.update_info("iter", runner.iter)
 
     def after_train_iter(
         self, runner: BenchRunner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Log the losses of this iteration where it is due."""
+        """Note losses, gradient norm and speed where a line is due."""
         self.frames += data_batch["labelled"].numel() * runner.world_size
-        if (batch_idx + 1) % self.interval and batch_idx + 1 != runner.job.recipe.iterations:
+        if not self._due(runner, batch_idx):
             return
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
         wrapper: Any = runner.optim_wrapper
-        values = {name: value.item() for name, value in (outputs or {}).items()}
-        values["grad_norm"] = float(wrapper.grad_norm)
-        values["lr"] = max(group["lr"] for group in wrapper.optimizer.param_groups)
-        values["frames_per_second"] = self.frames / (time.perf_counter() - self.clock)
-        self._record("train", batch_idx + 1, values)
+        seconds = time.perf_counter() - self.clock
+        runner.message_hub.update_scalar("train/grad_norm", float(wrapper.grad_norm))
+        runner.message_hub.update_scalar("train/frames_per_second", self.frames / seconds)
         self.frames, self.clock = 0, time.perf_counter()
 
     def after_val_epoch(self, runner: BenchRunner, metrics: dict[str, float] | None = None) -> None:
-        """Log a validation."""
-        values = metrics or {}
-        self._record("val", runner.state.iteration, values)
-        self.clock += values.get("seconds", 0.0)
+        """Note a validation, and leave its time out of the training speed."""
+        super().after_val_epoch(runner, metrics)
+        self.clock += (metrics or {}).get("seconds", 0.0)
 
-    def after_train(self, runner: BenchRunner) -> None:
-        """Close TensorBoard's file."""
-        self.board.close()
-
-    def _record(self, kind: str, iteration: int, values: dict[str, float]) -> None:
-        self._write({"kind": kind, "iteration": iteration, **values})
-        for name, value in values.items():
-            self.board.add_scalar(f"{kind}/{name}", value, iteration)
-
-    def _write(self, record: dict[str, Any]) -> None:
-        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
-        with open(self.work_dir / "log.jsonl", "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(finite, allow_nan=False) + "\n")
+    def _due(self, runner: BenchRunner, batch_idx: int) -> bool:
+        return (batch_idx + 1) % self.interval == 0 or batch_idx + 1 == runner.max_iters
 
 
 class ProgressHook(Hook):
@@ -124,3 +93,39 @@ class ProgressHook(Hook):
         if self.progress is not None:
             self.progress.done = runner.state.iteration
             self.progress.__exit__(None, None, None)
+
+
+def build_custom_hooks(configs: Iterable[Mapping[str, Any]], imports: Iterable[str] = ()) -> list[Hook]:
+    """The hooks of a recipe: any class in mmengine's registry ``HOOKS``, or ``"package.module.Class"``.
+
+    Args:
+        configs: ``custom_hooks`` of the recipe; ``priority`` may stand in each as for mmengine's Runner.
+        imports: modules to import first, which register hooks (or visualisation backends).
+
+    Raises:
+        ConfigError: a module that cannot be imported, an unknown hook or wrong arguments.
+    """
+    for module in imports:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ConfigError(
+                f"The recipe's custom_imports names the module {module}, which cannot be imported ({error}); "
+                "put it beside the recipe's file or install it."
+            ) from error
+    return [_build(dict(config)) for config in configs]
+
+
+def _build(config: dict[str, Any]) -> Hook:
+    # mmengine's Runner takes the priority out of a config in the same way (Runner.register_hook).
+    priority = config.pop("priority", None)
+    try:
+        hook: Hook = HOOKS.build(config)
+    except Exception as error:  # a hook's constructor may raise anything
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"The recipe's custom_hooks entry {config} cannot be built: {reason}; correct its type or arguments."
+        ) from error
+    if priority is not None:
+        hook.priority = priority
+    return hook

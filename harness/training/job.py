@@ -9,12 +9,13 @@ from typing import Any, Literal
 from harness.clip import STRUCTURE_SETS
 from harness.errors import unknown
 from harness.files import canonical_hash
-from harness.training.recipe import Recipe
+from harness.training.recipe import Recipe, identity_part
 
 FirstFrame = Literal["auto", "gt", "auto_unet"]
 FIRST_FRAMES = ("auto", "gt", "auto_unet")
 
 _WITHOUT_INFLUENCE = ("workers", "device", "checkpoint_interval", "log_interval", "activation_checkpointing")
+"""Keys of a recipe that may differ between the sessions of one training: its bits do not depend on them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +29,7 @@ class TrainingJob:
         first_frame: ``auto`` gives no mask. ``gt`` gives the reference mask of frame 0, which is then neither
             supervised nor scored. ``auto_unet`` trains like ``gt`` (the mask of another model is used at test).
         structures: a name of ``STRUCTURE_SETS``.
-        work_dir: receives ``checkpoints/``, ``log.jsonl`` and ``tensorboard/``. A training that finds a
+        work_dir: receives ``checkpoints/``, ``log.jsonl``, ``training.log`` and ``tensorboard/``. A training that finds a
             checkpoint of the same job there goes on from it.
     """
 
@@ -65,7 +66,9 @@ class TrainingJob:
 
     def identity(self, data: str) -> str:
         """Hash of all that decides the weights; ``data`` is the fingerprint of the cache."""
-        recipe = {key: value for key, value in self.recipe.to_dict().items() if key not in _WITHOUT_INFLUENCE}
+        recipe = identity_part(self.recipe.to_dict())
+        for key in _WITHOUT_INFLUENCE:
+            del recipe[key]
         return canonical_hash([self.build, recipe, self.seed, self.first_frame, self.structures, data])
 
 

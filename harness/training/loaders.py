@@ -19,8 +19,13 @@ from harness.training.processes import Processes
 class RankShare(Sampler[list[Any]]):
     """Every ``world``-th item of each batch, from item ``rank``: one process's part of a common batch."""
 
-    def __init__(self, batches: Iterable[list[Any]], rank: int, world: int) -> None:
-        self.batches, self.rank, self.world = batches, rank, world
+    def __init__(self, batches: Iterable[list[Any]], rank: int, world: int, length: int = 0) -> None:
+        self.batches, self.rank, self.world, self.length = batches, rank, world, length
+        self.sampler = None  # DistSamplerSeedHook asks a batch sampler for the sampler that it shuffles with
+
+    def __len__(self) -> int:
+        """Batches of a whole training: mmengine's hooks take the last one for the end of an epoch."""
+        return self.length
 
     def __iter__(self) -> Iterator[list[Any]]:
         for batch in self.batches:
@@ -69,7 +74,7 @@ def training_loader(
         split, clip_length=recipe.clip_length, structures=job.structures, transforms=transforms, seed=job.seed
     )
     batches = IterationBatches(len(dataset), recipe.batch_size, job.seed, start=start)
-    return _loader(dataset, RankShare(batches, processes.rank, processes.world), recipe.workers, pin)
+    return _loader(dataset, RankShare(batches, processes.rank, processes.world, recipe.iterations), recipe.workers, pin)
 
 
 def validation_loader(job: TrainingJob, split: PreparedSplit, *, pin: bool) -> DataLoader:

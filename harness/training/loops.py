@@ -30,34 +30,42 @@ class ResumableTrainLoop(IterBasedTrainLoop):
     """
 
     def __init__(self, runner: BenchRunner, dataloader: DataLoader, max_iters: int, val_interval: int) -> None:
+        # Not IterBasedTrainLoop.__init__: it opens the loader's workers at once, even where nothing is left to train.
         BaseLoop.__init__(self, runner, dataloader)
         self.state = runner.state
         self._max_iters, self.val_interval, self.val_begin = max_iters, val_interval, 1
         self._max_epochs, self._epoch, self.stop_training = 1, 0, False
+        self.settled = True
 
     @property
     def iter(self) -> int:
-        """Optimiser steps done."""
+        """Optimiser steps done; inside ``after_train_iter`` still without the step of that iteration (mmengine's rule)."""
         return self.state.iteration
 
     def run(self) -> Any:
-        """Train to the end.
+        """Train to the end, or until a hook sets ``stop_training``.
 
         Raises:
             TrainingError: a loss or gradient that is not finite.
-            KeyboardInterrupt: Ctrl-C, after ``last.pth`` was written.
+            KeyboardInterrupt: Ctrl-C, after ``last.pth`` was written; a second Ctrl-C inside a step writes nothing.
         """
         runner, batches = self.runner, None
         runner.call_hook("before_train")
+        runner.call_hook("before_train_epoch")
         runner.model.train()
         try:
             self._settle()
-            while self.iter < self._max_iters:
+            while not self._ended():
                 batches = iter(self.dataloader) if batches is None else batches
+                self.settled = False
                 self.run_iter(next(batches))
+                self.settled = True
                 self._settle()
+            runner.call_hook("after_train_epoch")
         except KeyboardInterrupt:
-            runner.save_last()
+            # In the middle of a step the weights belong to no iteration; the checkpoint before it is the right one.
+            if self.settled:
+                runner.save_last()
             raise
         finally:
             del batches  # ends the loader's workers
@@ -67,18 +75,20 @@ class ResumableTrainLoop(IterBasedTrainLoop):
     def run_iter(self, data_batch: dict[str, Tensor]) -> None:
         """One optimiser step on a batch."""
         runner, k = self.runner, self.iter
-        runner.call_hook("before_train_iter", batch_idx=k, data_batch=data_batch)
-        reseed_iteration(runner.seed, k, runner.rank)
         recipe = runner.job.recipe
+        # Before the hooks: RuntimeInfoHook reads the rate of this iteration from the optimiser.
         set_learning_rate(runner.optim_wrapper.optimizer, learning_rate_factor(recipe.schedule, k, recipe.iterations))
+        runner.call_hook("before_train_iter", batch_idx=k, data_batch=data_batch)
+        # After the hooks: whatever they drew, this iteration's numbers are a function of (seed, k, rank).
+        reseed_iteration(runner.seed, k, runner.rank)
         try:
             outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
         except NonFiniteError as error:
             raise self._explain(error, data_batch) from None
         if runner.average is not None:
             runner.average.update_parameters(runner.segmentation.model)
-        self.state.iteration = k + 1
         runner.call_hook("after_train_iter", batch_idx=k, data_batch=data_batch, outputs=outputs)
+        self.state.iteration = k + 1
 
     def _explain(self, error: NonFiniteError, batch: dict[str, Tensor]) -> TrainingError:
         cases = self.dataloader.dataset.split.cases
@@ -88,13 +98,17 @@ class ResumableTrainLoop(IterBasedTrainLoop):
             "look at these cases, or lower the recipe's optimizer.lr or use precision=fp32."
         )
 
+    def _ended(self) -> bool:
+        return self.iter >= self._max_iters or self.state.stopped
+
     def _settle(self) -> None:
         """What is due between two iterations: validation, checkpoint, Ctrl-C."""
         runner, k, recipe = self.runner, self.iter, self.runner.job.recipe
-        at_end = k == self._max_iters
-        validates = k > 0 and (k % self.val_interval == 0 or at_end) and self.state.validated != k
+        self.state.stopped |= self.stop_training
+        validates = k > 0 and (k % self.val_interval == 0 or self._ended()) and self.state.validated != k
         if validates:
             runner.validate()
+            self.state.stopped |= self.stop_training  # an EarlyStoppingHook decides on the validation
         if validates or (k % recipe.checkpoint_interval == 0 and k != runner.saved):
             runner.save_last()
         runner.interrupt.check()
@@ -115,13 +129,15 @@ class ValidationLoop(BaseLoop):
         self.evaluator.records.clear()
         reseed(runner.seed, VALIDATION)
         model = runner.best_candidate().eval()
-        for batch in self.dataloader:
-            self._score(model, batch)
+        for index, batch in enumerate(self.dataloader):
+            runner.call_hook("before_val_iter", batch_idx=index, data_batch=batch)
+            logits = self._score(model, batch)
+            runner.call_hook("after_val_iter", batch_idx=index, data_batch=batch, outputs=[logits])
             runner.interrupt.check()
         runner.model.train()
         return {**self.evaluator.compute(), "seconds": time.perf_counter() - began}
 
-    def _score(self, model: Any, batch: dict[str, Tensor]) -> None:
+    def _score(self, model: Any, batch: dict[str, Tensor]) -> Tensor:
         segmentation, frames = self.runner.segmentation, batch["labelled"].shape[1]
         data = segmentation.data_preprocessor(batch)
         with autocast(self.runner.device, self.runner.precision):
@@ -130,3 +146,4 @@ class ValidationLoop(BaseLoop):
         owners = [cases[index].patient for index in batch["index"].tolist()]
         patients = [owners[k // frames] for k in data["supervised"].tolist()]
         self.evaluator.add(patients, logits, data["masks"].flatten(0, 1)[data["supervised"]])
+        return logits

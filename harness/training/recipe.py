@@ -5,12 +5,17 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from harness.errors import ConfigError, unknown
 
 T = TypeVar("T")
+
+NOT_IN_IDENTITY = ("vis_backends",)
+"""Keys of a recipe that decide where results are shown and nothing of what is computed."""
+OPTIONAL_KEYS = ("custom_imports", "custom_hooks")
+"""Keys that a recipe may leave out; empty means the same as absent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +92,10 @@ class Recipe:
         deterministic: deterministic kernels, so that the same seed gives the same bits on the same machine.
         workers: loader processes (no influence on the result).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        custom_imports: modules that register the hooks and backends below, imported before these are built.
+        custom_hooks: configs of mmengine hooks (``dict(type="EMAHook", ...)``); see docs/tracking.md.
+        vis_backends: configs of mmengine's visualisation backends, which receive the curves; ``log.jsonl`` is written
+            in any case.
     """
 
     image_size: int
@@ -110,6 +119,9 @@ class Recipe:
     deterministic: bool = True
     workers: int = 0
     device: str = "auto"
+    custom_imports: tuple[str, ...] = ()
+    custom_hooks: list = field(default_factory=list)
+    vis_backends: list = field(default_factory=lambda: [dict(type="TensorboardVisBackend")])
 
     def __post_init__(self) -> None:
         positive = ("image_size", "clip_length", "batch_size", "iterations", "val_interval", "checkpoint_interval")
@@ -118,6 +130,8 @@ class Recipe:
         _require("optimizer.lr", self.optimizer.lr, lambda value: value > 0, "greater than 0")
         _require("workers", self.workers, lambda value: value >= 0, "0 or more")
         _require("ema", self.ema, lambda value: value is None or 0 < value < 1, "between 0 and 1")
+        for name in ("custom_hooks", "vis_backends"):
+            _require(name, getattr(self, name), _are_configs, 'a list of dicts with a "type"')
         _require("loss", self.loss.ce + self.loss.dice, lambda value: value > 0, "a positive weight of ce or dice")
 
     @classmethod
@@ -137,6 +151,26 @@ class Recipe:
     def frames_at_test(self) -> int:
         """Frames of a validation or test clip."""
         return self.test_clip_length or self.clip_length
+
+
+def identity_part(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's keys that decide what is trained, as they stand in a run's spec.
+
+    Where curves are sent changes no weight (``NOT_IN_IDENTITY``), and an empty list of hooks or imports is the same
+    as none: a recipe that does not name them keeps the identity that it had before there were such keys.
+
+    >>> identity_part({"iterations": 5, "custom_hooks": [], "vis_backends": [{"type": "MLflowVisBackend"}]})
+    {'iterations': 5}
+    """
+    return {
+        key: value
+        for key, value in recipe.items()
+        if key not in NOT_IN_IDENTITY and (key not in OPTIONAL_KEYS or list(value))
+    }
+
+
+def _are_configs(value: list[Any]) -> bool:
+    return all(isinstance(item, Mapping) and "type" in item for item in value)
 
 
 def _require(name: str, value: Any, holds: Any, wanted: str) -> None:
@@ -169,9 +203,7 @@ def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 
 def _mandatory(item: Any) -> bool:
-    return item.default.__class__.__name__ == "_MISSING_TYPE" and (
-        item.default_factory.__class__.__name__ == "_MISSING_TYPE"
-    )
+    return item.default is MISSING and item.default_factory is MISSING
 
 
 def _coerce(hint: Any, value: Any, where: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from training_tiny import tiny_job
 from harness import files
 from harness.data.prepared import PreparedCache
 from harness.errors import TrainingError
-from harness.training import checkpoints, engine, hooks, loops, runner, train
+from harness.training import checkpoints, engine, loops, runner, train
 
 
 def die() -> None:
@@ -258,7 +259,7 @@ def test_the_log_of_a_resumed_run_has_every_line_once(cache: PreparedCache, tmp_
     with open(tmp_path / "log.jsonl", "a") as stream:
         stream.write('{"kind": "train", "itera')
     train(tiny_job(tmp_path), cache)
-    lines = [hooks.json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["iteration"] for line in lines if line["kind"] == "train"] == [2, 4, 6, 8, 10, 12]
     assert [line["iteration"] for line in lines if line["kind"] == "val"] == [4, 8, 12]
     assert [line["iteration"] for line in lines if line["kind"] == "start"] == [0, 8]

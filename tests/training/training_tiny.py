@@ -75,12 +75,14 @@ class TinyMemory(VideoSegmenter):
         self.head = nn.Conv2d(2 * width, num_structures + 1, 3, 1, 1)
         self.side = nn.Conv2d(width, num_structures + 1, 1)
         self.poison_after, self.calls = poison_after, 0
-        self.trunk = ResNetTrunk(18, width=width // 4) if trunk else None
+        # Not narrower: torch 2.13 writes past its memory in the backward pass of a strided 1x1 convolution of two
+        # channels in channels_last on some processors ("free(): invalid size").
+        self.trunk = ResNetTrunk(18, width=8) if trunk else None
 
     def _features(self, frame: Tensor) -> Tensor:
         features = self.norm(self.stem(frame - 0.5))
         if self.trunk is not None:
-            features = features + F.interpolate(self.trunk(frame)[2], features.shape[-2:])
+            features = features + F.interpolate(self.trunk(frame)[2][:, : features.shape[1]], features.shape[-2:])
         return self.dropout(F.relu(features))
 
     def _begin(self, frame: Tensor, first_mask: Tensor | None) -> Tensor:
