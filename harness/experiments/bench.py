@@ -66,7 +66,14 @@ def run_suite(
 
     def attempt(run: Run) -> None:
         try:
-            carry_out(run, plan.cache, profile=plan.profile, keep=keep, progress=progress)
+            carry_out(
+                run,
+                plan.cache,
+                profile=plan.profile,
+                keep=keep,
+                vis_backends=plan.vis_backends,
+                progress=progress,
+            )
         except Exception:
             logger.debug("run %s failed", run.name, exc_info=True)
             raise

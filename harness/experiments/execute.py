@@ -58,6 +58,7 @@ def carry_out(
     *,
     profile: dict[str, Any] | None = None,
     keep: Keep | None = None,
+    vis_backends: list[dict[str, Any]] | None = None,
     progress: bool = True,
 ) -> None:
     """Bring a run that this process holds to ``finished``; training resumes from its last checkpoint.
@@ -67,6 +68,7 @@ def carry_out(
         cache: prepared data of the run's dataset.
         profile: arguments of ``profile_model``; None leaves profiling out.
         keep: called with the run, its predictor and the data once the rows are written, to keep more of the model.
+        vis_backends: where the training sends its curves; None is the recipe's default.
         progress: show progress bars.
 
     Raises:
@@ -76,7 +78,7 @@ def carry_out(
     """
     run.start()
     try:
-        results = _stages(run, cache, profile, keep, progress)
+        results = _stages(run, cache, profile, keep, vis_backends, progress)
     except LeaseLostError:
         raise  # the record belongs to whoever has taken the run over
     except KeyboardInterrupt:
@@ -93,10 +95,15 @@ def carry_out(
 
 
 def _stages(
-    run: Run, cache: PreparedCache, profile: dict[str, Any] | None, keep: Keep | None, progress: bool
+    run: Run,
+    cache: PreparedCache,
+    profile: dict[str, Any] | None,
+    keep: Keep | None,
+    vis_backends: list[dict[str, Any]] | None,
+    progress: bool,
 ) -> dict[str, Any]:
     """Train, evaluate, keep, profile; returns what ``run.json`` remembers of it."""
-    summary = train(training_job(run), cache, progress=progress, hooks=[LeaseHook(run.path)])
+    summary = train(training_job(run, vis_backends), cache, progress=progress, hooks=[LeaseHook(run.path)])
     seconds = {"train": round(summary.seconds, 1)}
     with _timed(seconds, "evaluate"):
         predict = predictor(load_trained(run.spec, summary.best_checkpoint), torch.device(summary.device))
@@ -182,12 +189,13 @@ def profile_run(run: Run, settings: dict[str, Any]) -> None:
     PROFILE.write(table, run.path / PROFILE.file)
 
 
-def training_job(run: Run) -> TrainingJob:
-    """The training of a run, in the run's folder."""
+def training_job(run: Run, vis_backends: list[dict[str, Any]] | None = None) -> TrainingJob:
+    """The training of a run, in the run's folder; its curves go to ``vis_backends`` (None: to the recipe's default)."""
     spec = run.spec
+    shown = {} if vis_backends is None else {"vis_backends": vis_backends}
     return TrainingJob(
         model_build=spec.model["build"],
-        recipe=Recipe.from_dict(spec.recipe),
+        recipe=Recipe.from_dict({**spec.recipe, **shown}),
         seed=spec.seed,
         first_frame=spec.protocol["first_frame"],
         structures=spec.protocol["structures"],

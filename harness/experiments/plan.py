@@ -27,6 +27,7 @@ from harness.registry import DATASETS
 from harness.store.runs import RunSpec
 from harness.training import Recipe
 from harness.training.precision import resolve_device
+from harness.training.recipe import OPTIONAL_KEYS, identity_keys
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +61,7 @@ class SuitePlan:
         cache: the data.
         specs: the runs of the table.
         profile: arguments of ``profile_model``; None leaves profiling out.
+        vis_backends: where the trainings send their curves (docs/tracking.md); None is the recipe's default.
         notes: sentences about what was asked for and left out.
     """
 
@@ -68,6 +70,7 @@ class SuitePlan:
     cache: PreparedCache
     specs: list[RunSpec]
     profile: dict[str, Any] | None = field(default_factory=dict)
+    vis_backends: list[dict[str, Any]] | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -85,7 +88,8 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
         maker = choose_maker(suite["size"])
         choices, notes = split_takers(choices)
     data_cfg = dataset_config(suite["dataset"], _data_options(options, suite))
-    recipe = _recipe(options.recipe, data_cfg, suite["size"]) | suite.get("recipe", {})
+    named = _recipe(options.recipe, data_cfg, suite["size"]) | suite.get("recipe", {})
+    recipe = copy.deepcopy(OPTIONAL_KEYS) | named  # --set refuses keys that are not there
     tree = {
         "recipe": recipe,
         "dataset": data_cfg["dataset"],
@@ -100,7 +104,8 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     resolve_device(Recipe.from_dict(recipe).device)
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
     _check_structures(suite["structures"], cache)
-    recipe = _fitted(recipe, cache)
+    vis_backends = recipe["vis_backends"]
+    recipe = _fitted(identity_keys(recipe), cache)
     protocol = protocol_of(suite["first_frame"], suite["structures"], maker)
     specs = [_spec(choice, suite, recipe, cache, seed, protocol) for choice in choices for seed in suite["seeds"]]
     name = options.name or _suite_name(suite, cache.manifest["options"], is_robust(recipe["augment"]))
@@ -110,6 +115,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
         cache=cache,
         specs=specs,
         profile=tree["profile"],
+        vis_backends=vis_backends,
         notes=notes,
     )
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from harness.clip import STRUCTURE_SETS
 from harness.errors import unknown
 from harness.files import canonical_hash
-from harness.training.recipe import Recipe, identity_part
+from harness.training.recipe import Recipe, identity_keys
 
 FirstFrame = Literal["auto", "gt", "auto_unet"]
 FIRST_FRAMES = ("auto", "gt", "auto_unet")
@@ -66,7 +66,7 @@ class TrainingJob:
 
     def identity(self, data: str) -> str:
         """Hash of all that decides the weights; ``data`` is the fingerprint of the cache."""
-        recipe = identity_part(self.recipe.to_dict())
+        recipe = identity_keys(self.recipe.to_dict())
         for key in _WITHOUT_INFLUENCE:
             del recipe[key]
         return canonical_hash([self.build, recipe, self.seed, self.first_frame, self.structures, data])

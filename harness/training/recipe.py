@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import types
 import typing
 from collections.abc import Mapping
@@ -14,8 +15,12 @@ T = TypeVar("T")
 
 NOT_IN_IDENTITY = ("vis_backends",)
 """Keys of a recipe that decide where results are shown and nothing of what is computed."""
-OPTIONAL_KEYS = ("custom_imports", "custom_hooks")
-"""Keys that a recipe may leave out; empty means the same as absent."""
+OPTIONAL_KEYS: dict[str, list[Any]] = {
+    "custom_imports": [],
+    "custom_hooks": [],
+    "vis_backends": [{"type": "TensorboardVisBackend"}],
+}
+"""Keys that a recipe may leave out, with what they then are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +126,7 @@ class Recipe:
     device: str = "auto"
     custom_imports: tuple[str, ...] = ()
     custom_hooks: list = field(default_factory=list)
-    vis_backends: list = field(default_factory=lambda: [dict(type="TensorboardVisBackend")])
+    vis_backends: list = field(default_factory=lambda: copy.deepcopy(OPTIONAL_KEYS["vis_backends"]))
 
     def __post_init__(self) -> None:
         positive = ("image_size", "clip_length", "batch_size", "iterations", "val_interval", "checkpoint_interval")
@@ -153,13 +158,13 @@ class Recipe:
         return self.test_clip_length or self.clip_length
 
 
-def identity_part(recipe: Mapping[str, Any]) -> dict[str, Any]:
+def identity_keys(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe's keys that decide what is trained, as they stand in a run's spec.
 
     Where curves are sent changes no weight (``NOT_IN_IDENTITY``), and an empty list of hooks or imports is the same
     as none: a recipe that does not name them keeps the identity that it had before there were such keys.
 
-    >>> identity_part({"iterations": 5, "custom_hooks": [], "vis_backends": [{"type": "MLflowVisBackend"}]})
+    >>> identity_keys({"iterations": 5, "custom_hooks": [], "vis_backends": [{"type": "MLflowVisBackend"}]})
     {'iterations': 5}
     """
     return {

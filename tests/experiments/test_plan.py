@@ -101,3 +101,14 @@ def test_clips_are_never_longer_than_what_the_dataset_has(tiny):
     plan = plan_suite(tiny("recipe.clip_length=10", "recipe.test_clip_length=10", clip="ed_es"), progress=False)
     assert plan.specs[0].recipe["clip_length"] == 2
     assert plan.specs[0].recipe["test_clip_length"] == 2
+
+
+def test_where_curves_are_shown_changes_no_identity_and_a_hook_does(tiny):
+    plain = plan_suite(tiny(), progress=False)
+    shown = plan_suite(tiny("recipe.vis_backends=[{'type': 'LocalVisBackend'}]"), progress=False)
+    hooked = plan_suite(tiny("recipe.custom_hooks=[{'type': 'EmptyCacheHook'}]"), progress=False)
+    assert [spec.folder for spec in shown.specs] == [spec.folder for spec in plain.specs]
+    assert shown.vis_backends == [{"type": "LocalVisBackend"}]
+    assert plain.vis_backends == [{"type": "TensorboardVisBackend"}]
+    assert hooked.specs[0].identity != plain.specs[0].identity
+    assert hooked.specs[0].recipe["custom_hooks"] == [{"type": "EmptyCacheHook"}]

@@ -11,7 +11,7 @@ from training_tiny import RECIPE
 from harness import config
 from harness.errors import ConfigError
 from harness.training import Recipe
-from harness.training.recipe import identity_part
+from harness.training.recipe import identity_keys
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def changed(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("name", config.list_configs("recipes"))
 def test_every_shipped_recipe_is_valid_and_states_every_key(name: str) -> None:
     values = config.load("recipes", name).to_dict()["recipe"]
-    assert identity_part(Recipe.from_dict(values).to_dict()) == values
+    assert identity_keys(Recipe.from_dict(values).to_dict()) == values
 
 
 def test_the_paper_recipe_is_the_published_schedule() -> None:

@@ -148,7 +148,7 @@ class Worker:
         maker = self.resolved.store.open(needed)
         with hold(maker, finished_too=True, wait=True):
             if maker.record["status"] != "finished":
-                carry_out(maker, self.resolved.plan.cache, progress=self.progress)
+                self._carry_out(maker)
 
     def _run_of(self, trial: Trial) -> Run:
         definition = self.resolved.definition
@@ -160,14 +160,18 @@ class Worker:
         cell = next(cell for cell in self.resolved.cells if cell.key == key)
         return self.resolved.run(cell, trial.user_attrs["seed"])
 
+    def _carry_out(self, run: Run) -> None:
+        plan = self.resolved.plan
+        carry_out(run, plan.cache, vis_backends=plan.vis_backends, progress=self.progress)
+
     def _execute(self, run: Run, trial: Trial) -> None:
         watch = PruningWatch(trial, run.path / "log.jsonl")
         try:
             if self.resolved.definition.pruner:
                 with watch:
-                    carry_out(run, self.resolved.plan.cache, progress=self.progress)
+                    self._carry_out(run)
             else:
-                carry_out(run, self.resolved.plan.cache, progress=self.progress)
+                self._carry_out(run)
         except KeyboardInterrupt:
             if not watch.pruned:
                 raise
