@@ -28,9 +28,13 @@ help: ## list the targets
 
 setup: $(VENV)/.installed ## make the virtual environment and install everything
 
-$(VENV)/.installed: pyproject.toml constraints.txt $(wildcard harness/modeling/csrc/*)
+$(VENV)/.installed: pyproject.toml constraints.txt kernels/pyproject.toml $(wildcard kernels/echobench_kernels/csrc/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@if command -v cc >/dev/null || command -v gcc >/dev/null; then \
+		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e ./kernels \
+			|| echo "The engine native could not be built; everything else works without it (docs/engines.md)."; \
+	else echo "No C compiler: the engine native is left out; everything else works without it (docs/engines.md)."; fi
 	@touch $@
 
 bench: setup ## train and compare the models: DATASET= MODELS= SEEDS= STRUCTURES= FIRST_FRAME= AUGMENT=robust SET="recipe.x=1"
@@ -85,6 +89,9 @@ lint: setup ## ruff, type check, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if $(BIN)/python -c "import echobench_kernels" 2>/dev/null; then \
+		MYPYPATH=kernels $(BIN)/mypy -p echobench_kernels && $(BIN)/lint-imports --config kernels/pyproject.toml; \
+	else echo "echobench-kernels is not installed: its types and imports were not checked."; fi
 
 style: setup ## lines, function lengths, docstrings and comments by package
 	$(BIN)/python tools/style.py $(ARGS)

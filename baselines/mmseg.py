@@ -24,8 +24,7 @@ from baselines.mmseg_import import import_mmseg
 from baselines.mmseg_templates import adapt, check_parts, load_template, takes_in_channels
 from harness.errors import ConfigError
 from harness.modeling import AuxiliaryLogits, PerFrameSegmenter, TrainingOutput
-from harness.modeling.inference import PRECISIONS, inference_copy
-from harness.modeling.packing import weight_dtype
+from harness.modeling.precision import weight_dtype
 from harness.registry import MODELS
 
 MAIN_OUTPUT = {"PIDHead": 1, "IterativeDecodeHead": -1}
@@ -37,9 +36,6 @@ BOUNDARY_PARTS = ("d_head", "d_cls_seg")
 """Parts of PIDNet's head that predict boundaries for a loss that is not used: frozen."""
 FIXED_SIZE = ("BEiT", "MAE")
 """Backbones whose relative positions exist for one frame size only."""
-
-AGREEMENT = {"fp32": 1e-3, "bf16": 0.2}
-"""Largest difference of an inference copy's logits on noise, as a part of the largest logit."""
 
 
 def build_config(name: str) -> dict[str, Any]:
@@ -97,31 +93,6 @@ class MMSegSegmenter(PerFrameSegmenter):
         """Logits [N, K+1, H, W] of images [N, C, H, W] in [0, 1], which are mapped to [-1, 1]."""
         logits, _ = self._decode(self._features(images.to(weight_dtype(self))), images.shape[-2:])
         return _resize(logits.float(), images, self.network.align_corners)
-
-    def compile_for_inference(self, precision: str = "fp32") -> PerFrameSegmenter:
-        """Return a folded and packed copy where it is shown to compute the same, else ``self`` in eval mode.
-
-        mmsegmentation's parts are found by their names, which promise nothing; the copy therefore segments one frame
-        of noise beside the original: ``fp32`` must agree to 1e-3 of the largest logit, ``bf16`` to 0.2.
-        """
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision must be one of {sorted(PRECISIONS)}, got '{precision}'")
-        side = self.only_size or 4 * self.stride
-        noise = torch.rand(1, self.in_channels, side, side, generator=torch.Generator().manual_seed(0))
-        noise = noise.to(next(self.parameters()).device)
-        with torch.inference_mode():
-            expected = self.eval().segment(noise)
-            try:
-                # A fold that went wrong shows at once on noise, whereas names of modules prove nothing.
-                copy = inference_copy(self, precision)
-                gap = float((copy.segment(noise) - expected).abs().max())
-            # What a foreign forward raises when its layers were replaced by packed ones.
-            except (RuntimeError, AttributeError, TypeError):
-                return self
-        return copy if gap <= AGREEMENT[precision] * float(expected.abs().max()) else self
-
-    def merge_for_inference(self) -> None:
-        """Nothing to merge: the parts are mmsegmentation's."""
 
     def _train_clip(self, frames: Tensor, first_mask: Tensor | None) -> TrainingOutput:
         images = frames.flatten(0, 1)

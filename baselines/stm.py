@@ -149,10 +149,6 @@ class STM(MemorySegmenter):
         decoder = [self.decoder, self.decoder.skip8, self.decoder.skip4]
         return [*self.memory_encoder.trunk.stages(), *self.query_encoder.stages(), *decoder]
 
-    def merge_for_inference(self) -> None:
-        """Make one convolution of the memory encoder's three stems."""
-        self.memory_encoder.merge_stems()
-
     def _decode(self, features: Query, banks: list[Elements]) -> Tensor:
         # What was read and the query's value side by side, 1,024 channels in the paper.
         readout = to_weights(self._read(features.key, banks), self.decoder)

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.modeling.memory_segmenter import to_weights
 from harness.modeling.residual import PreActivationResidual, SkipProjection, upsampled_sum
 from harness.modeling.resnet import ResNetTrunk
 
@@ -21,8 +20,8 @@ class MemoryEncoder(nn.Module):
     def __init__(self, depth: int, image_channels: int, width: int) -> None:
         super().__init__()
         self.trunk = ResNetTrunk(depth, image_channels, width)
-        self.conv_mask: nn.Conv2d | None = nn.Conv2d(1, width, 7, 2, 3, bias=False)
-        self.conv_others: nn.Conv2d | None = nn.Conv2d(1, width, 7, 2, 3, bias=False)
+        self.conv_mask = nn.Conv2d(1, width, 7, 2, 3, bias=False)
+        self.conv_others = nn.Conv2d(1, width, 7, 2, 3, bias=False)
         for stem in (self.conv_mask, self.conv_others):
             # Like the trunk's own stem: the three are summed before one batch norm.
             nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
@@ -32,30 +31,14 @@ class MemoryEncoder(nn.Module):
         """image [N, C, H, W] normalised, mask and others [N, 1, H, W] → f16 [N, C16, H/16, W/16]."""
         # Three stems summed are one convolution of the concatenation; the parameters keep their published names.
         x = torch.cat([image, mask, others], 1)
-        if self.conv_mask is None or self.conv_others is None:
-            return self.trunk(to_weights(x, self.trunk))[2]
         trunk = self.trunk
         weight = torch.cat([trunk.conv1.weight, self.conv_mask.weight, self.conv_others.weight], 1)
         x = trunk.maxpool(F.relu(trunk.bn1(F.conv2d(x, weight, stride=2, padding=3))))
         return trunk.layer3(trunk.layer2(trunk.layer1(x)))
 
-    @torch.no_grad()
-    def merge_stems(self) -> None:
-        """Turn the three stems into one convolution, for inference; done once, in place."""
-        if self.conv_mask is None or self.conv_others is None:
-            return
-        # After this the published names are gone, so it happens on inference copies only.
-        first = self.trunk.conv1
-        merged = nn.Conv2d(first.in_channels + 2, first.out_channels, 7, 2, 3, bias=False)
-        merged.to(first.weight).train(first.training)
-        merged.weight.copy_(torch.cat([first.weight, self.conv_mask.weight, self.conv_others.weight], 1))
-        self.trunk.conv1, self.conv_mask, self.conv_others = merged, None, None
-
 
 class KeyValueHead(nn.Module):
     """Key and value of a stride-16 feature, each by one 3x3 convolution."""
-
-    float32_parts = ("key",)
 
     def __init__(self, in_channels: int, key_channels: int, value_channels: int) -> None:
         super().__init__()
@@ -74,8 +57,6 @@ class Decoder(nn.Module):
     A 3x3 convolution and a residual block at stride 16, two refinement stages (skip of the image, bilinear x2,
     residual block), and a 3x3 head with the outputs (background, object); their difference is the logit.
     """
-
-    float32_parts = ("head",)
 
     def __init__(self, in_channels: int, f8_channels: int, f4_channels: int, width: int) -> None:
         super().__init__()

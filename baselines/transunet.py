@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.transunet_hybrid import HybridResNet, ProjectionNorm, freeze_standardisation
+from baselines.per_frame import FrameNetworkSegmenter
+from baselines.transunet_hybrid import HybridResNet, ProjectionNorm
 from baselines.transunet_vit import VisionTransformer
 from baselines.transunet_weights import load_vit_npz
-from baselines.unet_inference import FoldableSegmenter
 from harness.registry import MODELS
 
 
@@ -66,7 +66,7 @@ class CascadedDecoder(nn.Module):
 
 
 @MODELS.register_module()
-class TransUNet(FoldableSegmenter):
+class TransUNet(FrameNetworkSegmenter):
     """TransUNet on every frame alone; the defaults are the published R50-ViT-B/16.
 
     Grey frames are repeated to three channels, as published; colour frames are taken as they are.
@@ -79,8 +79,6 @@ class TransUNet(FoldableSegmenter):
         pretrained: path of the published ImageNet-21k weights (``R50+ViT-B_16.npz``) for the encoder, or
             None for training from scratch (the default; results then belong to a model trained from scratch).
     """
-
-    float32_parts = ("head",)
 
     def __init__(
         self,
@@ -132,12 +130,3 @@ class TransUNet(FoldableSegmenter):
         # expand, not repeat: three channels that share memory.
         f16, *skips = self.resnet(images if images.shape[1] == wanted else images.expand(-1, wanted, -1, -1))
         return self.head(self.decoder(self.transformer(f16), skips))
-
-    def merge_for_inference(self) -> None:
-        """Standardise all kernels once; add up the root's three kernels where all see the same grey frame."""
-        freeze_standardisation(self.resnet)
-        if self.in_channels == 1:
-            root = self.resnet.conv_root
-            # Three equal inputs: the sum of the kernels does the same with a third of the products.
-            root.weight = nn.Parameter(root.weight.detach().sum(1, keepdim=True))
-            root.in_channels = 1

@@ -35,23 +35,6 @@ class StdConv2d(nn.Conv2d):
         # At every call: in training the stored kernel moves while the used one stays standardised.
         return self._conv_forward(x, standardise(self.weight).to(x.dtype), None)
 
-    def frozen(self) -> nn.Conv2d:
-        """The plain convolution that computes the same as long as the kernel does not change."""
-        kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
-        shape = self.in_channels, self.out_channels, kernel, stride, padding
-        conv = nn.utils.skip_init(nn.Conv2d, *shape, bias=False)
-        conv.weight = nn.Parameter(standardise(self.weight.detach()))
-        return conv
-
-
-def freeze_standardisation(module: nn.Module) -> None:
-    """Replace every ``StdConv2d`` inside a module by its frozen convolution, in place."""
-    for name, child in list(module.named_children()):
-        if isinstance(child, StdConv2d):
-            setattr(module, name, child.frozen())
-        else:
-            freeze_standardisation(child)
-
 
 class Unit(nn.Module):
     """Bottleneck unit: 1x1, 3x3 (carrying the stride), 1x1, each with group norm; the activation comes last.

@@ -9,9 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.modeling.packed_layers import PackedLinear
-from harness.modeling.packing import pack, packed_form
-
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention over tokens [N, L, C]."""
@@ -54,27 +51,6 @@ class Layer(nn.Module):
         x = x + self.attention(self.attention_norm(x))
         hidden = self.dropout(F.gelu(self.fc1(self.mlp_norm(x))))
         return x + self.dropout(self.fc2(hidden))
-
-
-class PackedLayer(nn.Module):
-    """``Layer`` for inference: GELU and both residual sums are fused into the linear layers before them."""
-
-    def __init__(self, layer: Layer, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.attention_norm, self.mlp_norm = layer.attention_norm, layer.mlp_norm
-        self.attention = layer.attention
-        pack(self.attention, dtype)
-        self.fc1, self.fc2 = PackedLinear(layer.fc1, "gelu", dtype), PackedLinear(layer.fc2, "none", dtype)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, L, C] → [N, L, C]."""
-        x = self.attention.out(self.attention.mixed(self.attention_norm(x)), x)
-        return self.fc2(self.fc1(self.mlp_norm(x)), x)
-
-
-@packed_form.register
-def _(layer: Layer, dtype: torch.dtype) -> nn.Module:
-    return PackedLayer(layer, dtype)
 
 
 class VisionTransformer(nn.Module):

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from baselines.unet_inference import FoldableSegmenter
+from baselines.per_frame import FrameNetworkSegmenter
 from harness.registry import MODELS
 
 
@@ -55,8 +55,6 @@ class UNetCore(nn.Module):
         widths: channels per level, each twice the one before; ``len(widths) - 1`` halvings of the resolution.
     """
 
-    float32_parts = ("head",)
-
     def __init__(self, in_channels: int, out_channels: int, widths: Sequence[int]) -> None:
         super().__init__()
         if len(widths) < 2:
@@ -81,7 +79,7 @@ class UNetCore(nn.Module):
 
 
 @MODELS.register_module()
-class UNet(FoldableSegmenter):
+class UNet(FrameNetworkSegmenter):
     """U-Net on every frame alone.
 
     Args:

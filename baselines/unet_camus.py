@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.unet_inference import FoldableSegmenter
+from baselines.per_frame import FrameNetworkSegmenter
 from harness.registry import MODELS
 
 
@@ -33,8 +33,6 @@ class UNetCamusCore(nn.Module):
         decoder: channels of the decoder's levels, lowest resolution first.
         norm: batch norm after every convolution (the study's "U-Net 2" has it, "U-Net 1" has not).
     """
-
-    float32_parts = ("head",)
 
     def __init__(
         self,
@@ -79,7 +77,7 @@ class UNetCamusCore(nn.Module):
 
 
 @MODELS.register_module()
-class UNetCamus(FoldableSegmenter):
+class UNetCamus(FrameNetworkSegmenter):
     """The CAMUS study's light U-Net on every frame alone; arguments as in ``UNetCamusCore``."""
 
     def __init__(

@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from baselines.unet_inference import FoldableSegmenter, instance_to_group_norm
+from baselines.per_frame import FrameNetworkSegmenter
 from harness.modeling import AuxiliaryLogits, TrainingOutput
 from harness.registry import MODELS
 
@@ -48,8 +48,6 @@ class UpStage(nn.Module):
 
 class UNetNnUCore(nn.Module):
     """The network alone: [N, in_channels, H, W] → [N, out_channels, H, W]; every decoder level has a 1x1 head."""
-
-    float32_parts = ("heads",)
 
     def __init__(self, in_channels: int, out_channels: int, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
@@ -99,7 +97,7 @@ class UNetNnUCore(nn.Module):
 
 
 @MODELS.register_module()
-class UNetNnU(FoldableSegmenter):
+class UNetNnU(FrameNetworkSegmenter):
     """nnU-Net's plain 2-D network on every frame alone.
 
     In training the heads of the lower decoder levels come back as auxiliary logits: the head i levels below
@@ -121,10 +119,6 @@ class UNetNnU(FoldableSegmenter):
     def network(self, images: Tensor) -> Tensor:
         """Logits [N, K+1, H, W] of images [N, C, H, W] in [-1, 1]."""
         return self.core(images)
-
-    def merge_for_inference(self) -> None:
-        """Replace the instance norms, which work on the channels-first layout only."""
-        instance_to_group_norm(self)
 
     def _train_clip(self, frames: Tensor, first_mask: Tensor | None) -> TrainingOutput:
         levels = self.core.all_logits((frames.flatten(0, 1) - 0.5) / 0.5)

@@ -17,8 +17,6 @@ from harness.modeling.resnet import ResNetTrunk, load_torchvision
 class KeyHeads(nn.Module):
     """Key, shrinkage (conv² + 1) and selection (sigmoid) of a stride-16 feature, each by a 3x3 convolution."""
 
-    float32_parts = ("key", "shrinkage", "selection")
-
     def __init__(self, in_channels: int, key_channels: int) -> None:
         super().__init__()
         self.key = nn.Conv2d(in_channels, key_channels, 3, 1, 1)
@@ -166,8 +164,6 @@ class Decoder(nn.Module):
         widths: of the object features at strides 16, 8 and 4 (512, 256, 256 in the paper).
         update_width, sensory_channels: of the sensory update.
     """
-
-    float32_parts = ("head",)
 
     def __init__(
         self,

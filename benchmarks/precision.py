@@ -1,8 +1,8 @@
-"""What a faster inference path changes in the results of a trained run.
+"""What a faster engine changes in the results of a trained run.
 
-python benchmarks/precision.py RUN --cache data/cache/NAME [--store results/runs] [--paths fp32 bf16]
+python benchmarks/precision.py RUN --cache data/cache/NAME [--store results/runs] [--engines native:fp32 native:bf16]
 
-Segments the test split of a finished run with the eager model and with each compiled one and prints, per path: the
+Segments the test split of a finished run with the engine eager and with each other one and prints, per engine: the
 mean Dice of the eager model, the mean change over the patients, the largest change of one patient, the share of
 pixels whose class differs and the largest and the 99.9th percentile difference of the logits at the model's size.
 """
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from harness.data.prepared import PreparedCache
+from harness.engines import make_engine
 from harness.evaluation.evaluator import evaluate
 from harness.experiments.execute import load_trained, predictor, scored_clip_length
 from harness.store.runs import Run, RunStore
@@ -72,18 +73,21 @@ def logit_differences(eager: list[Tensor], fast: list[Tensor]) -> dict[str, floa
     }
 
 
-def compare(run: Run, cache: PreparedCache, paths: list[str]) -> list[dict[str, Any]]:
-    """One record per path."""
+def compare(run: Run, cache: PreparedCache, engines: list[str]) -> list[dict[str, Any]]:
+    """One record per engine, ``name:precision``."""
     model: Any = load_trained(run.spec, run.path / "checkpoints" / "best.pth")
     plain = Recorder(model)
     expected = case_rows(run, cache, plain)
     records = []
-    for path in paths:
-        fast = Recorder(model.compile_for_inference(path))
+    side, length = int(run.spec.recipe["image_size"]), scored_clip_length(run.spec)
+    for choice in engines:
+        engine, _, precision = choice.partition(":")
+        example = torch.rand(1, length, 1, side, side)
+        fast = Recorder(make_engine(engine)(model, example, precision=precision or "fp32"))
         changes = dice_changes(expected, case_rows(run, cache, fast)).dropna()
         records.append(
             {
-                "path": path,
+                "engine": choice,
                 "patients": len(changes),
                 "dice": expected.loc[expected["metric"] == "dice", "value"].mean(),
                 "mean_change": changes.mean(),
@@ -99,13 +103,13 @@ def main() -> None:
     parser.add_argument("run", help="name of a finished run, as `echobench runs` lists it")
     parser.add_argument("--cache", type=Path, required=True, help="the prepared data of the run")
     parser.add_argument("--store", type=Path, default=Path("results/runs"))
-    parser.add_argument("--paths", nargs="+", default=["fp32", "bf16"])
+    parser.add_argument("--engines", nargs="+", default=["native:fp32", "native:bf16"])
     options = parser.parse_args()
     run = RunStore(options.store).get(options.run)
     print(f"{run.name}, test split of {options.cache.name}")
-    for record in compare(run, PreparedCache.open(options.cache), options.paths):
+    for record in compare(run, PreparedCache.open(options.cache), options.engines):
         print(
-            f"{record['path']:5s} Dice {record['dice']:.4f} of {record['patients']} patients: mean change "
+            f"{record['engine']:12s} Dice {record['dice']:.4f} of {record['patients']} patients: mean change "
             f"{record['mean_change']:+.5f}, largest {record['worst_change']:+.5f}; logits differ by at most "
             f"{record['largest']:.1e} (99.9 % by {record['p99.9']:.1e}); {record['pixels']:.4%} of the pixels change",
             flush=True,

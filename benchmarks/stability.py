@@ -1,14 +1,14 @@
 """GDKVM never diverges: the reference network over many random frames, from many random initialisations.
 
-python benchmarks/stability.py [--inits 20] [--frames 1000] [--size 64] [--precisions fp32 bf16] [--path eager] [--threads 1]
+python benchmarks/stability.py [--inits 20] [--frames 1000] [--size 64] [--precisions fp32 bf16] [--engine eager] [--threads 1]
 
 Streams frames of uniform noise through the default variant at the published widths (35 M parameters, state 64 x 256,
 8 gate heads) and prints one line per initialisation and precision: the largest norm of the state in the first and in
 the second half of the stream, the largest logit, and the first frame that was not finite, if any. ``bf16`` is autocast,
-as in training; the state stays float32. Ends with code 1 if a stream was not finite or its norm grew faster than by
+as in training, with the engine eager; the state stays float32. Ends with code 1 if a stream was not finite or its norm grew faster than by
 diffusion, the square root of time.
 
-One processor core needs about 45 ms per frame at 64 px and 20 ms at 32 px on the inference path, i.e. half an hour
+One processor core needs about 45 ms per frame at 64 px and 20 ms at 32 px with the engine native, i.e. half an hour
 for the defaults. With ``--rule released --key-scale none`` it shows the first release diverge.
 """
 
@@ -18,12 +18,15 @@ import argparse
 import math
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from gdkvm.model import GDKVM
+from gdkvm.model import GDKVM, Memory
 from gdkvm.rule_registry import list_rules
+from harness.engines import make_engine
 from harness.modeling import VideoSegmenter
+from harness.registry import list_engines
 
 GROWTH = 1.6
 """Largest norm of the second half over that of the first: √2 for diffusion and a margin for chance; 2 is linear growth."""
@@ -48,22 +51,29 @@ class Course:
         return f"largest state norm {self.early:9.2f} then {self.late:9.2f}, largest logit {self.logit:6.2f}, {end}"
 
 
-def stream(model: VideoSegmenter, frames: int, size: int, precision: str, seed: int) -> Course:
+def stream(model: VideoSegmenter, frames: int, size: int, seed: int) -> Course:
     """Stream ``frames`` frames of noise of ``size`` pixels through a model."""
     generator = torch.Generator().manual_seed(seed)
     norms, logit = [], 0.0
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+    with torch.inference_mode():
         frame = torch.rand(1, 1, size, size, generator=generator)
         state = model.begin(frame)
         for number in range(frames):
             logits, state = model.step(frame, state)
-            norms.append(float(state.memory.state.norm()))
+            norms.append(float(_memory(state).state.norm()))
             logit = max(logit, float(logits.abs().max()))
             if not (math.isfinite(norms[-1]) and bool(logits.isfinite().all())):
                 return Course(max(norms[:-1], default=math.nan), math.nan, logit, number)
             frame = torch.rand(1, 1, size, size, generator=generator)
     half = frames // 2
     return Course(max(norms[:half]), max(norms[half:]), logit, None)
+
+
+def _memory(state: Any) -> Memory:
+    """GDKVM's memory, however many segmenters an engine has put around the model."""
+    while not isinstance(state, Memory):
+        state = state.memory
+    return state
 
 
 def options() -> argparse.Namespace:
@@ -73,7 +83,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
-    parser.add_argument("--path", choices=("eager", "inference"), default="eager")
+    parser.add_argument("--engine", choices=list_engines(), default="eager")
     parser.add_argument("--rule", choices=list_rules(), default="gated")
     parser.add_argument("--key-scale", choices=("bound", "none", "l2"), default="bound")
     parser.add_argument("--threads", type=int, default=1)
@@ -88,8 +98,9 @@ def main() -> int:
         torch.manual_seed(seed)
         model = GDKVM(update_rule=chosen.rule, key_scale=chosen.key_scale).eval()
         for precision in chosen.precisions:
-            on_path = model if chosen.path == "eager" else model.compile_for_inference(precision)
-            course = stream(on_path, chosen.frames, chosen.size, precision, seed)
+            example = torch.rand(1, 1, 1, chosen.size, chosen.size)
+            executed = make_engine(chosen.engine)(model, example, precision=precision)
+            course = stream(executed, chosen.frames, chosen.size, seed)
             failed += not course.bounded
             print(f"init {seed:2d} {precision}: {course}", flush=True)
     print(f"{failed} of {chosen.inits * len(chosen.precisions)} streams diverged or grew faster than by diffusion")

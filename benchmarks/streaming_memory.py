@@ -1,4 +1,4 @@
-"""Does a stream need more memory the longer it gets? Peak memory of the inference path after few and after many frames.
+"""Does a stream need more memory the longer it gets? Peak memory after few and after many frames.
 
     python benchmarks/streaming_memory.py                        (paper size, 256 px, 10 and 300 frames; half an hour)
     python benchmarks/streaming_memory.py --size small --models unet,xmem,stm
@@ -19,6 +19,7 @@ import click
 import torch
 
 from harness import config
+from harness.engines import make_engine
 from harness.modeling import VideoSegmenter
 from harness.profiling.memory import MIB, held_bytes, streaming_peaks
 from harness.profiling.settings import ProfileSettings, apply
@@ -37,15 +38,16 @@ def state_after(model: VideoSegmenter, length: int, image_size: int) -> Any:
     return state
 
 
-def measured(task: tuple[str, str, list[int], int, int]) -> list[tuple[float, float]]:
+def measured(task: tuple[str, str, str, list[int], int, int]) -> list[tuple[float, float]]:
     """Peak memory and the state's size in MiB after each number of frames, in the process that calls it."""
-    name, size, lengths, image_size, threads = task
+    name, size, engine, lengths, image_size, threads = task
     settings = ProfileSettings(image_size=image_size, device="cpu", threads=threads).resolved()
     apply(settings)
     load_plugins()
     torch.manual_seed(0)
     build = config.load("models", name).sizes[size].to_dict() | {"num_structures": 1}
-    model = MODELS.build(build).eval().compile_for_inference()
+    example = torch.rand(1, 2, 1, image_size, image_size)
+    model = make_engine(engine)(MODELS.build(build).eval(), example)
     state_after(model, 2, image_size)
     peaks = streaming_peaks(model, settings, lengths)
     has_state = name in ("stm", "xmem", "gdkvm")
@@ -56,16 +58,17 @@ def measured(task: tuple[str, str, list[int], int, int]) -> list[tuple[float, fl
 @click.command(help=__doc__)
 @click.option("--models", default="gdkvm,unet,unet_nnu,transunet,xmem,stm")
 @click.option("--size", default="paper")
+@click.option("--engine", default="native", show_default=True)
 @click.option("--image-size", default=256)
 @click.option("--lengths", default="10,300", help="Frames of the streams.")
 @click.option("--threads", default=2)
-def main(models: str, size: str, image_size: int, lengths: str, threads: int) -> None:
-    print(f"{size}, {image_size} px, fp32 inference path, MiB; torch {torch.__version__}")
+def main(models: str, size: str, engine: str, image_size: int, lengths: str, threads: int) -> None:
+    print(f"{size}, {image_size} px, engine {engine} in fp32, MiB; torch {torch.__version__}")
     context = multiprocessing.get_context("spawn")
     for name in models.split(","):
         frames = sorted(map(int, lengths.split(",")))
         with context.Pool(1) as pool:
-            rows = pool.apply(measured, ((name, size, frames, image_size, threads),))
+            rows = pool.apply(measured, ((name, size, engine, frames, image_size, threads),))
         text = "  ".join(
             f"T={length}: peak {peak:7.1f}, state {state:6.1f}"
             for length, (peak, state) in zip(frames, rows, strict=True)

@@ -169,30 +169,6 @@ class GDKVM(VideoSegmenter):
         if pretrained is not None:
             load_torchvision(self.image_encoder, pretrained)
 
-    @classmethod
-    def from_published(cls, path: str | Path, *, variant: str = "corrected", num_structures: int = 1) -> GDKVM:
-        """Model with the weights of a checkpoint of the published code; see ``gdkvm.released.import_published``."""
-        from gdkvm.released import import_published
-
-        return import_published(path, variant=variant, num_structures=num_structures)
-
-    @staticmethod
-    def published_build(variant: str = "corrected", num_structures: int = 1) -> dict[str, Any]:
-        """Registry arguments that build the published model; see ``gdkvm.released.published_build``."""
-        from gdkvm.released import published_build
-
-        return published_build(variant, num_structures)
-
-    def compile_for_inference(self, precision: Literal["fp32", "bf16", "fp16"] = "fp32") -> VideoSegmenter:
-        """Packed copy for inference that computes the same function faster (``fp16`` on CUDA); see ``gdkvm.inference``.
-
-        Raises:
-            ValueError: another precision, or ``fp16`` on a CPU.
-        """
-        from gdkvm.inference import InferenceGDKVM
-
-        return InferenceGDKVM(self, precision).eval()
-
     # -- frames alone -------------------------------------------------------------------------------------
 
     def encode(self, frames: Tensor) -> FrameFeatures:

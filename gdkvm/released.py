@@ -11,6 +11,7 @@ from torch import Tensor
 from gdkvm.memory import check_choice
 from gdkvm.model import GDKVM
 from harness.modeling.published import read_state_dict
+from harness.registry import PUBLISHED
 
 Variant = Literal["released", "corrected"]
 RULE_OF_VARIANT = {"released": "released", "corrected": "gated"}
@@ -156,3 +157,12 @@ def import_published(path: str | Path, *, variant: str = "corrected", num_struct
     model = GDKVM(**build)
     load_published(model, read_state_dict(path))
     return model.eval()
+
+
+@PUBLISHED.register_module("GDKVM")
+def published_model(
+    path: str | Path, *, variant: str = "corrected", num_structures: int = 1
+) -> tuple[GDKVM, dict[str, Any]]:
+    """``import_published`` and the arguments that build the model again; what ``echobench import-gdkvm`` calls."""
+    model = import_published(path, variant=variant, num_structures=num_structures)
+    return model, published_build(variant, num_structures)

@@ -1,7 +1,8 @@
 """The true extension points, as children of mmengine's registries with the scope ``harness``.
 
 A third party registers a class with ``@MODELS.register_module()`` and names its module either in the
-``custom_imports`` of its config or in the entry-point group ``echobench.plugins`` of its package.
+``custom_imports`` of its config or in the entry-point group ``echobench.plugins`` of its package; a package of engines
+names its own in ``echobench.engines``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ TRANSFORMS = Registry(
 METRICS = Registry("metric", parent=_MM_METRICS, scope="harness", locations=["harness.evaluation.metrics"])
 PERTURBATIONS = Registry("perturbation", scope="harness", locations=["harness.perturbations"])
 
+PUBLISHED = Registry("published", scope="harness")
+"""By the model's name: functions that read a checkpoint of the published code, ``(path, **options) → (model, build)``."""
+ENGINES = Registry("engine", scope="harness", locations=["harness.engines"])
+
 PLUGIN_GROUP = "echobench.plugins"
+ENGINE_GROUP = "echobench.engines"
 
 
 @functools.cache
@@ -39,8 +45,25 @@ def load_plugins() -> tuple[str, ...]:
     Raises:
         ConfigError: a plugin cannot be imported; the sentence names the plugin and the reason.
     """
+    return _imported(PLUGIN_GROUP)
+
+
+@functools.cache
+def load_engines() -> tuple[str, ...]:
+    """Import every package of the entry-point group ``echobench.engines`` once; return their names.
+
+    They stand apart from ``echobench.plugins`` because they may import model packages to execute them better.
+
+    Raises:
+        ConfigError: as ``load_plugins``.
+    """
+    load_plugins()
+    return _imported(ENGINE_GROUP)
+
+
+def _imported(group: str) -> tuple[str, ...]:
     names = []
-    for point in sorted(entry_points(group=PLUGIN_GROUP), key=lambda item: item.name):
+    for point in sorted(entry_points(group=group), key=lambda item: item.name):
         try:
             importlib.import_module(point.value)
         except Exception as error:
@@ -67,3 +90,10 @@ def list_perturbations() -> list[str]:
     """Names of all registered perturbations."""
     PERTURBATIONS.import_from_location()
     return sorted(PERTURBATIONS.module_dict)
+
+
+def list_engines() -> list[str]:
+    """Names of all registered engines, plugins included."""
+    load_engines()
+    ENGINES.import_from_location()
+    return sorted(ENGINES.module_dict)

@@ -73,6 +73,19 @@ def words(*values: str) -> Names:
     return lambda ctx: values
 
 
+def engines(ctx: click.Context) -> list[str]:
+    """The engines of the harness and of installed distributions, found without importing any of them."""
+    from importlib.metadata import entry_points
+
+    return [
+        "eager",
+        "compile",
+        "openvino",
+        "cuda_graph",
+        *(point.name for point in entry_points(group="echobench.engines")),
+    ]
+
+
 def runs(ctx: click.Context) -> list[str]:
     """Names of the runs in the store of ``--results-dir``."""
     root = Path(ctx.params.get("results_dir") or "results/runs")

@@ -30,18 +30,18 @@ def command(checkpoint: Path, out: Path, variant: str, structures: int) -> None:
     import torch
 
     from harness.files import atomic_file
-    from harness.registry import MODELS, load_plugins
+    from harness.registry import PUBLISHED, load_plugins
 
     load_plugins()
-    model_class = MODELS.get("GDKVM")
-    if model_class is None:
+    published = PUBLISHED.get("GDKVM")
+    if published is None:
         raise DataError("The model GDKVM is not installed; reinstall this package.")
     try:
-        model = model_class.from_published(checkpoint, variant=variant, num_structures=structures)
+        model, build = published(checkpoint, variant=variant, num_structures=structures)
     except ValueError as error:
         raise DataError(_sentence(checkpoint, error)) from error
     with atomic_file(out) as stream:
-        torch.save({"model": model.state_dict(), "build": model.published_build(variant, structures)}, stream)
+        torch.save({"model": model.state_dict(), "build": build}, stream)
     count = sum(parameter.numel() for parameter in model.parameters())
     click.echo(f"Imported {count:,} parameters ({variant} arithmetic) into {out}.")
 

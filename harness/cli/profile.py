@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import config
-from harness.cli._complete import CommaList, Named, configs, words
+from harness.cli._complete import CommaList, Named, configs, engines, words
 from harness.cli._options import DEVICE, REPORT, SIZE, STRUCTURES
 from harness.errors import BenchError, unknown
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 DEFAULT_SIDE = {"small": 128, "paper": 256}
-_SHOWN = ("model", "mode", "variant", "median_ms", "p5_ms", "p95_ms", "n", "fps", "peak_memory_mb", "status")
+_SHOWN = ("model", "mode", "engine", "median_ms", "p5_ms", "p95_ms", "n", "fps", "peak_memory_mb", "status")
 
 
 @click.command()
@@ -40,7 +40,12 @@ _SHOWN = ("model", "mode", "variant", "median_ms", "p5_ms", "p95_ms", "n", "fps"
     show_default=True,
     help="fp32, bf16 or fp16.",
 )
-@click.option("--channels-last", is_flag=True, help="Memory layout of the eager variant.")
+@click.option("--channels-last", is_flag=True, help="Memory layout of the model.")
+@click.option(
+    "--engines",
+    type=CommaList(names=engines),
+    help="How models are executed, the headline first (default: eager, and native where it is installed).",
+)
 @click.option("--tf32", is_flag=True, help="Let CUDA round float32 products to TF32.")
 @click.option("--warmup", default=10, show_default=True, help="Clips before anything is timed.")
 @click.option("--repeats", default=30, show_default=True, help="Clips that are timed.")
@@ -70,9 +75,9 @@ def command(
     """Measure models and write results/profile/profile_<condition>.csv, one row per quantity.
 
     Latency is the median over repeats after warm-up; FPS = frames / median; the headline is one streaming frame at
-    steady state of what compile_for_inference() gives. A model that fails does not stop the others. Example:
+    steady state with the first engine. A model that fails does not stop the others. Example:
 
-        echobench profile --models unet,stm --size small --device cpu --threads 2
+        echobench profile --models unet,stm --size small --engines eager,native,openvino --threads 2
 
     With --again NAME the profile.csv of every finished run of a suite is replaced, under this command's condition;
     `echobench report NAME` then takes it up.

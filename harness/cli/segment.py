@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli._complete import Named, engines
 from harness.cli._options import DEVICE, RUN
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ class Numbers(click.ParamType):
     "--overlay", type=click.Choice(["avi", "mp4", "gif", "none"]), default="avi", show_default=True, help="Its kind."
 )
 @click.option("--device", type=DEVICE, default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--engine",
+    type=Named(engines),
+    default="eager",
+    show_default=True,
+    help="How the model is executed; reported rows are eager's.",
+)
 @click.option("--progress/--no-progress", default=True, show_default=True, help="Show a progress bar.")
 def command(
     clip: Path,
@@ -62,6 +70,7 @@ def command(
     max_frames: int | None,
     overlay: Any,
     device: str,
+    engine: str,
     progress: bool,
 ) -> None:
     """Segment CLIP (AVI, MP4, NIfTI, DICOM, folder of PNGs) with a trained run: masks, areas, EF, overlay.
@@ -69,7 +78,7 @@ def command(
     Example: echobench segment loop.dcm --run unet-small --overlay gif
     """
     from harness.jobs import Progress
-    from harness.segment import Region, find_trained, open_source, segment, with_stated
+    from harness.segment import Region, find_trained, open_source, segment, with_engine, with_stated
     from harness.training.precision import resolve_device
 
     place = resolve_device(device)
@@ -81,7 +90,7 @@ def command(
         frame_rate_hz=frame_rate,
         max_frames=max_frames,
     )
-    trained = find_trained(run, results_dir, checkpoint)
+    trained = with_engine(find_trained(run, results_dir, checkpoint), engine, place)
     folder = out or Path("segmented") / clip.name.split(".")[0]
     total = source.count if max_frames is None else min(max_frames, source.count or max_frames)
     with Progress("segmenting", total, shown=progress, unit="frames") as bar:

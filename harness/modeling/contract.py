@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -102,13 +102,6 @@ class VideoSegmenter(nn.Module, ABC):
         output = self._train_clip(padded, mask)
         auxiliary = tuple(_crop_auxiliary(head, _size(padded), _size(frames)) for head in output.auxiliary)
         return TrainingOutput(logits=_crop(output.logits, _size(frames)), auxiliary=auxiliary)
-
-    def compile_for_inference(self, precision: Literal["fp32", "bf16"] = "fp32") -> VideoSegmenter:
-        """Return a model for inference only that computes the same function faster; by default ``self``.
-
-        ``bf16`` is a request that a model may meet with a lower precision where the device computes it natively.
-        """
-        return self.eval()
 
     # -- for subclasses -----------------------------------------------------------------------------------
 

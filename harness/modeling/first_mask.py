@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,11 +44,6 @@ class FirstMaskSegmenter(VideoSegmenter):
             raise ValueError(f"model must take a first mask, {type(built).__name__} does not")
         self.model = built
         self.first = maker
-
-    def compile_for_inference(self, precision: Literal["fp32", "bf16"] = "fp32") -> FirstMaskSegmenter:
-        """Both parts compiled; the same function, faster."""
-        fast, maker = (part.compile_for_inference(precision) for part in (self.model, self.first))
-        return FirstMaskSegmenter(model=fast, first=maker).eval()
 
     def _begin(self, frame: Tensor, first_mask: Tensor | None) -> tuple[StreamState, Tensor | None]:
         """State of ``model`` and the logits of frame 0, which wait for its ``step``."""

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from harness.modeling.aggregation import object_masks
 from harness.modeling.contract import VideoSegmenter
-from harness.modeling.inference import inference_copy
 from harness.modeling.log_odds import aggregate_logits, mask_logits
-from harness.modeling.packing import weight_dtype
+from harness.modeling.precision import weight_dtype
 
 
 class Moment(NamedTuple):
@@ -129,24 +128,6 @@ class MemorySegmenter(VideoSegmenter):
         features = self.encode(group.flatten(0, 1))
         parts = [part.unflatten(0, group.shape[:2]).unbind(0) for part in features]
         return [type(features)(*items) for items in zip(*parts, strict=True)]
-
-    # -- inference ----------------------------------------------------------------------------------------
-
-    def compile_for_inference(self, precision: str = "fp32") -> VideoSegmenter:
-        """Return a copy for inference only: folded norms, packed layers, channels-last memory.
-
-        Args:
-            precision: ``"fp32"`` computes the same function to 1e-3 in the logits; ``"bf16"`` holds
-                convolutions and features in bfloat16, while similarities, softmax, the read values' sums,
-                the sensory memory and the aggregation stay float32.
-
-        Raises:
-            ValueError: unknown precision, or a model that is such a copy already.
-        """
-        return inference_copy(self, precision)
-
-    def merge_for_inference(self) -> None:
-        """Rewrite what batch-norm folding cannot see (hook for subclasses); called on the copy, in eval mode."""
 
 
 def to_weights(x: Tensor, layer: nn.Module) -> Tensor:

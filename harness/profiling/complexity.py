@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -24,6 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
+from harness.engines.tree import tensors_in
 from harness.modeling import VideoSegmenter
 
 PRODUCTS = frozenset(
@@ -77,17 +78,6 @@ class _Step(nn.Module):
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         logits, state = self.model.step(frame, self.state)
         return logits, _touch(state, frame)
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """All tensors inside nested dataclasses, tuples, lists and dicts."""
-    if isinstance(value, Tensor):
-        return [value]
-    if is_dataclass(value) and not isinstance(value, type):
-        value = [getattr(value, item.name) for item in fields(value)]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [tensor for item in value for tensor in tensors_in(item)] if isinstance(value, (list, tuple)) else []
 
 
 def _touch(state: Any, frame: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from harness.modeling import VideoSegmenter
-from harness.profiling.settings import ProfileSettings, precision_context
+from harness.profiling.settings import ProfileSettings
 
 Action = Callable[[], Any]
 
@@ -40,13 +40,15 @@ class Stopwatch:
         return [1000 * float(step) for step in np.diff(marks)]
 
     def _on_cuda(self, actions: list[Action]) -> list[float]:
-        torch.cuda.synchronize(self.device)
-        events = [torch.cuda.Event(enable_timing=True) for _ in range(len(actions) + 1)]
-        events[0].record()
-        for action, event in zip(actions, events[1:], strict=True):
-            action()
-            event.record()
-        torch.cuda.synchronize(self.device)
+        # events are recorded on the current device's stream: on cuda:1 they would else lie on cuda:0, which does nothing
+        with torch.cuda.device(self.device):
+            torch.cuda.synchronize(self.device)
+            events = [torch.cuda.Event(enable_timing=True) for _ in range(len(actions) + 1)]
+            events[0].record()
+            for action, event in zip(actions, events[1:], strict=True):
+                action()
+                event.record()
+            torch.cuda.synchronize(self.device)
         return [before.elapsed_time(after) for before, after in itertools.pairwise(events)]
 
 
@@ -79,16 +81,16 @@ def to_device(frames: Tensor, settings: ProfileSettings) -> Tensor:
 def cold_first_frame(model: VideoSegmenter, settings: ProfileSettings) -> dict[str, Any]:
     """``begin`` and the first ``step`` of a model that has not run before in this process."""
     frame = to_device(make_frames(settings, 1), settings)[:, 0]
-    with torch.inference_mode(), precision_context(settings):
+    with torch.inference_mode():
         milliseconds = Stopwatch(torch.device(settings.device))([lambda: _open(model, frame)])
     return {"mode": "first_frame_cold", **summarise(milliseconds, settings.batch_size)}
 
 
 def latency_rows(model: VideoSegmenter, settings: ProfileSettings) -> Iterator[dict[str, Any]]:
-    """Rows ``streaming``, ``clip``, ``clip_with_copy``, ``first_frame`` of one variant of a model, after warm-up."""
+    """Rows ``streaming``, ``clip``, ``clip_with_copy``, ``first_frame`` of a model as one engine executes it, after warm-up."""
     watch = Stopwatch(torch.device(settings.device))
     host = make_frames(settings, settings.clip_length)
-    with torch.inference_mode(), precision_context(settings):
+    with torch.inference_mode():
         frames = to_device(host, settings)
         for _ in range(settings.warmup):
             model(frames)

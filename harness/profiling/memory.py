@@ -7,7 +7,6 @@ devices answer the same question: how much does it take to hold and run this mod
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import resource
 from collections.abc import Iterator, Sequence
@@ -15,35 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.allocator import give_back_freed_memory
+from harness.engines.contract import weight_bytes
+from harness.engines.tree import tensors_in
 from harness.modeling import VideoSegmenter
-from harness.profiling.settings import ProfileSettings, precision_context
+from harness.profiling.settings import ProfileSettings
 
 MIB = 2**20
 
 
-def weight_bytes(model: nn.Module) -> int:
-    """Bytes of parameters and buffers."""
-    return sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
-
-
 def held_bytes(state: Any) -> int:
     """Bytes of the storages that a stream's state (dataclasses, tuples, lists of tensors) keeps alive, each once."""
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in _tensors(state)}
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors_in(state)}
     return sum(storages.values())
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif dataclasses.is_dataclass(value):
-        for item in dataclasses.fields(value):
-            yield from _tensors(getattr(value, item.name))
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _tensors(part)
 
 
 def memory_row(model: VideoSegmenter, settings: ProfileSettings, length: int, mode: str) -> dict[str, Any]:
@@ -54,7 +39,7 @@ def memory_row(model: VideoSegmenter, settings: ProfileSettings, length: int, mo
     """
     measure = _cuda_peak if settings.device != "cpu" else _cpu_peak
     run = _run_streaming if mode == "memory_streaming" else _run_clip
-    with torch.inference_mode(), precision_context(settings):
+    with torch.inference_mode():
         return {"mode": mode, "clip_length": length, **measure(model, lambda: run(model, settings, length), settings)}
 
 
@@ -65,7 +50,7 @@ def streaming_peaks(model: VideoSegmenter, settings: ProfileSettings, lengths: S
     """
     _prepare_process()
     before, peaks, state = _resident(), [], None
-    with torch.inference_mode(), precision_context(settings):
+    with torch.inference_mode():
         for count, frame in enumerate(_frames(settings, lengths[-1]), 1):
             state = model.begin(frame) if state is None else state
             _, state = model.step(frame, state)
@@ -104,15 +89,23 @@ def _run_clip(model: VideoSegmenter, settings: ProfileSettings, length: int) -> 
 
 
 def _cuda_peak(model: VideoSegmenter, run: Any, settings: ProfileSettings) -> dict[str, Any]:
+    graphs = getattr(model, "holds_pools", False)
+    if graphs:
+        # Replays allocate nothing: their memory was set aside at recording, which therefore belongs into the measurement.
+        model.forget()  # type: ignore[operator]
+    gc.collect()
     torch.cuda.synchronize(settings.device)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(settings.device)
     run()
     torch.cuda.synchronize(settings.device)
+    allocated = torch.cuda.max_memory_allocated(settings.device) / MIB
+    reserved = torch.cuda.max_memory_reserved(settings.device) / MIB
     return {
-        "peak_memory_mb": torch.cuda.max_memory_allocated(settings.device) / MIB,
-        "peak_reserved_mb": torch.cuda.max_memory_reserved(settings.device) / MIB,
-        "memory_method": "CUDA allocator",
+        # what a graph works in is never "allocated" again, but nobody else can have it
+        "peak_memory_mb": reserved if graphs else allocated,
+        "peak_reserved_mb": reserved,
+        "memory_method": "CUDA allocator, reserved (graphs keep their memory)" if graphs else "CUDA allocator",
     }
 
 

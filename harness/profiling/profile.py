@@ -16,7 +16,7 @@ import pandas as pd
 
 from harness.errors import BenchError
 from harness.profiling.settings import ProfileSettings
-from harness.profiling.worker import OUT_OF_MEMORY, out_of_memory_row
+from harness.profiling.worker import OUT_OF_MEMORY, failed_row
 from harness.store.formats.profile import PROFILE_COLUMNS
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -43,9 +43,9 @@ def profile_model(
     Returns:
         One row per measured quantity, columns ``PROFILE_COLUMNS``. ``mode`` is ``streaming`` (one steady-state
         frame), ``clip``, ``clip_with_copy``, ``first_frame``, ``first_frame_cold``, ``complexity``,
-        ``memory_streaming`` or ``memory_clip``. The first row is the headline: streaming with what
-        ``compile_for_inference()`` gives, with parameters, GMACs and peak memory filled in. What did not fit into
-        memory is a row whose ``status`` says so.
+        ``memory_streaming`` or ``memory_clip``; ``engine`` says how the model was executed. The first row is the headline:
+        streaming with the first engine (``eager`` unless told otherwise), with parameters, GMACs and peak memory filled
+        in. What did not fit into memory, and what an engine could not execute, is a row whose ``status`` says so.
 
     Raises:
         ConfigError: a setting is invalid. BenchError: the process failed; the sentence carries its last line.
@@ -67,7 +67,7 @@ def profile_table(lines: Sequence[dict[str, Any]], *, model: str, size: str, cli
     Raises:
         ValueError: a line has a key that is no column of a profile.
     """
-    rows = [{"model": model, "size": size, "compiled": False, **line} for line in lines]
+    rows = [{"model": model, "size": size, **line} for line in lines]
     surplus = sorted({key for row in rows for key in row} - set(PROFILE_COLUMNS))
     if surplus:
         raise ValueError(f"a profile has no column {surplus[0]}; its columns are {PROFILE_COLUMNS}")
@@ -104,7 +104,7 @@ def collect(lines: list[dict[str, Any]], code: int, stderr: str, name: str) -> l
     begun = [line["begin"] for line in lines if "begin" in line]
     if code == -signal.SIGKILL and begun:
         base = {key: rows[-1][key] for key in ("device", "precision", "image_size", "batch_size")} if rows else {}
-        return [*rows, {**base, **out_of_memory_row(begun[-1], f"{OUT_OF_MEMORY} (process killed)")}]
+        return [*rows, {**base, **failed_row(begun[-1], f"{OUT_OF_MEMORY} (process killed)")}]
     last = next((line for line in reversed(stderr.splitlines()) if line.strip()), f"exit code {code}")
     raise BenchError(f"Profiling {name} failed: {last.strip()}")
 
@@ -118,12 +118,19 @@ def _environment(settings: ProfileSettings) -> dict[str, str]:
 
 
 def _headline_first(table: pd.DataFrame, clip_length: int) -> pd.DataFrame:
-    """Put the headline row first and complete it from the rows that measured the rest."""
-    rank = (table["mode"] != "streaming") * 2 + (table["variant"] != "inference")
+    """Put the headline row first and complete it from the rows that measured the rest of the same engine.
+
+    The worker measures engines in the order in which they were asked for; the first that ran is the headline.
+    """
+    rank = (table["mode"] != "streaming") * 2 + (table["status"] != "ok")
     table = table.iloc[rank.argsort(kind="stable")].reset_index(drop=True)
     if table.empty or table.at[0, "mode"] != "streaming":
         return table
-    memory = table[(table["mode"] == "memory_streaming") & (table["clip_length"] == clip_length)]
+    memory = table[
+        (table["mode"] == "memory_streaming")
+        & (table["clip_length"] == clip_length)
+        & (table["engine"] == table.at[0, "engine"])
+    ]
     counts = table[table["mode"] == "complexity"]
     for source, columns in ((memory, _MEMORY), (counts, _COUNTS)):
         if len(source):

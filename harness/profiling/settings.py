@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import platform
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 
+from harness.engines.contract import DTYPES, NATIVE, default_engines
 from harness.errors import ConfigError, unknown
+from harness.registry import list_engines
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-VARIANTS = ("inference", "eager")
 SPEC_LENGTHS = (10, 32, 100, 300)
 
 
@@ -27,12 +25,13 @@ class ProfileSettings:
         batch_size: clips at once.
         device: ``cpu``, ``cuda`` or ``auto`` (CUDA where there is one).
         precision: ``fp32``, ``bf16``, ``fp16``.
-        channels_last: memory layout of the eager variant (``compile_for_inference`` chooses its own).
+        channels_last: memory layout of the model that the engines are given (``native`` chooses its own).
         tf32: whether CUDA may round float32 products to TF32.
         threads: intra-op CPU threads, None for torch's default.
         warmup: clips before anything is timed (the protocol asks for at least 10 in a reported table).
         repeats: clips that are timed.
-        variants: ``inference`` (what ``compile_for_inference()`` returns: the headline) and ``eager``.
+        engines: how the model is executed, each measured in turn; the first is the headline. None means ``eager``, and on a
+            CPU ``native`` beside it where it is installed. What an engine cannot do is a row that says so.
         memory_lengths: clip lengths whose peak memory is measured; None means ``clip_length`` on a CPU and
             10, 32, 100, 300 on CUDA.
         complexity: also count parameters and multiply-adds.
@@ -48,7 +47,7 @@ class ProfileSettings:
     threads: int | None = None
     warmup: int = 10
     repeats: int = 30
-    variants: tuple[str, ...] = VARIANTS
+    engines: tuple[str, ...] | None = None
     memory_lengths: tuple[int, ...] | None = None
     complexity: bool = True
 
@@ -60,9 +59,10 @@ class ProfileSettings:
             raise unknown("device", self.device, ("auto", "cpu", "cuda"))
         if self.precision not in DTYPES:
             raise unknown("precision", self.precision, DTYPES)
-        for variant in self.variants:
-            if variant not in VARIANTS:
-                raise unknown("variant", variant, VARIANTS)
+        for engine in self.engines or ():
+            # native may be named where it is not installed: a suite's config serves every machine
+            if engine not in (names := {*list_engines(), NATIVE}):
+                raise unknown("engine", engine, names)
 
     def resolved(self) -> ProfileSettings:
         """The same with ``auto`` and None replaced by what this machine has.
@@ -77,7 +77,8 @@ class ProfileSettings:
         if lengths is None:
             lengths = (self.clip_length,) if device == "cpu" else SPEC_LENGTHS
         threads = torch.get_num_threads() if self.threads is None else self.threads
-        return self.replace(device=device, memory_lengths=tuple(sorted(lengths)), threads=threads)
+        engines = default_engines(device) if self.engines is None else self.engines
+        return self.replace(device=device, memory_lengths=tuple(sorted(lengths)), threads=threads, engines=engines)
 
     def replace(self, **changes: Any) -> ProfileSettings:
         """A copy with some values changed."""
@@ -135,11 +136,3 @@ def condition_columns(settings: ProfileSettings) -> dict[str, Any]:
         "torch": torch.__version__,
         "cudnn": torch.backends.cudnn.version() if cuda else None,
     }
-
-
-@contextlib.contextmanager
-def precision_context(settings: ProfileSettings) -> Iterator[None]:
-    """Autocast where the precision is not fp32."""
-    device = settings.device.partition(":")[0]
-    with torch.autocast(device, DTYPES[settings.precision], enabled=settings.precision != "fp32"):
-        yield

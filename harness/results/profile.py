@@ -12,7 +12,7 @@ _CONDITION = (
     "device_name",
     "precision",
     "channels_last",
-    "compiled",
+    "engine",
     "threads",
     "image_size",
     "batch_size",
@@ -57,7 +57,7 @@ def headline(profile: pd.DataFrame | None) -> ProfileSummary:
 
 
 def headline_rows(profile: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the headline condition: streaming. The writer puts the headline itself first."""
+    """Rows of the headline condition: streaming. The writer puts the headline, one engine's row, first."""
     streaming = profile["mode"] == "streaming"
     return profile[streaming] if streaming.any() else profile
 
@@ -72,16 +72,20 @@ def median_summary(profiles: Iterable[pd.DataFrame | None]) -> ProfileSummary:
 
 
 def clip_ms(profile: pd.DataFrame | None) -> float:
-    """Median milliseconds of one whole clip as it is used at inference; NaN where it was not measured."""
+    """Median milliseconds of one whole clip by the headline's engine; NaN where it was not measured."""
     if profile is None:
         return _NAN
     rows = profile[profile["mode"] == "clip"]
-    return _first(rows.sort_values("variant", key=lambda names: names != "inference", kind="stable")["median_ms"])
+    if len(rows):
+        rows = rows[rows["engine"] == headline_rows(profile)["engine"].iloc[0]]
+    return _first(rows["median_ms"])
 
 
 def condition(row: pd.Series) -> str:
     """Device, precision and the like of one profile row as ``key value`` pairs; what is missing is left out."""
-    known = [(name, row[name]) for name in _CONDITION if pd.notna(row[name]) and row[name] != ""]
+    # files from before engines had names do not say which one ran
+    stated = {name: row[name] for name in _CONDITION} | {"engine": row["engine"] or "unrecorded"}
+    known = [(name, value) for name, value in stated.items() if pd.notna(value) and value != ""]
     return ", ".join(dict.fromkeys(text for name, value in known if (text := _condition_text(name, value))))
 
 
@@ -90,6 +94,8 @@ def _condition_text(name: str, value: object) -> str:
         return name.replace("_", " ") if str(value).lower() == "true" else ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if name == "engine":
+        return f"{value} engine"
     return str(value) if name in ("device", "device_name", "precision") else f"{name.replace('_', ' ')} {value}"
 
 

@@ -70,6 +70,7 @@ def summary_json(outcome: Outcome, source: FrameSource, trained: Trained) -> dic
     """The outcome and its origin as plain values; what is missing is null."""
     return {
         "run": trained.name,
+        "engine": trained.engine,
         "clip": source.path.name,
         "frames": outcome.frames,
         "region": None if source.region is None else asdict(source.region),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
+import torch
 from torch import nn
 
 from harness.data.sampling import structure_names
+from harness.engines import make_engine
 from harness.errors import ConfigError, unknown
 from harness.experiments.execute import load_trained
 from harness.files import read_json
+from harness.modeling import VideoSegmenter
 from harness.store.runs import Run, RunStore
 
 
@@ -24,6 +28,7 @@ class Trained:
         image_size: side of the square frames the model was trained on.
         structures: names of classes 1..K.
         dataset, mark: what it was trained on.
+        engine: how the model is executed.
     """
 
     name: str
@@ -32,6 +37,20 @@ class Trained:
     structures: tuple[str, ...]
     dataset: str
     mark: str | None
+    engine: str = "eager"
+
+
+def with_engine(trained: Trained, engine: str, device: torch.device) -> Trained:
+    """The same model, executed by an engine on a device.
+
+    Raises:
+        ConfigError: no such engine. EngineError: it is not installed or cannot execute this model.
+    """
+    if engine == "eager":
+        return trained
+    model = cast(VideoSegmenter, trained.model.to(device).eval())
+    example = torch.rand(1, 2, model.in_channels, trained.image_size, trained.image_size, device=device)
+    return replace(trained, model=make_engine(engine)(model, example), engine=engine)
 
 
 def find_trained(name: str | None, results_dir: Path | str, checkpoint: Path | str | None = None) -> Trained:

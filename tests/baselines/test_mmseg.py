@@ -207,29 +207,3 @@ def test_building_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("mmseg", reason="the extra 'mmseg' is not installed")
     MMSegSegmenter(name="segformer_mit-b0")
     assert capsys.readouterr().out == ""
-
-
-@needs_mmseg
-@torch.inference_mode()
-@pytest.mark.parametrize("name", ["segformer_mit-b0", "bisenetv1_r18-d32", "fcn_hr18"])
-def test_the_inference_copy_has_no_batch_norm_left_and_computes_the_same(name: str) -> None:
-    torch.manual_seed(0)
-    model = MMSegSegmenter(name=name).eval()
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.running_var, 0.5, 2)
-            torch.nn.init.normal_(module.running_mean, std=0.1)
-    fast = model.compile_for_inference()
-    assert fast is not model
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fast.modules())
-    frames = torch.rand(1, 2, 1, 64, 96)
-    expected = model(frames)
-    torch.testing.assert_close(fast(frames), expected, atol=1e-3 * float(expected.abs().max()), rtol=0)
-
-
-@needs_mmseg
-@torch.inference_mode()
-def test_a_model_whose_copy_would_differ_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = MMSegSegmenter(name="cgnet")
-    monkeypatch.setattr("baselines.mmseg.inference_copy", lambda *_: MMSegSegmenter(name="cgnet").eval())
-    assert model.compile_for_inference() is model

@@ -138,39 +138,6 @@ def test_the_loss_on_the_last_frame_reaches_frame_0_through_its_soft_mask() -> N
     assert frames.grad[:, 0].abs().sum() > 0
 
 
-@torch.no_grad()
-@pytest.mark.parametrize("given", [False, True], ids=["auto", "gt"])
-def test_the_inference_copy_computes_the_same_logits(given: bool) -> None:
-    model = tiny(num_structures=2, image_channels=3)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.5, 0.5)
-            module.running_var.uniform_(0.5, 2)
-            module.weight.uniform_(0.5, 1.5)
-    frames = torch.rand(1, 7, 1, 32, 32)
-    mask = torch.randint(0, 3, (1, 32, 32)) if given else None
-    fast = model.compile_for_inference()
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
-    assert isinstance(model.memory_encoder.conv_mask, nn.Conv2d), "the original model must stay as it was"
-    torch.testing.assert_close(fast(frames, mask), model(frames, mask), atol=1e-3, rtol=0)
-
-
-@torch.no_grad()
-def test_the_bf16_copy_keeps_its_memory_in_float32_and_nearly_the_same_labels() -> None:
-    model = tiny(image_channels=3)
-    frames = torch.rand(1, 7, 1, 32, 32)
-    logits, memories = stream(model.compile_for_inference(precision="bf16"), frames)  # type: ignore[arg-type]
-    assert logits.dtype == torch.float32
-    assert memories[-1].kept is not None
-    assert memories[-1].kept.value.dtype == torch.float32
-    assert (logits.softmax(2) - model(frames).softmax(2)).abs().max() < 0.05
-
-
-def test_an_unknown_precision_is_refused() -> None:
-    with pytest.raises(ValueError, match="bf16"):
-        tiny().compile_for_inference(precision="fp8")
-
-
 def test_a_torchvision_file_is_loaded_into_both_trunks(tmp_path: Path) -> None:
     state = {
         k: torch.randn_like(v) if v.is_floating_point() else v for k, v in ResNetTrunk(18, 3, 4).state_dict().items()

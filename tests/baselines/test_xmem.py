@@ -182,31 +182,6 @@ def test_bf16_autocast_keeps_the_memories_in_float32() -> None:
     assert memories[-1].sensory.dtype == memories[-1].bank.value.dtype == memories[-1].bank.key.dtype == torch.float32
 
 
-@torch.no_grad()
-@pytest.mark.parametrize("given", [False, True], ids=["auto", "gt"])
-def test_the_inference_copy_computes_the_same_logits(given: bool) -> None:
-    model = tiny(num_structures=2, image_channels=3)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.5, 0.5)
-            module.running_var.uniform_(0.5, 2)
-            module.weight.uniform_(0.5, 1.5)
-    frames = torch.rand(1, 12, 1, 32, 32)
-    mask = torch.randint(0, 3, (1, 32, 32)) if given else None
-    fast = model.compile_for_inference()
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
-    torch.testing.assert_close(fast(frames, mask), model(frames, mask), atol=1e-3, rtol=0)
-
-
-@torch.no_grad()
-def test_the_bf16_copy_gives_nearly_the_same_probabilities() -> None:
-    model = tiny(image_channels=3)
-    frames = torch.rand(1, 7, 1, 32, 32)
-    logits, memories = stream(model.compile_for_inference(precision="bf16"), frames)  # type: ignore[arg-type]
-    assert logits.dtype == memories[-1].bank.value.dtype == torch.float32
-    assert (logits.softmax(2) - model(frames).softmax(2)).abs().max() < 0.05
-
-
 def test_impossible_limits_are_refused() -> None:
     with pytest.raises(ValueError, match="min_frames < max_frames"):
         tiny(max_frames=3, min_frames=3)

@@ -212,15 +212,6 @@ def test_bf16_autocast_gives_finite_logits_and_gradients(name: str, channels_las
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
-@torch.inference_mode()
-def test_the_inference_path_computes_the_same(name: str) -> None:
-    reference = _evaluated(name)
-    fast = _build(name, 1)
-    fast.load_state_dict(reference.state_dict())
-    frames = _frames(t=4)
-    _assert_same(fast.compile_for_inference()(frames), reference(frames), 1e-3)
-
-
 def test_frames_of_another_shape_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"frames must be \[B, T >= 1, 1, H, W\], got \(1, 2, 3, 64, 64\)"):
         _evaluated(name)(torch.zeros(1, 2, 3, 64, 64))

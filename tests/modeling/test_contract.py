@@ -91,9 +91,3 @@ def test_the_first_mask_reaches_models_that_use_one() -> None:
 def test_clips_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"frames must be \[B, T >= 1, 1, H, W\]"):
         Sum()(torch.zeros(shape))
-
-
-def test_the_default_inference_path_is_the_model_in_eval_mode() -> None:
-    model = Sum().train()
-    assert model.compile_for_inference() is model
-    assert not model.training

@@ -68,10 +68,6 @@ def test_a_mask_from_outside_is_not_used(frames: Tensor) -> None:
     assert torch.equal(joined()(frames, torch.ones(2, 20, 28, dtype=torch.int64)), joined()(frames))
 
 
-def test_the_compiled_pair_computes_the_same(frames: Tensor) -> None:
-    assert torch.equal(joined().compile_for_inference()(frames), joined()(frames))
-
-
 def test_it_is_not_trained_as_one(frames: Tensor) -> None:
     with pytest.raises(ValueError, match="train its parts"):
         joined().forward_train(frames)

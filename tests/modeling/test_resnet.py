@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.modeling.folding import fold_batch_norm
 from harness.modeling.resnet import ResNetTrunk, load_torchvision
 
 
@@ -72,20 +71,3 @@ def test_a_file_of_another_network_is_refused_in_words(
 def test_an_unknown_depth_is_refused() -> None:
     with pytest.raises(ValueError, match=r"depth must be one of \[18, 34, 50\], got 101"):
         ResNetTrunk(101)
-
-
-@torch.inference_mode()
-def test_folded_batch_norms_compute_the_same_features() -> None:
-    trunk = ResNetTrunk(50, width=4)
-    trunk.train()(torch.rand(4, 1, 32, 32))  # gives the batch norms statistics
-    trunk.eval()
-    x = torch.rand(1, 1, 32, 32)
-    before = [f.clone() for f in trunk(x)]
-    for actual, expected in zip(fold_batch_norm(trunk)(x), before, strict=True):
-        torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
-    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in trunk.modules())
-
-
-def test_folding_in_training_mode_is_refused() -> None:
-    with pytest.raises(ValueError, match="eval mode only"):
-        fold_batch_norm(ResNetTrunk(18, width=4).train())

@@ -65,7 +65,7 @@ def test_frames_are_the_same_each_time_and_scaled_on_the_device():
     [
         ({"device": "gpu"}, "Unknown device 'gpu'"),
         ({"precision": "fp8"}, "Unknown precision 'fp8'"),
-        ({"variants": ("fast",)}, "Unknown variant 'fast'"),
+        ({"engines": ("fast",)}, "Unknown engine 'fast'"),
         ({"repeats": 0}, "repeats must be at least 1"),
     ],
 )

@@ -6,8 +6,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from harness.engines import Engine
+from harness.engines.eager import in_precision
 from harness.modeling import PerFrameSegmenter, VideoSegmenter
-from harness.registry import MODELS
+from harness.registry import ENGINES, MODELS
+
+
+@ENGINES.register_module("bf16twin", force=True)
+class Bf16Twin(Engine):
+    """An engine of a third party: everything in bfloat16, whatever is asked for."""
+
+    name = "bf16twin"
+    tolerance = {"fp32": 0.2}
+
+    def prepare(self, model, example, precision):
+        return in_precision(model, "bf16", example.device)
 
 
 @MODELS.register_module(force=True)

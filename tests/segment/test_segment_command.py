@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from drawn_clips import DarkIsCavity
 
 from harness.cli import main
 from harness.data.video import write_avi
+from harness.engines import Eager
+from harness.registry import ENGINES
 from harness.segment import find_trained
 
 
@@ -32,6 +36,20 @@ def test_a_run_is_found_by_a_part_of_its_name_and_applied(tmp_path, video, store
     assert names == {"masks.nii.gz", "areas.csv", "areas.png", "overlay.avi", "summary.json"}
 
 
+def test_another_engine_executes_the_run_and_the_summary_names_it(tmp_path, video, store, monkeypatch):
+    class Traced(Eager):
+        name = "traced"
+
+        def prepare(self, model, example, precision):
+            assert example.shape == (1, 2, 1, 32, 32)
+            return super().prepare(model, example, "bf16")
+
+    monkeypatch.setitem(ENGINES.module_dict, "traced", Traced)
+    arguments = ("--results-dir", store, "--out", tmp_path / "out", "--frame-rate", "30", "--no-progress")
+    assert run(video, "--run", "dark", "--engine", "traced", *arguments) == 0
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["engine"] == "traced"
+
+
 def test_a_run_is_found_by_its_folder_or_its_weights(store):
     folder = next(store.glob("phantom/dark-*"))
     for place in (folder, folder / "checkpoints", folder / "checkpoints" / "best.pth"):
@@ -52,6 +70,7 @@ def test_a_run_is_found_by_its_folder_or_its_weights(store):
         (("--run", "dark", "--crop", "0,0,500,10"), "does not lie inside"),
         (("--run", "dark", "--crop", "1,2,3"), "x,y,w,h"),
         (("--run", "dark", "--spacing", "0.3,-1"), "positive"),
+        (("--run", "dark", "--engine", "eagle"), "Unknown engine 'eagle'"),
     ],
 )
 def test_a_wrong_question_is_answered_in_one_sentence(tmp_path, video, store, capsys, arguments, words):

@@ -24,9 +24,9 @@ from harness.store.formats.profile import PROFILE
 from harness.store.runs import ROW_COLUMNS, RunSpec, RunStore
 
 COSTS = [
-    {"mode": "streaming", "variant": "inference", "status": "ok", "median_ms": 25.0, "fps": 40.0, "device": "cpu"},
-    {"mode": "clip", "variant": "eager", "status": "ok", "median_ms": 250.0, "device": "cpu"},
-    {"mode": "clip", "variant": "inference", "status": "ok", "median_ms": 200.0, "device": "cpu"},
+    {"mode": "streaming", "engine": "native", "status": "ok", "median_ms": 25.0, "fps": 40.0, "device": "cpu"},
+    {"mode": "clip", "engine": "eager", "status": "ok", "median_ms": 250.0, "device": "cpu"},
+    {"mode": "clip", "engine": "native", "status": "ok", "median_ms": 200.0, "device": "cpu"},
     {"mode": "complexity", "status": "ok", "parameters": 9_100_000, "gmacs_per_frame_torch": 0.6},
 ]
 EFFECTS = {"lkva": 0.02, "gdr": 0.01, "kpff": 0.005}

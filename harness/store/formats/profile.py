@@ -8,7 +8,7 @@ _COLUMNS: dict[str, Kind] = {
     "model": "text",
     "size": "text",
     "mode": "text",
-    "variant": "text",
+    "engine": "text",
     "status": "text",
     "median_ms": "number",
     "p5_ms": "number",
@@ -32,7 +32,6 @@ _COLUMNS: dict[str, Kind] = {
     "device_name": "text",
     "precision": "text",
     "channels_last": "flag",
-    "compiled": "flag",
     "tf32": "flag",
     "threads": "number",
     "image_size": "number",
@@ -42,13 +41,14 @@ _COLUMNS: dict[str, Kind] = {
     "torch": "text",
     "cudnn": "text",
 }
+# variant and compiled said how a model was executed before engines had names: a row without engine ran in an unknown way.
 # gmacs_per_frame was a second name of gmacs_per_frame_torch, and a table once printed it as fvcore's count.
 PROFILE = TableFormat(
     name="a profile",
     file="profile.csv",
     columns=_COLUMNS,
     optional=frozenset(_COLUMNS) - {"model", "size", "mode", "status"},
-    retired=frozenset({"gmacs_per_frame"}),
+    retired=frozenset({"gmacs_per_frame", "variant", "compiled"}),
 )
 PROFILE_COLUMNS = tuple(_COLUMNS)
 """What a row does not measure is empty."""
