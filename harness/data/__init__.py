@@ -8,7 +8,7 @@ from harness.data.dataset import EchoDataset
 from harness.data.echonet import EchoNet
 from harness.data.findings import Finding
 from harness.data.inspection import check
-from harness.data.sampling import ClipDataset, IterationBatches, make_loader, resample_indices
+from harness.data.sampling import ClipDataset, IterationBatches, resample_indices
 
 __all__ = [
     "Camus",
@@ -23,7 +23,6 @@ __all__ = [
     "PreparedClip",
     "PreparedSplit",
     "check",
-    "make_loader",
     "pack",
     "prepare",
     "resample_indices",

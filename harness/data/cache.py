@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import functools
 import hashlib
 import os
@@ -72,7 +73,7 @@ def prepare(
         "structures": list(dataset.structures),
         "resampling": RESAMPLING,
     }
-    with _writable(place), _only_one(place.parent):
+    with _writable(place), _locked(place.parent):
         if not place.exists():
             _build(dataset, place, header, workers, progress)
     return PreparedCache.open(place)
@@ -207,13 +208,8 @@ def _writable(place: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock where the system has one; it leaves no file behind."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: two processes that prepare the same clips build them once. It leaves no file behind."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # some network file systems cannot lock a folder

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from harness.clip import LABELS, STRUCTURE_SETS
 from harness.data.cache import PreparedSplit
@@ -145,41 +145,7 @@ class IterationBatches(Sampler[list[tuple[int, int]]]):
             iteration += 1
 
 
-def make_loader(
-    split: PreparedSplit,
-    *,
-    clip_length: int | None,
-    structures: str | Sequence[str],
-    batch_size: int,
-    seed: int,
-    transforms: Sequence[Transform | dict[str, Any]] = (),
-    start: int = 0,
-    workers: int = 0,
-    pin_memory: bool = False,
-    prefetch: int = 4,
-) -> DataLoader[ClipItem]:
-    """An endless loader of training batches, the same for any number of ``workers``; it begins at batch ``start``.
-
-    Batches are dicts of frames [B, T, 1, S, S], masks [B, T, S, S], labelled [B, T], index [B].
-    """
-    dataset = ClipDataset(split, clip_length=clip_length, structures=structures, transforms=transforms, seed=seed)
-    options: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": prefetch} if workers else {}
-    return DataLoader(
-        dataset,
-        batch_sampler=IterationBatches(len(split), batch_size, seed, start),
-        num_workers=workers,
-        pin_memory=pin_memory,
-        collate_fn=collate,
-        worker_init_fn=_one_thread,
-        **options,
-    )
-
-
 def collate(items: Sequence[ClipItem]) -> dict[str, Tensor]:
     """Stack items of equal length into a batch."""
     batch = {key: torch.stack([item[key] for item in items]) for key in ("frames", "masks", "labelled")}
     return {**batch, "index": torch.tensor([item["index"] for item in items])}
-
-
-def _one_thread(worker: int) -> None:
-    torch.set_num_threads(1)

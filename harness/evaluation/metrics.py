@@ -19,7 +19,6 @@ from harness.registry import METRICS
 MetricFunction = Callable[[ArrayLike, ArrayLike, Spacing], dict[str, float]]
 
 DEFAULT_METRICS = ("overlap", "surface")
-COMPATIBILITY_METRICS = ("dice_rowwise", "hd95_pooled")
 
 for _function in (percase.overlap, percase.surface, percase.dice_rowwise, percase.hd95_pooled):
     METRICS.register_module(name=_function.__name__, module=_function, force=True)

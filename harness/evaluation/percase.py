@@ -58,8 +58,3 @@ def score(pair: Pair, functions: tuple[Any, ...]) -> list[dict[str, Any]]:
         values |= function(pair.prediction, pair.reference, spacing)
     values["empty"] = float(empty_status(pair.prediction, pair.reference))
     return [{**pair.key, "metric": name.replace("{unit}", unit), "value": value} for name, value in values.items()]
-
-
-def score_all(pairs: list[Pair], functions: tuple[Any, ...]) -> list[dict[str, Any]]:
-    """Rows of several pairs, in their order."""
-    return [row for pair in pairs for row in score(pair, functions)]

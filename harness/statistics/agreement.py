@@ -23,7 +23,7 @@ class Agreement:
     """Agreement over ``n`` patients; units are those of the quantity (EF points), correlations have none.
 
     ``pearson_r_squared`` is the square of ``r``: the share of variance that a fitted line explains, blind to bias and scale.
-    It is not the coefficient of determination R² = 1 − Σ(p − t)² / Σ(t − mean t)² of ``evaluation.agreement.determination``.
+    It is not the coefficient of determination R² = 1 − Σ(p − t)² / Σ(t − mean t)², which falls with bias.
     ``seeds`` is how many predictions per patient were averaged over, ``seed_sd`` the standard deviation over them per
     statistic (NaN for one seed).
     """

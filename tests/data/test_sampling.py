@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
-from harness.data import Camus, ClipDataset, IterationBatches, PreparedSplit, make_loader, prepare, resample_indices
+from harness.data import Camus, ClipDataset, IterationBatches, PreparedSplit, prepare, resample_indices
+from harness.data.sampling import collate
 from harness.errors import ConfigError
 
 AUGMENT = [dict(type="PaperAugmentation", flip=0.5)]
@@ -106,10 +108,9 @@ def test_an_empty_split_is_refused() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_loader_workers_change_nothing(split: PreparedSplit, workers: int) -> None:
     def batches(count: int, start: int) -> list[dict]:
-        loader = make_loader(
-            split, clip_length=3, structures="lv", batch_size=3, seed=4, transforms=AUGMENT, start=start, workers=count
-        )
-        return list(islice(loader, 4))
+        dataset = ClipDataset(split, clip_length=3, structures="lv", transforms=AUGMENT, seed=4)
+        order = IterationBatches(len(split), 3, 4, start)
+        return list(islice(DataLoader(dataset, batch_sampler=order, num_workers=count, collate_fn=collate), 4))
 
     for alone, helped in zip(batches(0, 2), batches(workers, 2), strict=True):
         assert alone.keys() == helped.keys()

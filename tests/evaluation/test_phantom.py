@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from harness.data import Phantom, prepare
-from harness.evaluation.agreement import clinical_report
 from harness.evaluation.clinical import ejection_fraction, long_axis_profile, simpson_single_ml
 from harness.evaluation.evaluator import evaluate
 from harness.phantom import generate, read_manifest
+from harness.statistics.agreement import agreement
 
 RUN = {"run": "r", "model": "m", "seed": 0}
 
@@ -88,9 +88,9 @@ def test_the_volume_curve_of_a_whole_sequence_has_the_ef_of_the_patient(phantom)
         assert ef == pytest.approx(truths[clip.case.patient]["ef_percent"], abs=12), "one view, round discs"
 
 
-def test_the_clinical_report_of_three_patients_has_figures_and_no_intervals(rows):
-    report = clinical_report(rows).set_index(["quantity", "method", "against"])
-    line = report.loc["ef", "biplane", "stated"]
-    assert line["n"] == 3
-    assert line["mae"] < 2
-    assert math.isnan(line["mae_low"])
+def test_the_agreement_of_three_patients_has_figures_and_no_intervals(rows):
+    predicted, stated = metric(rows, "ef_biplane_predicted"), metric(rows, "ef_stated")
+    found = agreement([predicted[name] for name in stated], list(stated.values()))
+    assert found.n == 3
+    assert found.mae.point < 2
+    assert math.isnan(found.mae.low)
