@@ -22,7 +22,8 @@ from torch import Tensor
 from harness.data.prepared import PreparedCache
 from harness.engines import make_engine
 from harness.evaluation.evaluator import evaluate
-from harness.experiments.execute import load_trained, predictor, scored_clip_length
+from harness.experiments.execute import scored_clip_length
+from harness.experiments.trained import load_trained, predictor
 from harness.store.runs import Run, RunStore
 
 
@@ -75,7 +76,7 @@ def logit_differences(eager: list[Tensor], fast: list[Tensor]) -> dict[str, floa
 
 def compare(run: Run, cache: PreparedCache, engines: list[str]) -> list[dict[str, Any]]:
     """One record per engine, ``name:precision``."""
-    model: Any = load_trained(run.spec, run.path / "checkpoints" / "best.pth")
+    model: Any = load_trained(run)
     plain = Recorder(model)
     expected = case_rows(run, cache, plain)
     records = []

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError, unknown
+from harness.modules import beside, folder_scope, import_modules
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -33,8 +33,9 @@ def list_configs(kind: str) -> list[str]:
 def load(kind: str, name: str) -> Config:
     """Load ``configs/<kind>/<name>.py``, or any config file when ``name`` is a path that ends in ``.py``.
 
-    A config outside the tree may name modules beside it in ``custom_imports``: its folder is put on
-    ``sys.path``.
+    Modules that a config names in ``custom_imports`` are imported; one that lies beside a config given by its path is
+    loaded by path under a name of its own (``harness/modules.py``), stands in the loaded config by its path, and so do
+    the types that it registers.
 
     Raises:
         ConfigError: no such name (with the nearest valid one) or a file that cannot be read.
@@ -46,17 +47,43 @@ def load(kind: str, name: str) -> Config:
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"The {_one(kind)} config {name} does not exist.")
-        folder = str(path.resolve().parent)
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
     else:
         path = config_root() / kind / f"{name}.py"
         if not path.is_file():
             raise unknown(_one(kind), name, list_configs(kind))
     try:
-        return Config.fromfile(str(path), import_custom_modules=True)
+        cfg = Config.fromfile(str(path), import_custom_modules=False)
+        folder = path.resolve().parent if name.endswith(".py") else None
+        imports = cfg.get("custom_imports") or {}
+        if imports.get("imports"):
+            cfg.custom_imports = {**imports, "imports": list(import_modules(_listed(imports["imports"]), folder))}
+        if folder is not None:
+            _localise(cfg._cfg_dict, folder)
+        return cfg
     except Exception as error:
         raise ConfigError(f"The config {path} cannot be read: {error}") from error
+
+
+def _listed(names: str | list[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _localise(node: Any, folder: Path) -> None:
+    """Give what means files of a config's folder their full names, in place: types that they register, and the modules
+    of a recipe's own ``custom_imports`` (which training imports, when it builds the hooks)."""
+    from harness.registry import DATASETS, METRICS, MODELS, PERTURBATIONS, TRANSFORMS
+
+    if isinstance(node, dict):
+        if isinstance(names := node.get("custom_imports"), list | tuple):
+            node["custom_imports"] = [str(beside(folder, name) or name) for name in names]
+        scoped = f"{node.get('type')}@{folder_scope(folder)}"
+        if any(scoped in registry.module_dict for registry in (MODELS, DATASETS, TRANSFORMS, METRICS, PERTURBATIONS)):
+            node["type"] = scoped
+        for value in node.values():
+            _localise(value, folder)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            _localise(value, folder)
 
 
 def _one(kind: str) -> str:

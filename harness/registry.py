@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 from importlib.metadata import entry_points
+from typing import Any
 
 from mmengine.registry import DATASETS as _MM_DATASETS
 from mmengine.registry import METRICS as _MM_METRICS
@@ -18,17 +19,54 @@ from mmengine.registry import TRANSFORMS as _MM_TRANSFORMS
 from mmengine.registry import Registry
 
 from harness.errors import ConfigError
+from harness.modules import scope_of
 
-MODELS = Registry("model", parent=_MM_MODELS, scope="harness")
-DATASETS = Registry("dataset", parent=_MM_DATASETS, scope="harness", locations=["harness.data"])
-TRANSFORMS = Registry(
+
+class BenchRegistry(Registry):
+    """A registry in which a class of a user's own file has a name of its own: ``MyNet@1f3a5b7c``.
+
+    The part after ``@`` is the folder's (``harness/modules.py``), so that two folders may both hold a ``MyNet``. A plain
+    name still finds the class where only one folder has it.
+    """
+
+    def register_module(self, name: Any = None, force: bool = False, module: Any = None) -> Any:
+        """As in mmengine: a decorator, or a call with ``module``."""
+        if module is None:
+            return lambda decorated: self.register_module(name, force, decorated)
+        names = [name or module.__name__] if name is None or isinstance(name, str) else list(name)
+        scope = scope_of(module.__module__)
+        # A user's file that was edited is loaded again and registers its classes again.
+        scoped = [f"{item}@{scope}" if scope else item for item in names]
+        return super().register_module(name=scoped, force=force or bool(scope), module=module)
+
+    def get(self, key: str) -> Any:
+        """The class of a name; None where there is none.
+
+        Raises:
+            ConfigError: a plain name that classes of several users' folders have.
+        """
+        if "@" not in key and key not in self.module_dict:
+            scoped = [item for item in self.module_dict if item.partition("@")[0] == key]
+            if len(scoped) == 1:
+                return self.module_dict[scoped[0]]
+            if scoped:
+                raise ConfigError(
+                    f"The {self.name} '{key}' is registered by files of {len(scoped)} folders; name it in a config "
+                    "beside its file, or give one of them another name."
+                )
+        return super().get(key)
+
+
+MODELS = BenchRegistry("model", parent=_MM_MODELS, scope="harness")
+DATASETS = BenchRegistry("dataset", parent=_MM_DATASETS, scope="harness", locations=["harness.data"])
+TRANSFORMS = BenchRegistry(
     "transform",
     parent=_MM_TRANSFORMS,
     scope="harness",
     locations=["harness.data.transforms", "harness.perturbations.augmentation"],
 )
-METRICS = Registry("metric", parent=_MM_METRICS, scope="harness", locations=["harness.evaluation.metrics"])
-PERTURBATIONS = Registry("perturbation", scope="harness", locations=["harness.perturbations"])
+METRICS = BenchRegistry("metric", parent=_MM_METRICS, scope="harness", locations=["harness.evaluation.metrics"])
+PERTURBATIONS = BenchRegistry("perturbation", scope="harness", locations=["harness.perturbations"])
 
 PUBLISHED = Registry("published", scope="harness")
 """By the model's name: functions that read a checkpoint of the published code, ``(path, **options) → (model, build)``."""

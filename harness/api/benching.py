@@ -116,13 +116,26 @@ def run_bench(
     command: str = "",
     profile: bool = True,
     progress: bool = True,
+    retrain: bool = False,
+    accept_code: bool = False,
 ) -> Benched:
-    """``bench`` with its options as one object; ``command`` is what the report says it was made with."""
+    """``bench`` with its options as one object; ``command`` is what the report says it was made with.
+
+    ``retrain`` and ``accept_code``: see ``run_suite``.
+    """
     plan = plan_suite(options, progress)
     if not profile:
         plan = dataclasses.replace(plan, profile=None)
     console = None if progress else Console(quiet=True)
-    outcome = run_suite(plan, Path(results), keep=keep_pictures, console=console, progress=progress)
+    outcome = run_suite(
+        plan,
+        Path(results),
+        keep=keep_pictures,
+        retrain=retrain,
+        accept_code=accept_code,
+        console=console,
+        progress=progress,
+    )
     collected = suite_results(outcome.runs, name=plan.name, reference=plan.reference, command=command)
     folder = Path(reports) / plan.name
     due = bool(outcome.executed) or not report_is_of(collected, folder)

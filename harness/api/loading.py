@@ -11,8 +11,8 @@ from torch import nn
 from harness import config
 from harness.data import PreparedCache
 from harness.errors import ConfigError
-from harness.experiments.execute import load_trained
 from harness.experiments.source import dataset_config, open_data
+from harness.experiments.trained import load_trained
 from harness.store.runs import Run, RunStore
 
 
@@ -112,4 +112,4 @@ def load_model(run: Run | str, results: str | Path = "results/runs") -> nn.Modul
     opened = load_run(run, results) if isinstance(run, str) else run
     if opened.status != "finished":
         raise ConfigError(f"The run {opened.name} is {opened.status}; finish it or choose another.")
-    return load_trained(opened.spec, opened.path / "checkpoints" / "best.pth")
+    return load_trained(opened)

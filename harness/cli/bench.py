@@ -16,11 +16,22 @@ from harness.cli._typed import typed
 @data_options
 @suite_options
 @store_options
+@click.option("--retrain", is_flag=True, help="Train again what is finished; the finished runs stay as they are.")
+@click.option("--accept-code", is_flag=True, help="Take finished runs of other code; tables then carry that mark.")
 @click.option("--dry-run", is_flag=True, help="List the runs and their state, train nothing.")
-def command(data_dir: str, results_dir: str, reports_dir: str, dry_run: bool, **chosen: Any) -> int:
+def command(
+    data_dir: str,
+    results_dir: str,
+    reports_dir: str,
+    retrain: bool,
+    accept_code: bool,
+    dry_run: bool,
+    **chosen: Any,
+) -> int:
     """Train, measure and compare models on identical data, recipe and protocol; prints and writes one table.
 
-    Runs that are finished are not repeated, interrupted ones resume. Example:
+    Runs that are finished are not repeated, interrupted ones resume. Other code of a model, of training or of evaluation
+    is another run. The same command in a second process joins in. Example:
 
         echobench bench --dataset camus --root CAMUS --views 4CH --clip ed_es --allow-partial
     """
@@ -31,9 +42,16 @@ def command(data_dir: str, results_dir: str, reports_dir: str, dry_run: bool, **
 
     options = SuiteOptions(data_root=Path(data_dir), **chosen)
     if dry_run:
-        run_suite(plan_suite(options), Path(results_dir), dry_run=True)
+        run_suite(plan_suite(options), Path(results_dir), dry_run=True, retrain=retrain, accept_code=accept_code)
         return 0
-    made = run_bench(options, results=results_dir, reports=reports_dir, command=typed(sys.argv[1:]))
+    made = run_bench(
+        options,
+        results=results_dir,
+        reports=reports_dir,
+        command=typed(sys.argv[1:]),
+        retrain=retrain,
+        accept_code=accept_code,
+    )
     print_report(made.results, made.written)
     if not made.written:
         again = f"echobench report {made.report.name} makes it again"

@@ -8,7 +8,7 @@ import click
 @click.command()
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 def command(results_dir: str) -> None:
-    """List all runs with their status, and the reason where one failed."""
+    """List all runs with their status, the reason where one failed, and whether its code has changed since."""
     from rich.console import Console
     from rich.table import Table
 
@@ -20,5 +20,6 @@ def command(results_dir: str) -> None:
         return
     table = Table("run", "status", "finished", "note", title=f"{len(runs)} runs in {results_dir}")
     for run in runs:
-        table.add_row(run.name, run.status, run.record.get("finished", ""), run.record.get("reason") or "")
+        note = "other code" if run.other_code else run.record.get("reason") or ""
+        table.add_row(run.name, run.status, run.record.get("finished", ""), note)
     Console().print(table)

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from harness.errors import ConfigError
 from harness.experiments.execute import Keep, carry_out
+from harness.experiments.generations import accepted, newest, retrained
 from harness.experiments.plan import SuitePlan
 from harness.experiments.worklist import Worklist, tasks_of
-from harness.store.runs import Run, RunStore
+from harness.store.runs import Run, RunSpec, RunStore
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ def run_suite(
     *,
     keep: Keep | None = None,
     dry_run: bool = False,
+    retrain: bool = False,
+    accept_code: bool = False,
     console: Console | None = None,
     progress: bool = True,
 ) -> SuiteOutcome:
@@ -46,6 +49,8 @@ def run_suite(
         results_root: root of the results store.
         keep: see ``execute``.
         dry_run: only say which runs there are and in which state.
+        retrain: train again what is finished, as a run of the next generation; the finished run stays as it is.
+        accept_code: where today's code has no finished run, take the last finished one of other code, with a mark.
         console: where each run's beginning and end is told; stderr by default.
         progress: show how far each run is.
 
@@ -56,19 +61,24 @@ def run_suite(
     console = console or Console(stderr=True, highlight=False)
     _refuse_ranks()
     store = RunStore(results_root)
-    tasks = tasks_of(store, plan.specs, create=not dry_run)
+    others = accepted(store, plan.specs) if accept_code else {}
+    specs = [(retrained if retrain else newest)(store, spec) for spec in plan.specs if spec.folder not in others]
+    tasks = tasks_of(store, specs, create=not dry_run)
+    for run in others.values():
+        console.print(f"{run.name} is taken ({run.accepted}).")
     for sentence in plan.notes:
         console.print(sentence)
     if dry_run:
         for task in tasks:
             console.print(f"{task.title}: {task.run.status} ({task.run.name})")
-        return SuiteOutcome(runs=[store.open(spec, create=False) for spec in plan.specs])
+        return SuiteOutcome(runs=_runs(store, plan, others, specs))
 
-    def attempt(run: Run) -> None:
+    def attempt(run: Run, maker: Run | None) -> None:
         try:
             carry_out(
                 run,
                 plan.cache,
+                maker=maker,
                 profile=plan.profile,
                 keep=keep,
                 vis_backends=plan.vis_backends,
@@ -79,8 +89,13 @@ def run_suite(
             raise
 
     outcome = Worklist(tasks, attempt, tell=console.print).work()
-    runs = [store.open(spec, create=False) for spec in plan.specs]
-    return SuiteOutcome(runs=runs, failed=outcome.failed, executed=outcome.executed)
+    return SuiteOutcome(runs=_runs(store, plan, others, specs), failed=outcome.failed, executed=outcome.executed)
+
+
+def _runs(store: RunStore, plan: SuitePlan, others: dict[str, Run], specs: list[RunSpec]) -> list[Run]:
+    """The runs of a plan in its order: those of ``specs``, and accepted ones in their places."""
+    rest = iter(specs)
+    return [others.get(spec.folder) or store.open(next(rest), create=False) for spec in plan.specs]
 
 
 def _refuse_ranks() -> None:

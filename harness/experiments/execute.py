@@ -1,10 +1,9 @@
-"""One run from its spec to finished rows: train, evaluate, profile; whatever is done is never done again."""
+"""One run, straight through: claim, train, predict, rows, profile, finish; what is done is never done again."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import pickle
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -14,23 +13,22 @@ from typing import Any
 import pandas as pd
 import torch
 from mmengine.hooks import Hook
-from torch import Tensor, nn
 
 from harness.data import PreparedCache
 from harness.errors import BenchError
 from harness.evaluation.evaluator import evaluate
-from harness.experiments.first_mask import maker_checkpoint, maker_spec, measured_build
+from harness.evaluation.prediction import Predict
+from harness.experiments.first_mask import measured_build
+from harness.experiments.identity import code_roots
+from harness.experiments.trained import load_trained, predictor
 from harness.files import check_fence, write_text
-from harness.modeling import FirstMaskSegmenter
 from harness.profiling import profile_model
-from harness.registry import MODELS, load_plugins
 from harness.store.claim import hold
 from harness.store.formats.profile import PROFILE
 from harness.store.lease import LeaseLostError
 from harness.store.runs import Run, RunSpec
-from harness.training import Recipe, TrainingJob, train
+from harness.training import Recipe, TrainingJob, TrainingSummary, train
 
-Predict = Callable[[Tensor, Tensor | None], Tensor]
 Keep = Callable[[Run, Predict, PreparedCache], None]
 
 
@@ -38,6 +36,7 @@ def execute(
     run: Run,
     cache: PreparedCache,
     *,
+    maker: Run | None = None,
     profile: dict[str, Any] | None = None,
     keep: Keep | None = None,
     progress: bool = True,
@@ -49,13 +48,14 @@ def execute(
         KeyboardInterrupt: stopped by the user; the run is marked as interrupted.
     """
     with hold(run):
-        carry_out(run, cache, profile=profile, keep=keep, progress=progress)
+        carry_out(run, cache, maker=maker, profile=profile, keep=keep, progress=progress)
 
 
 def carry_out(
     run: Run,
     cache: PreparedCache,
     *,
+    maker: Run | None = None,
     profile: dict[str, Any] | None = None,
     keep: Keep | None = None,
     vis_backends: list[dict[str, Any]] | None = None,
@@ -66,6 +66,7 @@ def carry_out(
     Args:
         run: a claimed run.
         cache: prepared data of the run's dataset.
+        maker: under ``auto_unet`` the finished run whose model makes the first masks; it is recorded by its name.
         profile: arguments of ``profile_model``; None leaves profiling out.
         keep: called with the run, its predictor and the data once the rows are written, to keep more of the model.
         vis_backends: where the training sends its curves; None is the recipe's default.
@@ -76,9 +77,30 @@ def carry_out(
         LeaseLostError: the run is no longer ours; nothing is written.
         KeyboardInterrupt: stopped by the user; the run is marked as interrupted.
     """
-    run.start()
+    facts: dict[str, Any] = {"code_roots": code_roots(run.spec)} if run.spec.code else {}
+    if maker is not None:
+        facts["first_mask_run"] = maker.name
+    run.start(**facts)
+    with _told_in(run):
+        seconds: dict[str, float] = {}
+        summary = train(training_job(run, vis_backends), cache, progress=progress, hooks=[LeaseHook(run.path)])
+        seconds["train"] = round(summary.seconds, 1)
+        with _timed(seconds, "evaluate"):
+            predict = predictor(load_trained(run, summary.best_checkpoint), torch.device(summary.device))
+            run.write_rows(evaluate_run(run, predict, cache, progress=progress))
+            if keep is not None:
+                keep(run, predict, cache)
+        if profile is not None:
+            with _timed(seconds, "profile"):
+                profile_run(run, {"device": summary.device, **profile})
+        run.finish(seconds=seconds, **_remembered(summary))
+
+
+@contextlib.contextmanager
+def _told_in(run: Run) -> Iterator[None]:
+    """Whatever ends a run before its finish is told in its record."""
     try:
-        results = _stages(run, cache, profile, keep, vis_backends, progress)
+        yield
     except LeaseLostError:
         raise  # the record belongs to whoever has taken the run over
     except KeyboardInterrupt:
@@ -91,30 +113,11 @@ def carry_out(
         write_text(run.path / "error.txt", traceback.format_exc())
         run.stop("failed", f"{type(error).__name__}: {error} (traceback: {run.path / 'error.txt'})")
         raise
-    run.finish(**results)
 
 
-def _stages(
-    run: Run,
-    cache: PreparedCache,
-    profile: dict[str, Any] | None,
-    keep: Keep | None,
-    vis_backends: list[dict[str, Any]] | None,
-    progress: bool,
-) -> dict[str, Any]:
-    """Train, evaluate, keep, profile; returns what ``run.json`` remembers of it."""
-    summary = train(training_job(run, vis_backends), cache, progress=progress, hooks=[LeaseHook(run.path)])
-    seconds = {"train": round(summary.seconds, 1)}
-    with _timed(seconds, "evaluate"):
-        predict = predictor(load_trained(run.spec, summary.best_checkpoint), torch.device(summary.device))
-        run.write_rows(evaluate_run(run, predict, cache, progress=progress))
-        if keep is not None:
-            keep(run, predict, cache)
-    if profile is not None:
-        with _timed(seconds, "profile"):
-            profile_run(run, {"device": summary.device, **profile})
+def _remembered(summary: TrainingSummary) -> dict[str, Any]:
+    """What ``run.json`` remembers of a training; a validation that scored nothing has no Dice."""
     return {
-        "seconds": seconds,
         "iterations": summary.iterations,
         "best_iteration": summary.best_iteration,
         "validation_dice": None if math.isnan(summary.best_score) else summary.best_score,
@@ -201,45 +204,3 @@ def training_job(run: Run, vis_backends: list[dict[str, Any]] | None = None) -> 
         structures=spec.protocol["structures"],
         work_dir=run.path,
     )
-
-
-def load_trained(spec: RunSpec, checkpoint: Path) -> nn.Module:
-    """The model of a spec with the weights of a checkpoint, in eval mode.
-
-    Under ``auto_unet`` it comes joined with the U-Net of its first masks (``FirstMaskSegmenter``), whose weights are
-    taken from its own run in the store that the checkpoint lies in.
-
-    Raises:
-        BenchError: a checkpoint is missing, damaged or of another model.
-    """
-    load_plugins()
-    model = _trained(spec, checkpoint)
-    first = maker_spec(spec)
-    if first is None:
-        return model.eval()
-    store = Path(checkpoint).resolve().parents[3]
-    return FirstMaskSegmenter(model=model, first=_trained(first, maker_checkpoint(spec, store))).eval()
-
-
-def _trained(spec: RunSpec, checkpoint: Path) -> Any:
-    model: nn.Module = MODELS.build(dict(spec.model["build"]))
-    try:
-        model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
-    except (OSError, RuntimeError, KeyError, pickle.UnpicklingError) as error:
-        raise BenchError(
-            f"The checkpoint {checkpoint} cannot be used ({error}); remove its run and train again."
-        ) from error
-    return model
-
-
-def predictor(model: nn.Module, device: torch.device) -> Predict:
-    """``predict(frames [T, 1, S, S], first_mask [S, S] or None) -> logits [T, K+1, S, S]`` in float32 on the CPU."""
-    model = model.to(device).eval()
-
-    @torch.inference_mode()
-    def predict(frames: Tensor, first_mask: Tensor | None = None) -> Tensor:
-        mask = None if first_mask is None else first_mask[None].to(device)
-        logits: Tensor = model(frames[None].to(device), mask)[0]
-        return logits.float().cpu()
-
-    return predict

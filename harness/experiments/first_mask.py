@@ -7,14 +7,14 @@ structures and size, protocol ``auto``), shared with every suite that trains it 
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from harness.clip import STRUCTURE_SETS
-from harness.errors import BenchError, ConfigError, unknown
+from harness.errors import ConfigError, unknown
+from harness.experiments.identity import complete
 from harness.experiments.models import ModelChoice, choose_model
 from harness.registry import MODELS
-from harness.store.runs import RunSpec, RunStore
+from harness.store.runs import RunSpec
 
 FIRST_FRAME = ("auto", "auto_unet", "gt")
 AUTO_UNET = "auto_unet"
@@ -76,7 +76,12 @@ def maker_spec(spec: RunSpec) -> RunSpec | None:
     if maker is None:
         return None
     protocol = protocol_of("auto", spec.protocol["structures"])
-    return dataclasses.replace(spec, model=dict(maker), protocol=protocol)
+    return _like(spec, dataclasses.replace(spec, model=dict(maker), protocol=protocol, generation=0))
+
+
+def _like(taker: RunSpec, maker: RunSpec) -> RunSpec:
+    """Completed like its taker: a run of an older store has a maker of an older store."""
+    return complete(maker) if taker.code else maker
 
 
 def measured_build(spec: RunSpec) -> dict[str, Any]:
@@ -85,24 +90,6 @@ def measured_build(spec: RunSpec) -> dict[str, Any]:
     if maker is None:
         return spec.model["build"]
     return {"type": "FirstMaskSegmenter", "model": spec.model["build"], "first": maker["build"]}
-
-
-def maker_checkpoint(spec: RunSpec, store_root: Path) -> Path:
-    """Best weights of the maker's finished run in a store.
-
-    Raises:
-        BenchError: that run is not there or not finished.
-    """
-    wanted = maker_spec(spec)
-    if wanted is None:
-        raise ValueError(f"the protocol {spec.protocol['first_frame']} has no maker of first masks")
-    run = RunStore(store_root).open(wanted, create=False)
-    if run.status != "finished":
-        raise BenchError(
-            f"The first masks of {spec.folder} come from the run {wanted.folder}, which is not finished in {store_root} "
-            f"(status: {run.status}); run the suite again."
-        )
-    return run.path / "checkpoints" / "best.pth"
 
 
 def _record(choice: ModelChoice, structures: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness import config
 from harness.errors import ConfigError, unknown
+from harness.modules import user_folder
 from harness.registry import MODELS, load_plugins
 
 
@@ -30,6 +31,11 @@ class ModelChoice:
     build: dict[str, Any] = field(hash=False)
     custom_imports: tuple[str, ...] = ()
 
+    @property
+    def folder(self) -> str:
+        """Name of the folder of a user's own file; empty for the others."""
+        return user_folder(self.custom_imports)
+
 
 def choose_model(name: str, size: str) -> ModelChoice:
     """Resolve a model's name, a config's path, or ``family:template`` for a whole family of models.
@@ -40,7 +46,7 @@ def choose_model(name: str, size: str) -> ModelChoice:
         ConfigError: unknown model, size or registered type, each with the valid names.
     """
     load_plugins()
-    stem, _, template = name.partition(":")
+    stem, _, template = (name, "", "") if name.endswith(".py") else name.partition(":")
     cfg = config.load("models", stem)
     sizes = cfg.get("sizes", {})
     if size not in sizes:

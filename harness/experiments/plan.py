@@ -21,8 +21,9 @@ from harness.experiments.first_mask import (
     protocol_of,
     split_takers,
 )
+from harness.experiments.identity import complete
 from harness.experiments.models import ModelChoice, choose_model
-from harness.experiments.source import dataset_config, open_data
+from harness.experiments.source import dataset_config, open_data, short_name
 from harness.registry import DATASETS
 from harness.store.runs import RunSpec
 from harness.training import Recipe
@@ -93,14 +94,14 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     tree = {
         "recipe": recipe,
         "dataset": data_cfg["dataset"],
-        "models": {choice.name: choice.build for choice in (*choices, *([maker] if maker else []))},
+        "models": _by_name([*choices, *([maker] if maker else [])]),
         "profile": suite.get("profile", {}),
     }
     if "generate" in data_cfg:
         tree["generate"] = data_cfg["generate"]
     plain = recipe["augment"]
     config.override(tree, config.parse_overrides(options.overrides))
-    recipe["augment"] = written_out(recipe["augment"], plain, suite["dataset"])
+    recipe["augment"] = written_out(recipe["augment"], plain, short_name(suite["dataset"]))
     resolve_device(Recipe.from_dict(recipe).device)
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
     _check_structures(suite["structures"], cache)
@@ -118,6 +119,15 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
         vis_backends=vis_backends,
         notes=notes,
     )
+
+
+def _by_name(choices: list[ModelChoice]) -> dict[str, dict[str, Any]]:
+    """Models by what overrides call them; of two files with one name in two folders, by folder and name."""
+    names = [choice.name for choice in choices]
+    return {
+        choice.name if names.count(choice.name) == 1 else f"{choice.folder}/{choice.name}": choice.build
+        for choice in choices
+    }
 
 
 def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:
@@ -199,20 +209,20 @@ def _spec(
     model = dataclasses.asdict(choice)
     model["build"]["num_structures"] = len(STRUCTURE_SETS[suite["structures"]])
     data = {
-        "dataset": suite["dataset"],
+        "dataset": short_name(suite["dataset"]),
         "views": cache.manifest["options"]["views"],
         "clip": cache.manifest["options"]["clip"],
         "image_size": recipe["image_size"],
         "fingerprint": cache.fingerprint,
         "mark": cache.mark,
     }
-    return RunSpec(model=model, data=data, recipe=recipe, seed=seed, protocol=protocol)
+    return complete(RunSpec(model=model, data=data, recipe=recipe, seed=seed, protocol=protocol))
 
 
 def _suite_name(suite: dict[str, Any], data: dict[str, Any], augmented: bool) -> str:
     """``<dataset>-<views>-<clip>-<size>`` plus what deviates from the headline protocol."""
     views = "+".join(data["views"]).lower()
-    parts = [suite["dataset"], *([views] if views else []), data["clip"], suite["size"]]
+    parts = [short_name(suite["dataset"]), *([views] if views else []), data["clip"], suite["size"]]
     parts += [suite["structures"]] if suite["structures"] != "lv" else []
     parts += [suite["first_frame"]] if suite["first_frame"] != "auto" else []
     parts += ["robust"] if augmented else []

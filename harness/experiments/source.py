@@ -15,6 +15,11 @@ from harness.files import canonical_hash
 from harness.registry import DATASETS
 
 
+def short_name(name: str) -> str:
+    """What a dataset is called in names of runs and reports: its config's name, a config file's without its folder."""
+    return Path(name).stem if name.endswith(".py") else name
+
+
 def dataset_config(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
     """The config of a dataset with the command line's choices written in (None means: as the config says).
 
@@ -42,7 +47,7 @@ def open_dataset(name: str, cfg: dict[str, Any], data_root: Path, progress: bool
     build = dict(cfg["dataset"])
     if build.get("root") is None:
         if "generate" not in cfg:
-            variable = f"{name.upper()}_ROOT"
+            variable = f"{short_name(name).upper()}_ROOT"
             raise ConfigError(f"The dataset '{name}' needs its folder: give --root PATH (make: {variable}=PATH).")
         build["root"] = str(_generate(dict(cfg["generate"]), data_root, progress))
     dataset: EchoDataset = DATASETS.build(build)
@@ -76,8 +81,9 @@ def open_data(name: str, cfg: dict[str, Any], image_size: int, data_root: Path, 
         dataset = open_dataset(name, cfg, data_root, progress)
         return prepare(dataset, image_size=image_size, cache_root=data_root / "cache", progress=progress)
     cache = PreparedCache.open(root)
-    if cache.name != name:
-        raise ConfigError(f"The prepared folder {root} holds the dataset '{cache.name}', not '{name}'.")
+    wanted = str(DATASETS.get(cfg["dataset"]["type"]).name) if name.endswith(".py") else name
+    if cache.name != wanted:
+        raise ConfigError(f"The prepared folder {root} holds the dataset '{cache.name}', not '{wanted}'.")
     if cache.image_size != image_size:
         raise ConfigError(
             f"The prepared folder {root} holds frames of {cache.image_size} px but the recipe asks for {image_size} px; "

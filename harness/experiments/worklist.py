@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from harness.errors import BenchError
 from harness.experiments.first_mask import maker_spec
+from harness.experiments.generations import newest
 from harness.store.claim import POLL_S, Busy, Done, claim
 from harness.store.lease import Lease, LeaseLostError
 from harness.store.runs import Run, RunSpec, RunStore
@@ -24,13 +25,13 @@ class Task:
 
     Attributes:
         run: in whatever state.
-        makers: the runs that must be finished first (those that make its first masks).
+        maker: the run that makes its first masks and must be finished first; None for most.
         role: what is said about it besides its name, e.g. ``" (first masks)"``.
         attempts: how often it had been tried when this process began: a failure of others since then counts as ours.
     """
 
     run: Run
-    makers: tuple[Run, ...] = ()
+    maker: Run | None = None
     role: str = ""
     attempts: int = 0
 
@@ -53,16 +54,18 @@ class Outcome:
 
 
 def tasks_of(store: RunStore, specs: Iterable[RunSpec], *, create: bool = True) -> list[Task]:
-    """Tasks of specs in their order, each run once; the makers of first masks stand before all others."""
-    specs = list(specs)
-    makers = {maker.folder: maker for spec in specs if (maker := maker_spec(spec)) is not None}
-    opened = {name: store.open(spec, create=create) for name, spec in makers.items()}
+    """Tasks of specs in their order, each run once; the makers of first masks stand before all others.
+
+    This is where first masks are asked for: what comes later is handed a run that is finished.
+    """
+    runs = {spec.folder: spec for spec in specs}
+    makers = {name: newest(store, maker) for name, spec in runs.items() if (maker := maker_spec(spec)) is not None}
+    opened = {spec.folder: store.open(spec, create=create) for spec in makers.values()}
     tasks = [Task(run=run, role=" (first masks)") for run in opened.values()]
-    for spec in {spec.folder: spec for spec in specs}.values():
-        maker = maker_spec(spec)
-        needed = () if maker is None else (opened[maker.folder],)
-        if spec.folder not in opened:
-            tasks.append(Task(run=store.open(spec, create=create), makers=needed))
+    for name, spec in runs.items():
+        if name not in opened:
+            needed = opened[makers[name].folder] if name in makers else None
+            tasks.append(Task(run=store.open(spec, create=create), maker=needed))
     return tasks
 
 
@@ -71,7 +74,8 @@ class Worklist:
 
     Args:
         tasks: in the order in which they are tried.
-        carry_out: brings a claimed run to ``finished``; an error of it is a failure of that run.
+        carry_out: brings a claimed run to ``finished``, given the finished run of its first masks or None; an error of
+            it is a failure of that run.
         tell: receives one line per step.
         retry_failed: try runs again that had failed when this process began.
         wanted: asked before each claim; False ends the work (the process that started us is gone).
@@ -80,7 +84,7 @@ class Worklist:
     def __init__(
         self,
         tasks: Sequence[Task],
-        carry_out: Callable[[Run], None],
+        carry_out: Callable[[Run, Run | None], None],
         *,
         tell: Callable[[str], None],
         retry_failed: bool = True,
@@ -117,10 +121,8 @@ class Worklist:
     def _attend(self, number: int, task: Task) -> bool:
         """Do what can be done for a task now; whether it has ended."""
         title = f"[{number}/{self._total}] {task.title}"
-        for maker in task.makers:
-            maker.read()
-            if maker.record["status"] != "finished" and not self._failed(maker):
-                return False
+        if not self._ready(task.maker):
+            return False
         answer = claim(task.run)
         if isinstance(answer, Done):
             self._tell(f"{title}: finished ({task.run.name})")
@@ -141,7 +143,7 @@ class Worklist:
         self.outcome.executed += 1
         try:
             self._require(task)
-            self._carry_out(run)
+            self._carry_out(run, task.maker)
         except LeaseLostError as error:
             # Not a failure of the run: whoever has taken it over goes on with it, and so may we, later.
             self._tell(f"  {error}")
@@ -151,15 +153,18 @@ class Worklist:
             self.outcome.failed.append(run.name)
         return True
 
-    def _require(self, task: Task) -> None:
-        for maker in task.makers:
-            if maker.record["status"] != "finished":
-                sentence = f"The run {maker.name}, which makes its first masks, failed; the same command tries again."
-                task.run.stop("failed", sentence)
-                raise BenchError(sentence)
+    def _ready(self, maker: Run | None) -> bool:
+        if maker is None:
+            return True
+        maker.read()
+        return maker.record["status"] == "finished" or maker.name in self.outcome.failed
 
-    def _failed(self, run: Run) -> bool:
-        return run.name in self.outcome.failed
+    def _require(self, task: Task) -> None:
+        maker = task.maker
+        if maker is not None and maker.record["status"] != "finished":
+            sentence = f"The run {maker.name}, which makes its first masks, failed; the same command tries again."
+            task.run.stop("failed", sentence)
+            raise BenchError(sentence)
 
     def _tried(self, task: Task) -> bool:
         return not self._retry_failed or task.run.record.get("attempts", 0) > task.attempts

@@ -7,7 +7,6 @@ REQUEST is a JSON file (build, settings, custom imports); ROWS receives one JSON
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import torch
 from harness.allocator import keep_freed_memory
 from harness.engines import EngineError, make_engine
 from harness.modeling import VideoSegmenter
+from harness.modules import import_modules
 from harness.profiling.complexity import complexity_row
 from harness.profiling.latency import cold_first_frame, latency_rows, make_frames, to_device
 from harness.profiling.memory import available_bytes, memory_row
@@ -35,8 +35,7 @@ def run(request: dict[str, Any], out: TextIO) -> None:
     keep_freed_memory()
     sys.path[:0] = [folder for folder in request["paths"] if folder not in sys.path]
     load_plugins()
-    for module in request["custom_imports"]:
-        importlib.import_module(module)
+    import_modules(request["custom_imports"])
     # the settings may name an engine that one of these modules registers
     settings = ProfileSettings.from_dict(request["settings"])
     apply(settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.errors import BenchError, unknown
 from harness.reporting.sections import fingerprint
-from harness.results.result_set import ResultSet
+from harness.results.result_set import ResultSet, RunResults
 from harness.results.study import archived_study, stored_study, write_design
 from harness.results.suite import suite_results
 from harness.results.sweep import sweep_results
@@ -41,10 +41,15 @@ def write_manifest(
         reference=results.reference,
         command=results.command,
         runs=tuple(run.name for run in results.runs),
+        accepted={run.name: _acceptance(run) for run in results.runs if run.accepted},
         tables=tables,
         captions=dict(captions or {}),
         sections=fingerprint(folder, results.dataset) if kind == "suite" else "",
     ).write(folder)
+
+
+def _acceptance(run: RunResults) -> dict[str, str]:
+    return {"mark": str(run.accepted), "code": str(run.spec["code"])}
 
 
 def report_is_of(results: ResultSet, out_dir: Path) -> bool:
@@ -66,8 +71,12 @@ def read_suite(name: str, reports_dir: Path, results_dir: Path) -> ResultSet:
     if manifest is None:
         raise unknown("report", name, list_reports(reports_dir, "suite"), str(reports_dir))
     store = RunStore(results_dir)
+    runs = [store.get(run) for run in manifest.runs]
+    for run in runs:
+        if run.name in manifest.accepted:
+            run.accept(**manifest.accepted[run.name])
     return suite_results(
-        [store.get(run) for run in manifest.runs],
+        runs,
         name=manifest.name,
         dataset=manifest.dataset,
         reference=manifest.reference,

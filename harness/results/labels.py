@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from harness.files import canonical_hash
+from harness.modules import user_folder
 from harness.registry import list_perturbations
 from harness.store.runs import Run, RunSpec
 from harness.training.loaders import AUGMENTATIONS
@@ -87,6 +88,9 @@ def _label(name: str, notes: Sequence[str]) -> str:
 
 def _differences(specs: Sequence[RunSpec]) -> list[str]:
     """What sets each spec apart from the others, seeds aside: one or two short settings, else the run's identity."""
+    folders = [user_folder(spec.model.get("custom_imports", ())) for spec in specs]
+    if all(folders) and len(set(folders)) == len(folders):
+        return folders  # files of one name in several folders of a user
     apart = differing([_without_seed(spec) for spec in specs])
     # The size decides many arguments of a model and says more than any of them.
     keys = ["model.size"] if "model.size" in apart[0] else list(apart[0])

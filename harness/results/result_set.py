@@ -42,6 +42,7 @@ class RunResults:
         folder: where logs and pictures lie, or None.
         seen: perturbations that its training used as augmentation.
         plain: label of the arm whose training differs in that augmentation alone, empty where there is none.
+        accepted: mark of a run of other code that stands for one of today's (``--accept-code``), else None.
     """
 
     label: str
@@ -58,6 +59,7 @@ class RunResults:
     folder: Path | None = None
     seen: frozenset[str] = frozenset()
     plain: str = ""
+    accepted: str | None = None
 
     @property
     def name(self) -> str:
@@ -299,6 +301,7 @@ def read_run(run: Run, **changes: Any) -> RunResults:
         status=run.status,
         reason=run.record.get("reason"),
         folder=run.path,
+        accepted=run.accepted,
     )
     return replace(read, **changes)
 

@@ -34,6 +34,7 @@ def suite_results(
     if len(names) > 1:
         raise ConfigError(f"The suite {name} mixes the datasets {', '.join(sorted(names))}; report them one by one.")
     marks = sorted({str(run.spec.data["mark"]) for run in opened if run.spec.data.get("mark")})
+    marks += sorted({run.accepted for run in opened if run.accepted})
     labels = run_labels(opened)
     if distinct and len(set(labels)) < len(opened):
         labels = [run.name for run in opened]

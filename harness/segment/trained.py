@@ -12,7 +12,7 @@ from torch import nn
 from harness.data.sampling import structure_names
 from harness.engines import make_engine
 from harness.errors import ConfigError, unknown
-from harness.experiments.execute import load_trained
+from harness.experiments.trained import load_trained
 from harness.files import read_json
 from harness.modeling import VideoSegmenter
 from harness.store.runs import Run, RunStore
@@ -105,7 +105,7 @@ def _load(run: Run, weights: Path) -> Trained:
         )
     return Trained(
         name=run.name,
-        model=load_trained(spec, weights),
+        model=load_trained(run, weights),
         image_size=int(spec.recipe["image_size"]),
         structures=structure_names(spec.protocol["structures"]),
         dataset=str(spec.data["dataset"]),

@@ -26,6 +26,7 @@ import pandas as pd
 
 from harness.errors import BenchError
 from harness.files import create_text, write_json
+from harness.store.code import code_hash
 from harness.store.environment import code_version, environment
 from harness.store.formats.cases import CASES, ROW_COLUMNS
 from harness.store.formats.record import read_record
@@ -41,6 +42,9 @@ Status = Literal["new", "running", "interrupted", "failed", "finished"]
 class Run:
     """One run's folder. All methods that write are atomic, and refused to whoever has lost the run's lease."""
 
+    accepted: str | None = None
+    """Why a run of other code stands for one of today's (``--accept-code``): a mark of everything made from it."""
+
     def __init__(self, path: Path, record: dict[str, Any]) -> None:
         self.path = path
         self.record = record
@@ -49,6 +53,11 @@ class Run:
     def name(self) -> str:
         """Path below the store's root: the value of the column ``run``."""
         return str(self.record["name"])
+
+    @property
+    def store(self) -> RunStore:
+        """The store that the run lies in: its name is its path below the root."""
+        return RunStore(self.path.parents[len(Path(self.name).parts) - 1])
 
     @property
     def spec(self) -> RunSpec:
@@ -65,13 +74,27 @@ class Run:
             return "running"
         return "interrupted" if status == "running" else status
 
+    def accept(self, mark: str, code: str) -> None:
+        """Let a run of other code stand for one of ``code``, with a mark; the run's folder stays as it is."""
+        spec, results = self.spec, self.record.get("results", {})
+        device = spec.device or str(results.get("device", "")).partition(":")[0]
+        facts = {"device": device, "precision": spec.precision or str(results.get("precision", "")), "generation": 0}
+        self.accepted = mark
+        self.record = {**self.record, "spec": {**self.record["spec"], **facts, "code": code}}
+
+    @property
+    def other_code(self) -> bool:
+        """Whether a finished run was made by code that is not today's; False where its record does not say by which."""
+        roots: list[str] = self.record.get("code_roots") or []
+        return bool(roots) and self.status == "finished" and code_hash(roots) != self.spec.code
+
     def read(self) -> None:
         """Take the record from ``run.json``, where there is one."""
         if (self.path / "run.json").is_file():
             self.record = read_record(self.path / "run.json")
 
-    def start(self) -> None:
-        """Mark the run as running and record code version and environment."""
+    def start(self, **facts: Any) -> None:
+        """Mark the run as running and record code version and environment, and further ``facts``."""
         self.record.update(
             status="running",
             attempts=self.record.get("attempts", 0) + 1,
@@ -79,6 +102,7 @@ class Run:
             code=dict(code_version()),
             environment=environment(),
             reason=None,
+            **facts,
         )
         self.save()
 
@@ -119,6 +143,10 @@ class RunStore:
     def __init__(self, root: Path | str = "results/runs") -> None:
         self.root = Path(root)
 
+    def holds(self, spec: RunSpec) -> bool:
+        """Whether there is a run of this spec, in whatever state."""
+        return (self.root / spec.folder / "run.json").is_file()
+
     def open(self, spec: RunSpec, create: bool = True) -> Run:
         """The run of this spec: the one on disk, else a new one with status ``new`` (written where ``create``)."""
         path = self.root / spec.folder
@@ -152,6 +180,11 @@ class RunStore:
             names = ", ".join(path.parent.relative_to(self.root).as_posix() for path in found)
             raise BenchError(f"The name {name} fits {len(found)} runs in {self.root}: {names}; give one of these.")
         return Run(found[0].parent, read_record(found[0]))
+
+    def find(self, name: str) -> Run | None:
+        """The run at this path below the root, None where there is none."""
+        path = self.root / name
+        return Run(path, read_record(path / "run.json")) if (path / "run.json").is_file() else None
 
     def all(self) -> list[Run]:
         """Every run in the store, ordered by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.files import canonical_hash
@@ -18,6 +19,11 @@ class RunSpec:
         recipe: the resolved recipe, one for all models of a suite.
         seed: initialisation, order and augmentation.
         protocol: ``first_frame`` and ``structures``.
+        device: ``cpu`` or ``cuda``, whatever the recipe says ("auto", "cuda:1").
+        precision: as resolved on this machine: ``fp32``, ``bf16`` or ``fp16``.
+        code: hash of the source that makes weights and rows (``store/code.py``); empty in runs of stores that were made
+            before it belonged to the identity.
+        generation: 0; counts up where a finished run was trained again (``--retrain``).
     """
 
     model: dict[str, Any]
@@ -25,14 +31,54 @@ class RunSpec:
     recipe: dict[str, Any]
     seed: int
     protocol: dict[str, Any]
+    device: str = ""
+    precision: str = ""
+    code: str = ""
+    generation: int = 0
 
     @property
     def identity(self) -> str:
         """Ten hex digits, the same for equal specs whatever the order of their keys."""
-        return canonical_hash(asdict(self))
+        content = asdict(self)
+        if not self.code:
+            # Names of runs in older stores were made from these five; they must stay what they are.
+            return canonical_hash({key: content[key] for key in ("model", "data", "recipe", "seed", "protocol")})
+        return canonical_hash(_decisive(content))
+
+    @property
+    def question(self) -> str:
+        """Hash of what was asked for, whatever code answered it and how often: equal for runs of other code."""
+        return canonical_hash({**_decisive(asdict(self)), "code": "", "generation": 0})
 
     @property
     def folder(self) -> str:
         """Path of the run below the store's root."""
         model = self.model
         return f"{self.data['dataset']}/{model['name']}-{model['size']}-s{self.seed}-{self.identity}".replace(":", "_")
+
+
+def _decisive(content: dict[str, Any]) -> dict[str, Any]:
+    """What of a spec decides its numbers, the same on every machine and wherever a user's files lie."""
+    # The recipe's words for device and precision give way to what they come to here.
+    recipe = {key: value for key, value in _placeless(content["recipe"]).items() if key not in ("device", "precision")}
+    return {
+        **content,
+        "recipe": recipe,
+        "model": _placeless(content["model"]),
+        "protocol": _placeless(content["protocol"]),
+    }
+
+
+def _placeless(value: Any) -> Any:
+    """Without folders: ``/home/me/mynet.py`` → ``mynet.py``, ``MyNet@1f3a`` (a type of such a file) → ``MyNet``."""
+    if isinstance(value, dict):
+        return {key: _named(key, item) for key, item in value.items()}
+    return [_placeless(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _named(key: str, value: Any) -> Any:
+    if key == "type" and isinstance(value, str):
+        return value.partition("@")[0]
+    if key == "custom_imports":
+        return [Path(item).name if item.endswith(".py") else item for item in value]
+    return _placeless(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from mmengine.registry import HOOKS
 
 from harness.errors import ConfigError
 from harness.jobs import Progress
+from harness.modules import import_modules
 from harness.training.runner import BenchRunner
 
 
@@ -107,7 +107,7 @@ def build_custom_hooks(configs: Iterable[Mapping[str, Any]], imports: Iterable[s
     """
     for module in imports:
         try:
-            importlib.import_module(module)
+            import_modules([module])
         except ImportError as error:
             raise ConfigError(
                 f"The recipe's custom_imports names the module {module}, which cannot be imported ({error}); "

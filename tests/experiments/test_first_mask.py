@@ -14,9 +14,10 @@ from rich.console import Console
 from harness.errors import BenchError, ConfigError, TrainingError
 from harness.experiments import SuiteOptions, SuitePlan, plan_suite
 from harness.experiments.bench import SuiteOutcome, run_suite
-from harness.experiments.execute import load_trained, training_job
+from harness.experiments.execute import training_job
 from harness.experiments.first_mask import maker_spec, measured_build
 from harness.experiments.sweep.sweep import SweepOptions, sweep_run
+from harness.experiments.trained import best_weights, load_trained
 from harness.experiments.worklist import tasks_of
 from harness.modeling import FirstMaskSegmenter
 from harness.registry import MODELS
@@ -69,7 +70,7 @@ def test_a_plan_has_the_u_net_of_each_seed_as_the_run_that_an_auto_suite_would_t
     assert [spec.model["name"] for spec in plan.specs] == ["stm", "stm"]
     tasks = tasks_of(RunStore(tmp_path), plan.specs, create=False)
     assert [task.run.name for task in tasks[:2]] == [spec.folder for spec in alone.specs]
-    assert [[maker.name for maker in task.makers] for task in tasks[2:]] == [[task.run.name] for task in tasks[:2]]
+    assert [task.maker for task in tasks[2:]] == [task.run for task in tasks[:2]]
     assert plan.name.endswith("-auto_unet")
 
 
@@ -154,16 +155,15 @@ def test_a_run_whose_u_net_failed_says_so(tiny: Tiny, tmp_path: Path, monkeypatc
 
 
 def test_without_the_u_net_s_run_the_sentence_names_it(tiny: Tiny, tmp_path: Path, runs: tuple[Run, Run]) -> None:
-    spec = runs[0].spec
-    alone = tmp_path / spec.folder / "checkpoints" / "best.pth"
-    alone.parent.mkdir(parents=True)
-    alone.write_bytes((runs[0].path / "checkpoints" / "best.pth").read_bytes())
+    alone = RunStore(tmp_path).open(runs[0].spec)
+    (alone.path / "checkpoints").mkdir()
+    (alone.path / "checkpoints" / "best.pth").write_bytes(best_weights(runs[0]).read_bytes())
     with pytest.raises(BenchError, match=r"come from the run phantom/unet-small-s0-\w+, which is not finished"):
-        load_trained(spec, alone)
+        load_trained(alone)
 
 
 def test_what_is_measured_is_what_is_run(runs: tuple[Run, Run]) -> None:
-    loaded = load_trained(runs[0].spec, runs[0].path / "checkpoints" / "best.pth")
+    loaded = load_trained(runs[0])
     built = MODELS.build(measured_build(runs[0].spec))
     assert isinstance(loaded, FirstMaskSegmenter)
     assert loaded.state_dict().keys() == built.state_dict().keys()

@@ -11,6 +11,7 @@ from typing import Any
 from harness import config
 from harness.errors import ConfigError, unknown
 from harness.experiments.first_mask import AUTO_UNET, choose_maker, protocol_of, takes_first_mask
+from harness.experiments.identity import complete
 from harness.registry import MODELS
 from harness.store.runs import RunSpec
 from harness.training import Recipe
@@ -42,7 +43,7 @@ def vary(spec: RunSpec, overrides: Mapping[str, Any]) -> RunSpec:
                 f"A study cannot vary '{dotted}'; use models.NAME.ARGUMENT, recipe.KEY or protocol.first_frame."
             )
     Recipe.from_dict(content["recipe"])
-    return RunSpec(**content)
+    return complete(RunSpec(**content)) if spec.code else RunSpec(**content)
 
 
 def _protocol(content: dict[str, Any], value: Any) -> dict[str, Any]:

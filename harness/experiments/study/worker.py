@@ -134,21 +134,22 @@ class Worker:
         """
         run = self._run_of(trial)
         trial.set_user_attr("run", run.name)
-        self._make_first_masks(run.spec)
+        self.maker = self._make_first_masks(run.spec)
         with hold(run, finished_too=True, wait=True):
             if run.status != "finished":
                 self.tell(f"trial {trial.number}: {'resume' if run.status == 'interrupted' else 'start'} {run.name}")
                 self._execute(run, trial)
         return validation_dice(run)
 
-    def _make_first_masks(self, spec: RunSpec) -> None:
+    def _make_first_masks(self, spec: RunSpec) -> Run | None:
         needed = maker_spec(spec)
         if needed is None:
-            return
+            return None
         maker = self.resolved.store.open(needed)
         with hold(maker, finished_too=True, wait=True):
             if maker.record["status"] != "finished":
                 self._carry_out(maker)
+        return maker
 
     def _run_of(self, trial: Trial) -> Run:
         definition = self.resolved.definition
@@ -160,18 +161,18 @@ class Worker:
         cell = next(cell for cell in self.resolved.cells if cell.key == key)
         return self.resolved.run(cell, trial.user_attrs["seed"])
 
-    def _carry_out(self, run: Run) -> None:
+    def _carry_out(self, run: Run, maker: Run | None = None) -> None:
         plan = self.resolved.plan
-        carry_out(run, plan.cache, vis_backends=plan.vis_backends, progress=self.progress)
+        carry_out(run, plan.cache, maker=maker, vis_backends=plan.vis_backends, progress=self.progress)
 
     def _execute(self, run: Run, trial: Trial) -> None:
         watch = PruningWatch(trial, run.path / "log.jsonl")
         try:
             if self.resolved.definition.pruner:
                 with watch:
-                    self._carry_out(run)
+                    self._carry_out(run, self.maker)
             else:
-                self._carry_out(run)
+                self._carry_out(run, self.maker)
         except KeyboardInterrupt:
             if not watch.pruned:
                 raise

@@ -22,8 +22,9 @@ from harness.errors import BenchError
 from harness.evaluation.evaluator import evaluate
 from harness.evaluation.flips import class_ids, flip_rate
 from harness.evaluation.prediction import Predict
-from harness.experiments.execute import load_trained, predictor, scored_clip_length
+from harness.experiments.execute import scored_clip_length
 from harness.experiments.sweep.clips import pixel_aspect
+from harness.experiments.trained import load_trained, predictor
 from harness.perturbations.base import SEVERITIES, Perturbation, clip_hash
 from harness.perturbations.sector import Sector, find_sector
 from harness.registry import PERTURBATIONS
@@ -140,7 +141,7 @@ class Sweeper:
     @functools.cached_property
     def predict(self) -> Predict:
         """The run's predictor; its checkpoint is only read when it is needed."""
-        return predictor(load_trained(self.run.spec, self.run.path / "checkpoints" / "best.pth"), self.device)
+        return predictor(load_trained(self.run), self.device)
 
     def rows(self, condition: Condition) -> pd.DataFrame:
         """Rows with ``SWEEP_COLUMNS`` of every clip under one condition."""

@@ -32,6 +32,7 @@ class Manifest:
         captions: figure → what it shows, in order.
         sections: hash of the sections that the page took up; empty where there were none.
         condition: hash of the condition that the runs share; empty where they may differ.
+        accepted: run of other code that was accepted → ``mark``, and the ``code`` that it stands for.
     """
 
     kind: Kind
@@ -46,6 +47,7 @@ class Manifest:
     captions: dict[str, str] = field(default_factory=dict)
     sections: str = ""
     condition: str = ""
+    accepted: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         """Write the manifest into a report's folder, atomically; returns the path."""
