@@ -39,8 +39,8 @@ def data_options(function: F) -> F:
         ),
         click.option(
             "--clip",
-            type=Named(_complete.words("ed_es", "half")),
-            help="ed_es (the two stills) or half (the half sequence).",
+            type=Named(_complete.words("ed_es", "half", "cine")),
+            help="ed_es (the two stills), half (the half sequence) or cine (clips made from the stills).",
         ),
         click.option(
             "--allow-partial", is_flag=True, default=None, help="Accept an incomplete root; results carry the mark."

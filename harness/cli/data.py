@@ -46,7 +46,11 @@ def prepare(image_size: int, data_dir: str, dataset: str | None, **choices: Any)
 @click.option(
     "--views", type=CommaList(names=words("2CH", "4CH")), help="Views to look at (default: those that are there)."
 )
-@click.option("--clip", type=Named(words("ed_es", "half")), help="ed_es or half (default: half where the root has it).")
+@click.option(
+    "--clip",
+    type=Named(words("ed_es", "half", "cine")),
+    help="ed_es, half (default where the root has it) or cine (clips made from the stills).",
+)
 @click.option("--split-dir", type=click.Path(), help="Folder with the split lists, where the root has none.")
 @click.option("--fast", is_flag=True, help="Look at names only, read no pixels.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that read (default: all cores).")
@@ -104,17 +108,14 @@ def export_command(phantom: Path, root: Path) -> None:
 
 def _open_for_check(name: str, root: Path, choices: dict[str, Any]) -> EchoDataset:
     """The dataset with the choices made, or else with what its root can serve."""
-    from harness.registry import DATASETS
+    from harness.phantom.cine import build_dataset
 
     choices = {key: value for key, value in choices.items() if value is not None}
     build = config.load("datasets", name).to_dict()["dataset"]
     config.override(build, {**choices, "root": str(root), "allow_partial": True}, f"dataset '{name}'")
-    opened: EchoDataset = DATASETS.build(dict(build))
+    opened = build_dataset(build)
     there = {key: value for key, value in _available(opened).items() if key not in choices}
-    if not there:
-        return opened
-    narrowed: EchoDataset = DATASETS.build({**build, **there})
-    return narrowed
+    return build_dataset({**build, **there}) if there else opened
 
 
 def _available(opened: EchoDataset) -> dict[str, Any]:

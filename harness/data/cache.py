@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clip import Case, Clip
-from harness.data.dataset import SPLITS, EchoDataset
+from harness.data.dataset import SPLITS, ClipRefused, EchoDataset
 from harness.data.prepared import FORMAT, FRAMES, MANIFEST, MASKS, NATIVE, ClipRecord, PreparedCache
 from harness.data.prepared import PreparedClip as PreparedClip
 from harness.data.prepared import PreparedSplit as PreparedSplit
@@ -89,11 +89,17 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
         label = f"preparing {dataset.name} at {header['image_size']} px"
         with contextlib.closing(map_ordered(job, cases, workers=workers, progress=progress, label=label, worth=32)) as clips:
             content = _write_clips(folder, clips)
-        write_json(folder / MANIFEST, {**header, **content})
+        write_json(folder / MANIFEST, {**header, **content, "mark": _mark(header["mark"], content["refused"], len(cases))})
         os.chmod(folder, 0o755)
         os.rename(folder, place)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mark(mark: str | None, refused: list[str], count: int) -> str | None:
+    """The data set's mark, and how many clips were refused: what is missing from a result stands beside it."""
+    text = f"{len(refused)} of {count} clips refused" if refused else None
+    return "; ".join(filter(None, (mark, text))) or None
 
 
 def _cases_of(dataset: EchoDataset, split: str) -> list[Case]:
@@ -114,9 +120,15 @@ class ResizedClip:
     native_size: tuple[int, int]
 
 
-def prepare_clip(dataset: EchoDataset, case: Case, *, image_size: int) -> ResizedClip:
-    """Load one case and resize it; what is needed of the native pixels is kept compressed."""
-    clip = dataset.load(case)
+def prepare_clip(dataset: EchoDataset, case: Case, *, image_size: int) -> ResizedClip | str:
+    """Load one case and resize it; what is needed of the native pixels is kept compressed.
+
+    Of a refused case the sentence is returned: it is left out, and counted in the cache's mark.
+    """
+    try:
+        clip = dataset.load(case)
+    except ClipRefused as refusal:
+        return str(refusal)
     frames, masks = resize_frames(clip.frames, image_size), resize_masks(clip.masks, image_size)
     native = zlib.compress(clip.masks.tobytes(), 9)
     size = (clip.frames.shape[1], clip.frames.shape[2])
@@ -124,19 +136,23 @@ def prepare_clip(dataset: EchoDataset, case: Case, *, image_size: int) -> Resize
     return ResizedClip(clip=clip, frames=frames, masks=masks, native=native, native_size=size)
 
 
-def _write_clips(folder: Path, clips: Iterable[ResizedClip]) -> dict[str, Any]:
-    records = []
+def _write_clips(folder: Path, clips: Iterable[ResizedClip | str]) -> dict[str, Any]:
+    records: list[ClipRecord] = []
+    refused: list[str] = []
     with contextlib.ExitStack() as stack:
         files = {name: stack.enter_context(_HashedFile(folder / name)) for name in (FRAMES, MASKS, NATIVE)}
         start = 0
         for item in clips:
+            if isinstance(item, str):
+                refused.append(item)
+                continue
             records.append(_record(item, start, files[NATIVE].size))
             files[FRAMES].write(item.frames.tobytes())
             files[MASKS].write(item.masks.tobytes())
             files[NATIVE].write(item.native)
             start += len(item.frames)
     sizes = {name: {"bytes": file.size, "sha256": file.digest.hexdigest()} for name, file in files.items()}
-    return {"files": sizes, "clips": [record.to_json() for record in records]}
+    return {"files": sizes, "clips": [record.to_json() for record in records], "refused": refused}
 
 
 def _record(item: ResizedClip, start: int, offset: int) -> ClipRecord:

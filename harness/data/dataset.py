@@ -19,6 +19,10 @@ CLIP_KINDS = ("ed_es", "half")
 _BLOCKS, _BLOCK = 16, 256
 
 
+class ClipRefused(DataError):
+    """A case of which no clip can be made although its files are sound; the rest of its split goes on without it, counted."""
+
+
 class EchoDataset(ABC):
     """A folder of echocardiograms with masks, checked before anything is read from it.
 
@@ -111,6 +115,10 @@ class EchoDataset(ABC):
 
     def examine(self, clip: Clip) -> list[Finding]:
         """Checks of one loaded clip that only this dataset knows; see ``inspection`` for the general ones."""
+        return []
+
+    def survey(self) -> list[Finding]:
+        """Checks over several clips that only this dataset knows; they come last in a check of its root."""
         return []
 
     def options(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.clip import LABELS, Case, Clip
-from harness.data.dataset import SPLITS, EchoDataset
+from harness.data.dataset import SPLITS, ClipRefused, EchoDataset
 from harness.data.findings import Finding, Level, shorten
 from harness.errors import DataError
 from harness.jobs import map_ordered
@@ -22,6 +22,7 @@ class ClipReport:
 
     case: Case
     error: str | None = None
+    level: Level = "error"
     frames: int = 0
     size: tuple[int, int] = (0, 0)
     spacing_mm: tuple[float, float] | None = None
@@ -47,7 +48,7 @@ def check(dataset: EchoDataset, *, workers: int | None = None, progress: bool = 
     findings = dataset.layout()
     if any(finding.level == "error" for finding in findings):
         return findings
-    return findings + inspect_pixels(dataset, workers=workers, progress=progress)
+    return findings + inspect_pixels(dataset, workers=workers, progress=progress) + dataset.survey()
 
 
 def inspect_pixels(dataset: EchoDataset, *, workers: int | None = None, progress: bool = False) -> list[Finding]:
@@ -71,6 +72,8 @@ def inspect_clip(dataset: EchoDataset, case: Case) -> ClipReport:
     try:
         clip = dataset.load(case)
         findings = [*_examine(clip), *dataset.examine(clip)]
+    except ClipRefused as error:
+        return ClipReport(case=case, error=str(error), level="warning")
     except DataError as error:
         return ClipReport(case=case, error=str(error))
     return ClipReport(
@@ -112,7 +115,7 @@ def _from_note(note: str) -> Finding:
 
 
 def _unreadable(reports: list[ClipReport]) -> list[Finding]:
-    return [Finding(level="error", check="files", message=report.error) for report in reports if report.error]
+    return [Finding(level=report.level, check="files", message=report.error) for report in reports if report.error]
 
 
 def _statistics(reports: list[ClipReport]) -> list[Finding]:

@@ -168,9 +168,9 @@ def evaluate_run(run: Run, predict: Predict, cache: PreparedCache, progress: boo
     )
 
 
-def scored_clip_length(spec: RunSpec) -> int:
-    """Frames of a test clip: the recipe's ``test_clip_length``, else its ``clip_length``."""
-    return int(spec.recipe.get("test_clip_length") or spec.recipe["clip_length"])
+def scored_clip_length(spec: RunSpec) -> int | None:
+    """Frames of a test clip: the recipe's ``test_clip_length``, else its ``clip_length``; None for all of them."""
+    return Recipe.from_dict(spec.recipe).frames_at_test
 
 
 def profile_run(run: Run, settings: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from harness.evaluation.prediction import predict_clip
 from harness.results.case_scores import CaseScore, notable_cases
 from harness.results.pictures import CasePicture, save_pictures
 from harness.store.runs import Run, RunSpec
+from harness.training import Recipe
 
 
 def keep_pictures(run: Run, predict: Callable[[Tensor, Tensor | None], Tensor], cache: PreparedCache) -> None:
@@ -34,7 +35,7 @@ def _picture(
     """The labelled frames of one case at native size, beside the reference."""
     clip = _find(split, score)
     structures = spec.protocol["structures"]
-    length = int(spec.recipe.get("test_clip_length") or spec.recipe["clip_length"])
+    length = Recipe.from_dict(spec.recipe).frames_at_test
     work = predict_clip(
         predict,
         clip,

@@ -172,7 +172,7 @@ def _check_protocol(suite: dict[str, Any]) -> None:
 def _fitted(recipe: dict[str, Any], cache: PreparedCache) -> dict[str, Any]:
     """The recipe with clips no longer than the longest clip there is: two stills are not stretched to ten frames."""
     longest = max(record.count for record in cache.records)
-    lengths = {key: recipe[key] for key in ("clip_length", "test_clip_length") if recipe.get(key)}
+    lengths = {key: recipe[key] for key in ("clip_length", "test_clip_length") if isinstance(recipe.get(key), int)}
     return {**recipe, **{key: min(value, longest) for key, value in lengths.items()}}
 
 
@@ -191,7 +191,10 @@ def _data_options(options: SuiteOptions, suite: dict[str, Any]) -> dict[str, Any
 
 
 def _recipe(name: str | None, data_cfg: dict[str, Any], size: str) -> dict[str, Any]:
+    """The named recipe, or the data set's for this size; a clip kind may have its own (``cine_small`` before ``small``)."""
     recipes = data_cfg.get("recipes", {})
+    kind = f"{data_cfg['dataset']['clip']}_{size}"
+    size = kind if kind in recipes else size
     if name is None and size not in recipes:
         raise ConfigError(f"The dataset's config names no recipe for size '{size}'; choose one with --recipe.")
     recipe: dict[str, Any] = copy.deepcopy(config.load("recipes", name or recipes[size]).to_dict()["recipe"])

@@ -12,6 +12,7 @@ from harness.data import EchoDataset, PreparedCache, prepare
 from harness.data.prepared import MANIFEST
 from harness.errors import ConfigError, unknown
 from harness.files import canonical_hash
+from harness.phantom.cine import build_dataset
 from harness.registry import DATASETS
 
 
@@ -50,7 +51,7 @@ def open_dataset(name: str, cfg: dict[str, Any], data_root: Path, progress: bool
             variable = f"{short_name(name).upper()}_ROOT"
             raise ConfigError(f"The dataset '{name}' needs its folder: give --root PATH (make: {variable}=PATH).")
         build["root"] = str(_generate(dict(cfg["generate"]), data_root, progress))
-    dataset: EchoDataset = DATASETS.build(build)
+    dataset = build_dataset(build)
     dataset.verify()
     return dataset
 

@@ -82,7 +82,9 @@ def validation_loader(job: TrainingJob, split: PreparedSplit, *, pin: bool) -> D
     recipe = job.recipe
     dataset = ClipDataset(split, clip_length=recipe.frames_at_test, structures=job.structures, seed=job.seed)
     items = [(index, 0) for index in range(len(dataset))]
-    batches = [items[k : k + recipe.batch_size] for k in range(0, len(items), recipe.batch_size)]
+    # whole clips differ in length and cannot be stacked
+    size = 1 if recipe.frames_at_test is None else recipe.batch_size
+    batches = [items[k : k + size] for k in range(0, len(items), size)]
     return _loader(dataset, batches, recipe.workers, pin)
 
 

@@ -83,7 +83,7 @@ class Recipe:
     Attributes:
         image_size: side of the square frames in pixels.
         clip_length: frames of a training clip.
-        test_clip_length: frames of a validation or test clip; None means ``clip_length``.
+        test_clip_length: frames of a validation or test clip; None means ``clip_length``, ``"whole"`` every frame of each clip.
         batch_size: clips per iteration over all processes.
         iterations: optimiser steps.
         gradient_clip: largest total gradient norm, None for no limit.
@@ -105,7 +105,7 @@ class Recipe:
 
     image_size: int
     clip_length: int
-    test_clip_length: int | None = None
+    test_clip_length: int | Literal["whole"] | None = None
     batch_size: int
     iterations: int
     optimizer: OptimizerSpec
@@ -131,7 +131,8 @@ class Recipe:
     def __post_init__(self) -> None:
         positive = ("image_size", "clip_length", "batch_size", "iterations", "val_interval", "checkpoint_interval")
         for name in (*positive, "log_interval", "test_clip_length", "gradient_clip"):
-            _require(name, getattr(self, name), lambda value: value is None or value > 0, "greater than 0")
+            value = getattr(self, name)
+            _require(name, value, lambda value: value is None or value == "whole" or value > 0, "greater than 0")
         _require("optimizer.lr", self.optimizer.lr, lambda value: value > 0, "greater than 0")
         _require("workers", self.workers, lambda value: value >= 0, "0 or more")
         _require("ema", self.ema, lambda value: value is None or 0 < value < 1, "between 0 and 1")
@@ -153,9 +154,9 @@ class Recipe:
         return _plain(asdict(self))
 
     @property
-    def frames_at_test(self) -> int:
-        """Frames of a validation or test clip."""
-        return self.test_clip_length or self.clip_length
+    def frames_at_test(self) -> int | None:
+        """Frames of a validation or test clip; None for all of them."""
+        return None if self.test_clip_length == "whole" else self.test_clip_length or self.clip_length
 
 
 def identity_keys(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import torch
 from harness.data import PreparedCache
 from harness.errors import ConfigError, DataError
 from harness.experiments import SuiteOptions, plan_suite
+from harness.experiments.execute import scored_clip_length
 
 
 def test_a_plan_has_one_run_per_model_and_seed_with_everything_resolved(tiny):
@@ -112,3 +113,14 @@ def test_where_curves_are_shown_changes_no_identity_and_a_hook_does(tiny):
     assert plain.vis_backends == [{"type": "TensorboardVisBackend"}]
     assert hooked.specs[0].identity != plain.specs[0].identity
     assert hooked.specs[0].recipe["custom_hooks"] == [{"type": "EmptyCacheHook"}]
+
+
+def test_cine_clips_have_a_recipe_of_their_own_that_tests_every_frame(tiny):
+    overrides = tuple(item for item in tiny().overrides if "test_clip_length" not in item)
+    plan = plan_suite(tiny(clip="cine", views=("4CH",), overrides=overrides), progress=False)
+    assert plan.specs[0].recipe["test_clip_length"] == "whole"
+    assert plan.specs[0].recipe["batch_size"] == 2
+    assert plan.specs[0].data["clip"] == "cine"
+    assert plan.specs[0].data["mark"].startswith("cine from stills: semi-synthetic")
+    assert plan.name.split("-")[2] == "cine"
+    assert scored_clip_length(plan.specs[0]) is None

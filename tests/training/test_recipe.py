@@ -74,3 +74,15 @@ def test_whole_numbers_are_accepted_where_a_real_one_is_meant() -> None:
 def test_a_recipe_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Recipe.from_dict(RECIPE).iterations = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("stated", "frames"), [(None, 2), (5, 5), ("whole", None)])
+def test_test_clips_are_as_long_as_stated_as_training_clips_or_whole(stated: object, frames: int | None) -> None:
+    recipe = Recipe.from_dict(changed(clip_length=2, test_clip_length=stated))
+    assert recipe.frames_at_test == frames
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
+def test_another_word_for_the_length_of_a_test_clip_is_refused() -> None:
+    with pytest.raises(ConfigError, match="test_clip_length"):
+        Recipe.from_dict(changed(test_clip_length="hole"))

@@ -1,5 +1,7 @@
 # echobench bench --dataset camus --root PATH                       (make bench DATASET=camus CAMUS_ROOT=PATH)
 # CAMUS, NIfTI release: 500 patients, split 400/50/50, both views, half sequences; see docs/datasets.md.
 # Preparing all 998 four-chamber stills takes about 10 s on 2 cores, the full release with sequences some minutes.
-dataset = dict(type="Camus", root=None, views=("2CH", "4CH"), clip="half", allow_partial=False, split_dir=None)
-recipes = dict(small="camus_small", paper="paper")
+dataset = dict(
+    type="Camus", root=None, views=("2CH", "4CH"), clip="half", allow_partial=False, split_dir=None, cine_seed=0
+)
+recipes = dict(small="camus_small", paper="paper", cine_small="cine_small", cine_paper="cine_paper")

@@ -1,4 +1,6 @@
 # echobench bench --dataset camus_mhd --root PATH --split-dir LISTS
 # CAMUS, old mhd/raw release: other masks and EF than the NIfTI release; needs split lists of one's own.
-dataset = dict(type="CamusMhd", root=None, views=("2CH", "4CH"), clip="ed_es", allow_partial=False, split_dir=None)
-recipes = dict(small="camus_small", paper="paper")
+dataset = dict(
+    type="CamusMhd", root=None, views=("2CH", "4CH"), clip="ed_es", allow_partial=False, split_dir=None, cine_seed=0
+)
+recipes = dict(small="camus_small", paper="paper", cine_small="cine_small", cine_paper="cine_paper")
