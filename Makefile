@@ -60,15 +60,11 @@ report tables: setup ## tables, figures and page of a suite from its finished ru
 	$(BIN)/echobench report $(NAME) $(ARGS)
 
 # Studies and sweeps first: the page of a suite shows those that lie in or beside its folder.
-REPORTED = --reports-dir reports/reference --results-dir results/reference/$$name
+SUITE_REPORTS = $(patsubst %/suite.json,%,$(wildcard reports/reference/*/suite.json))
 reference-reports: setup ## tables, figures and pages of the committed results, in reports/reference
-	set -e; for file in results/reference/*/archive.json; do \
-		$(BIN)/echobench ablate $$(dirname $$file) --reports-dir reports/reference; done
-	set -e; for file in reports/reference/*/robustness/robustness.json; do \
-		name=$$(basename $$(dirname $$(dirname $$file))); \
-		$(BIN)/echobench robustness report --suite-name $$name $(REPORTED); done
-	set -e; for file in reports/reference/*/suite.json; do \
-		name=$$(basename $$(dirname $$file)); $(BIN)/echobench report $$name $(REPORTED); done
+	set -e; for folder in $(filter-out $(SUITE_REPORTS),$(wildcard reports/reference/*)) $(SUITE_REPORTS); do \
+		name=$$(basename $$folder); \
+		$(BIN)/echobench report $$name --results-dir results/reference/$$name --reports-dir reports/reference; done
 
 mutate: setup ## break the code on purpose and see whether a test notices: SAMPLE=200 SEED= AREAS=dicom,tables
 	$(BIN)/python -c "import mutmut" 2>/dev/null || $(BIN)/pip install --quiet -c constraints.txt -e ".[mutation]"

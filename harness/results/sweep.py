@@ -1,6 +1,6 @@
 """Filling a result set with swept runs, and what a sweep says of each patient.
 
-``robustness.csv`` is the small part of a sweep that travels: one line per condition and patient, the unit of every
+``robustness.csv.gz`` is the small part of a sweep that travels: one line per condition and patient, the unit of every
 statistic. Its values are rounded to ``DECIMALS``, so that a report made from it says the same as one made from the rows.
 """
 

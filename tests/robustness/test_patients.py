@@ -67,7 +67,7 @@ def test_the_copy_holds_no_rows_and_the_same_values(store, tmp_path):
 
 def test_rows_win_over_a_stored_table(store, tmp_path):
     run = store.all()[0]
-    (run.path / PATIENTS.file).write_text("perturbation,severity,strength,patient,dice,clip_hash\n")
+    PATIENTS.write(PATIENTS.empty(), run.path / PATIENTS.file)
     assert len(patients_of(run)) > 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 
 import pandas as pd
@@ -37,6 +38,14 @@ def test_text_that_looks_like_a_missing_value_stays_text_and_gaps_stay_gaps(tmp_
     pd.testing.assert_frame_equal(TINY.read(tmp_path / TINY.file), table())
 
 
+def test_a_compressed_file_comes_back_and_has_the_same_bytes_each_time(tmp_path):
+    for name in ("a.csv.gz", "b.csv.gz"):
+        TINY.write(table(), tmp_path / name)
+    pd.testing.assert_frame_equal(TINY.read(tmp_path / "a.csv.gz"), table())
+    assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+    assert (tmp_path / "a.csv.gz").read_bytes()[:2] == b"\x1f\x8b"
+
+
 def test_a_column_that_a_file_may_lack_is_read_as_missing_and_a_retired_one_is_passed_over(tmp_path):
     (tmp_path / "t.csv").write_text("who,seed,ms,fast,old\na,1,2.5,True,9\n")
     read = TINY.read(tmp_path / "t.csv")
@@ -61,9 +70,9 @@ def test_a_sparse_format_leaves_out_what_no_row_has(tmp_path):
     text = {"perturbation": "haze", "patient": "p", "clip_hash": "0"}
     rows = PATIENTS.empty().reindex(range(2)).assign(**text, severity=1, strength=0.5, dice=90.0)
     PATIENTS.write(rows, tmp_path / PATIENTS.file)
-    assert (tmp_path / PATIENTS.file).read_text().splitlines()[0].split(",") == [
-        *("perturbation", "severity", "strength", "patient", "dice", "clip_hash")
-    ]
+    with gzip.open(tmp_path / PATIENTS.file, "rt") as stream:
+        heads = stream.readline().rstrip("\n").split(",")
+    assert heads == [*("perturbation", "severity", "strength", "patient", "dice", "clip_hash")]
 
 
 @pytest.mark.parametrize("kind", [CASES, PROFILE])

@@ -1,4 +1,4 @@
-"""A run's robustness sweep: rows per case and condition in ``robustness/``, and its patients in ``robustness.csv``.
+"""A run's robustness sweep: rows per case and condition in ``robustness/``, and its patients in ``robustness.csv.gz``.
 
 Rows lie in one file per perturbation (``clean.csv`` for severity 0); the patients' table is the small part that travels.
 """
@@ -33,7 +33,7 @@ SWEEP = TableFormat(
 SWEEP_COLUMNS = tuple(SWEEP.columns)
 PATIENTS = TableFormat(
     name="a sweep's table of patients",
-    file="robustness.csv",
+    file="robustness.csv.gz",
     columns={
         "perturbation": "text",
         "severity": "integer",

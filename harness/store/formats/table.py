@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from harness.errors import DataError, unknown
-from harness.files import write_text
+from harness.files import write_bytes, write_text
 
 Kind = Literal["text", "integer", "number", "flag"]
 """``text`` is never missing (empty instead), ``integer`` never either; a missing ``number`` is NaN, a missing ``flag`` NA."""
 
+COMPRESSED = ".gz"
 _DTYPES: dict[str, Any] = {"text": str, "integer": int, "number": float, "flag": "boolean"}
 
 
@@ -64,8 +66,13 @@ class TableFormat:
         return table.loc[:, [*kept, *rest]].to_csv(index=False)
 
     def write(self, table: pd.DataFrame, path: Path) -> None:
-        """Replace the file at ``path`` atomically by the table."""
-        write_text(path, self.text(table))
+        """Replace the file at ``path`` atomically by the table; one whose name ends in ``.gz`` is compressed."""
+        text = self.text(table)
+        if path.suffix == COMPRESSED:
+            # Without a time in its head: the same table is the same bytes.
+            write_bytes(path, gzip.compress(text.encode(), mtime=0))
+        else:
+            write_text(path, text)
 
     def read(self, path: Path) -> pd.DataFrame:
         """Read a file that ``write`` made, every column with its type; absent optional columns are missing throughout.
@@ -73,8 +80,9 @@ class TableFormat:
         Raises:
             DataError: the file lacks a column, or has one that this format does not know.
         """
-        with Path(path).open(encoding="utf-8") as stream:
-            heads = stream.readline().rstrip("\n").split(",")
+        opened = gzip.open if Path(path).suffix == COMPRESSED else open
+        with opened(path, "rt", encoding="utf-8") as stream:
+            heads = str(stream.readline()).rstrip("\n").split(",")
         kinds = {name: self._kind(name, path) for name in heads if name not in self.retired}
         missing = set(self.columns) - self.optional - set(heads)
         if missing:
