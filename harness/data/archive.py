@@ -27,12 +27,14 @@ def pack(cache: PreparedCache, archive: str | Path) -> Path:
         gzip.GzipFile("", "wb", 6, stream, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
+        # The manifest last: an archive cut short has none and is refused when it is opened.
         for name in [*sorted(cache.manifest["files"]), MANIFEST]:
             tar.add(cache.path / name, arcname=f"{cache.path.name}/{name}", filter=_plain)
     return Path(archive)
 
 
 def _plain(item: tarfile.TarInfo) -> tarfile.TarInfo:
+    # Times and owners would give other bytes on another machine and tell who packed it.
     item.mtime, item.uid, item.gid, item.uname, item.gname, item.mode = 0, 0, 0, "", "", 0o644
     return item
 
@@ -48,11 +50,14 @@ def unpack(archive: str | Path, cache_root: str | Path) -> PreparedCache:
     folder = Path(tempfile.mkdtemp(prefix=".unpacking.", dir=root))
     try:
         with tarfile.open(archive, "r:gz") as tar:
+            # The filter refuses paths that leave the folder, links and devices (PEP 706).
             tar.extractall(folder, filter="data")
+        # Anything but a single folder is no cache of ours: a ValueError, which is caught below.
         (inner,) = folder.iterdir()
         PreparedCache.open(inner).verify()
         place = root / inner.name
         if not place.exists():
+            # Renamed once whole: nobody ever sees a cache that is half unpacked.
             os.rename(inner, place)
     except FileNotFoundError as error:
         raise DataError(f"The packed cache {archive} does not exist.") from error

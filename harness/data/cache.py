@@ -55,6 +55,7 @@ def prepare(
     Raises:
         DataError: a split without cases, a damaged source file, a full disk, or a damaged cache at its place.
     """
+    # What the pixels depend on besides their source: other resampling leads to another folder.
     parameters = {"image_size": image_size, "format": FORMAT, "resampling": RESAMPLING}
     source = dataset.fingerprint()
     fingerprint = canonical_hash({"source": source, "parameters": parameters, "mark": dataset.mark}, length=16)
@@ -81,6 +82,7 @@ def prepare(
 
 def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: int | None, progress: bool) -> None:
     cases = [case for split in SPLITS for case in _cases_of(dataset, split)]
+    # Left by a kill; nobody else writes there, because the lock is held.
     for stale in place.parent.glob(f".{place.name}.*"):
         shutil.rmtree(stale, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
@@ -90,6 +92,7 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
         with contextlib.closing(map_ordered(job, cases, workers=workers, progress=progress, label=label, worth=32)) as clips:
             content = _write_clips(folder, clips)
         write_json(folder / MANIFEST, {**header, **content, "mark": _mark(header["mark"], content["refused"], len(cases))})
+        # mkdtemp makes folders that other users cannot read; a cache on a shared disk is for all of them.
         os.chmod(folder, 0o755)
         os.rename(folder, place)
     finally:
@@ -130,6 +133,7 @@ def prepare_clip(dataset: EchoDataset, case: Case, *, image_size: int) -> Resize
     except ClipRefused as refusal:
         return str(refusal)
     frames, masks = resize_frames(clip.frames, image_size), resize_masks(clip.masks, image_size)
+    # Masks are mostly background and compress well; distances are measured on them as the dataset has them.
     native = zlib.compress(clip.masks.tobytes(), 9)
     size = (clip.frames.shape[1], clip.frames.shape[2])
     clip.frames, clip.masks = clip.frames[:, :1, :1], clip.masks[:, :1, :1]  # the native pixels stay in the worker
@@ -196,6 +200,7 @@ class _HashedFile:
         with self._stream:
             if exception[0] is None:
                 self._stream.flush()
+                # Before the rename: after a power cut a complete name with empty files would pass for a cache.
                 os.fsync(self._stream.fileno())
 
 
@@ -211,6 +216,7 @@ def _writable(place: Path) -> Iterator[None]:
         place.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
+        # EDQUOT is the full quota of a user on a shared disk.
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             text = (
                 f"The disk is full while preparing {place}; free some space (or choose another place with --data-dir)"

@@ -60,6 +60,7 @@ class Camus(EchoDataset):
     @cached_property
     def split_folder(self) -> Path:
         """Where the split lists lie; there is no substitute for them."""
+        # Where the owners' archive puts them, for either folder that a user may call the root.
         beside = [self.root / "database_split", self.root.parent / "database_split", self.root]
         folder = find_split_folder([self.split_dir] if self.split_dir else beside)
         if folder is None:
@@ -77,6 +78,7 @@ class Camus(EchoDataset):
     @cached_property
     def gaps(self) -> Gaps:
         """What is missing of the listed patients."""
+        # Patients in no list do not count as missing: they would not be used.
         listed = sorted(patient for ids in self.lists.values() for patient in ids)
         return find_gaps(self.index, listed, self.views, self.clip, self.all_views)
 
@@ -94,6 +96,7 @@ class Camus(EchoDataset):
 
     def _own_split(self) -> str | None:
         counts = {split: len(ids) for split, ids in self.lists.items()}
+        # Own lists are allowed, but a table must say so: figures of another split are not comparable.
         if self.official_split is None or counts == self.official_split:
             return None
         return f"own split lists ({'/'.join(str(counts[split]) for split in SPLITS)} patients)"
@@ -115,6 +118,7 @@ class Camus(EchoDataset):
                 count=len(index.patients),
             )
         ]
+        # A whole view that is absent is no partial view: --allow-partial cannot accept it.
         refused = gaps.structural or (gaps.any and not self.allow_partial)
         if refused:
             found.append(Finding(level="error", check="complete", message=refusal(gaps, self.root, self.title)))
@@ -144,6 +148,7 @@ class Camus(EchoDataset):
 
     def cases(self, split: str) -> list[Case]:
         """Cases of one split whose image and mask are both there, ordered by patient, then view."""
+        # Sorted, because the order of the cases is part of the fingerprint and of every batch.
         patients = sorted(self.lists[self.check_split(split)])
         return [
             Case(dataset=self.name, split=split, patient=patient, view=view)
@@ -159,6 +164,7 @@ class Camus(EchoDataset):
             for case in self.cases(split):
                 names = self.index.patients[case.patient]
                 used = [*self.index.files(case.patient, case.view, self.clip), f"Info_{case.view}.cfg"]
+                # The ED still decides the order of a half sequence, so that it belongs to the fingerprint.
                 used += [name for name in self._still_files(case.name) if name not in used]
                 paths += [self.index.folder / case.patient / name for name in used if name in names]
         return paths
@@ -177,6 +183,7 @@ class Camus(EchoDataset):
     def _load_stills(self, case: Case, folder: Path, info: CamusInfo) -> Clip:
         pairs = [self._read_pair(folder / f"{case.name}_{phase}.{self.suffix}") for phase in ("ED", "ES")]
         shapes = [image.pixels.shape for image, _ in pairs]
+        # Two stills of one view are stacked into one clip.
         if shapes[0] != shapes[1] or shapes[0][0] != 1:
             raise DataError(
                 f"The ED and ES stills of {case.view} in {folder} have shapes {shapes[0]} and {shapes[1]} instead of one "
@@ -205,6 +212,7 @@ class Camus(EchoDataset):
             raise DataError(f"{path} holds one frame; a half sequence has at least its ED and ES frame.")
         order = order_half_sequence(image.pixels, mask.pixels, _still(folder / f"{case.name}_ED.nii.gz"), info)
         labelled = np.zeros(last + 1, dtype=bool)
+        # Drawn by a person; the owners interpolated the masks between them.
         labelled[[0, last]] = True
         return Clip(
             case=case,

@@ -48,6 +48,7 @@ def read_info(path: Path) -> CamusInfo:
     values = {
         key.strip(): text.strip() for key, separator, text in (line.partition(":") for line in lines) if separator
     }
+    # The NIfTI release says EF, the old one LVef.
     ef_key = "EF" if "EF" in values else "LVef"
     return CamusInfo(
         ed=_number(values, "ED", int, path),
@@ -65,6 +66,7 @@ def read_info(path: Path) -> CamusInfo:
 
 def _number(values: dict[str, str], key: str, kind: Callable[[str], N], path: Path) -> N | None:
     text = values.get(key, "")
+    # The owners write NA where they do not know.
     if not text or text.upper() in ("NA", "N/A", "NAN"):
         return None
     try:

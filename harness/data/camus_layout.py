@@ -25,6 +25,7 @@ def nifti_files(patient: str, view: str, clip: str) -> tuple[str, ...]:
 
 def mhd_files(patient: str, view: str, clip: str) -> tuple[str, ...]:
     """The same for the old release, whose sequences have no masks of their own: those of the stills serve."""
+    # The old release states pixels (.raw) and header (.mhd) in two files; either alone is useless.
     parts = ("ED", "ES", "ED_gt", "ES_gt") if clip == "ed_es" else ("sequence", "ED_gt", "ES_gt")
     return tuple(f"{patient}_{view}_{part}.{suffix}" for part in parts for suffix in ("mhd", "raw"))
 
@@ -52,6 +53,7 @@ def index_root(root: Path, title: str) -> CamusIndex:
     Raises:
         DataError: there are no patient folders with NIfTI files, or files of the old release are among them.
     """
+    # Users name either folder; refusing the inner one would only send them back.
     folder = root / "database_nifti" if (root / "database_nifti").is_dir() else root
     patients = _list_patients(folder)
     if not _any_file(patients, ".nii.gz"):
@@ -66,6 +68,7 @@ def index_mhd_root(root: Path, title: str) -> CamusIndex:
     Raises:
         DataError: there are no patient folders with mhd files, or files of the NIfTI release are among them.
     """
+    # testing/ of the old release came without masks for the challenge.
     folder = root / "training" if (root / "training").is_dir() else root
     patients = _list_patients(folder)
     _refuse_mixture(folder, patients)
@@ -81,6 +84,7 @@ def index_mhd_root(root: Path, title: str) -> CamusIndex:
 
 def _list_patients(folder: Path) -> dict[str, frozenset[str]]:
     return {
+        # One listing per patient: asking a network disk for each file of 500 patients would be slow.
         entry.name: frozenset(os.listdir(entry.path))
         for entry in sorted(os.scandir(folder), key=lambda item: item.name)
         if PATIENT.fullmatch(entry.name) and entry.is_dir()
@@ -92,6 +96,7 @@ def _any_file(patients: dict[str, frozenset[str]], suffix: str) -> bool:
 
 
 def _refuse_mixture(folder: Path, patients: dict[str, frozenset[str]]) -> None:
+    # The releases differ in masks, EF and numbering: a mixture would be evaluated without complaint.
     if _any_file(patients, ".nii.gz") and _any_file(patients, ".mhd"):
         raise DataError(
             f"{folder} mixes files of both CAMUS releases (nii.gz and mhd), whose masks differ; keep one of them there."
@@ -99,6 +104,7 @@ def _refuse_mixture(folder: Path, patients: dict[str, frozenset[str]]) -> None:
 
 
 def _not_camus(root: Path, patients: dict[str, frozenset[str]], title: str) -> str:
+    # A wrong root is most often another dataset's: say which reader takes it.
     old = [folder for folder in (root, root / "training") if any(folder.glob("patient*/*.mhd"))]
     if old:
         return f"{root} is the old mhd release of CAMUS, whose masks and EF differ; use --dataset camus_mhd for it."
@@ -193,6 +199,7 @@ def find_gaps(
     there = tuple(view for view in all_views if any(index.count(view, kind, listed) for kind in (clip, other)))
     present = [patient for patient in listed if patient in index.patients]
     clip_absent = not any(index.count(view, clip, listed) for view in there)
+    # Count what the root could serve, so that the sentence names options that really work.
     usable_clip = other if clip_absent else clip
     wanted = [(patient, view) for patient in present for view in views if view in there]
     cases = [(patient, view) for patient, view in wanted if index.has(patient, view, usable_clip)]
@@ -222,5 +229,6 @@ def refusal(gaps: Gaps, root: Path, title: str) -> str:
     if gaps.structural and not (gaps.views_there and (not gaps.clip_absent or not gaps.other_clip_absent)):
         return f"The {title} root {root} lacks {missing}; restore the files from their source."
     flags = " ".join(f"--{name} {value}".strip() for name, value in options)
+    # Who came by make needs the variable, not the flag.
     variables = " ".join(f"{name.upper().replace('-', '_')}={value or 1}" for name, value in options)
     return f"The {title} root {root} is partial, it lacks {missing}; accept that with {flags} (make: {variables})."

@@ -48,6 +48,7 @@ class CamusMhd(Camus):
     def _load_half(self, case: Case, folder: Path, info: CamusInfo) -> Clip:
         path = folder / f"{case.name}_sequence.mhd"
         image = self._read(path)
+        # The old release has no masks of sequences; its first and last frames are the stills.
         stills = {phase: self._read(folder / f"{case.name}_{phase}_gt.mhd", LABEL_IDS).pixels for phase in ("ED", "ES")}
         last = len(image.pixels) - 1
         if last < 1 or any(mask.shape != (1, *image.pixels.shape[1:]) for mask in stills.values()):
@@ -59,6 +60,7 @@ class CamusMhd(Camus):
         order = order_half_sequence(image.pixels, masks, self._read(still).pixels[0] if still.is_file() else None, info)
         masks[order.ed], masks[order.es] = stills["ED"][0], stills["ES"][0]
         labelled = np.zeros(last + 1, dtype=bool)
+        # Only these two masks were drawn by a person.
         labelled[[0, last]] = True
         return Clip(
             case=case,

@@ -74,6 +74,7 @@ class EchoDataset(ABC):
             raise DataError(
                 f"No view is chosen for {self.title}; give --views with some of {','.join(self.all_views)}."
             )
+        # In the dataset's order: 4CH,2CH and 2CH,4CH are one condition with one cache.
         return tuple(view for view in self.all_views if view in views)
 
     @property
@@ -133,6 +134,7 @@ class EchoDataset(ABC):
         cfg files are shorter than that, so for the NIfTI layout every change of content shows. In raw and video
         files a change between the blocks that keeps the size is not seen. Times and the root's place do not matter.
         """
+        # Neither times nor the absolute path: a copied dataset is the same dataset.
         files = [(_relative(path, self.root), *_identity(path)) for path in self.sources()]
         cases = [[case.split, case.name] for split in SPLITS for case in self.cases(split)]
         return canonical_hash({"options": self.options(), "cases": cases, "files": sorted(files)}, length=16)
@@ -152,7 +154,9 @@ def _identity(path: Path) -> tuple[int, int]:
     """Size, and CRC-32 of sixteen blocks: all of a small file, else spread evenly, the last at the end."""
     try:
         with open(path, "rb", buffering=0) as stream:
+            # Hashing whole files would read gigabytes before each command.
             size = stream.seek(0, os.SEEK_END)
+            # In a small file the blocks touch each other and cover all of it.
             step, checksum = max(_BLOCK, (size - _BLOCK) // (_BLOCKS - 1)), 0
             for start in range(0, min(size, step * _BLOCKS), step):
                 stream.seek(max(0, size - _BLOCK) if start == step * (_BLOCKS - 1) else start)

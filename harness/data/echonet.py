@@ -81,6 +81,7 @@ class EchoNet(EchoDataset):
         for name in self.videos:
             if name not in there:
                 lacking["video file"].append(name)
+            # ED and ES: with one or three traced frames nobody can say which is which.
             elif len(self.tracings.get(name, {})) != 2:
                 lacking["two traced frames"].append(name)
         return {what: names for what, names in lacking.items() if names}
@@ -165,7 +166,9 @@ class EchoNet(EchoDataset):
         if max(masks) >= len(pixels):
             raise DataError(f"{path} holds {len(pixels)} frames, but frame {max(masks)} is traced; restore the video.")
         notes = [] if len(pixels) == video.frames else [f"frames: {video.frames} listed, {len(pixels)} in the file"]
+        # The table does not name the phases; the larger cavity is ED by definition, ties to the earlier frame.
         ed, es = sorted(masks, key=lambda frame: (-int(masks[frame].sum()), frame))
+        # ED to ES is systole; the frames between carry no mask but are what a model with memory sees.
         chosen = between(ed, es, len(pixels)) if self.clip == "half" else np.array([ed, es])
         if es < ed:
             notes.append("order: the traced ES precedes ED in the video")
@@ -180,6 +183,7 @@ class EchoNet(EchoDataset):
             masks=labels,
             labelled=labelled,
             interpolated=np.zeros(last + 1, dtype=bool),
+            # Videos were resized to 112 x 112 from unknown sizes.
             spacing_mm=None,
             ed=0,
             es=last,
@@ -192,4 +196,5 @@ class EchoNet(EchoDataset):
 
 def between(ed: int, es: int, count: int) -> NDArray[np.int64]:
     """Frame indices from ED to ES, over the end of the video to its beginning where ES precedes ED."""
+    # Taken round the end where ES comes first, so that every clip runs from ED to ES.
     return np.arange(ed, es + 1 if es >= ed else es + count + 1) % count

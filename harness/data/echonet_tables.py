@@ -48,6 +48,7 @@ def read_file_list(path: Path) -> dict[str, Video]:
     """
     table = _read_table(path, LIST_COLUMNS)
     names = table["FileName"].astype(str).str.removesuffix(".avi")
+    # The later row would silently win, with another EF or another split.
     if names.duplicated().any():
         raise DataError(f"{path} lists {shorten(names[names.duplicated()])} more than once; keep one row per video.")
     splits = table["Split"].astype(str).str.upper().map(SPLIT_NAMES)
@@ -71,6 +72,7 @@ def read_tracings(path: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
     names = table["FileName"].astype(str).str.removesuffix(".avi").to_numpy()
     values = table[["X1", "Y1", "X2", "Y2"]].to_numpy(np.float64)
     found: dict[str, dict[int, NDArray[np.float64]]] = {}
+    # sort=False keeps the order of the chords, from apex to base: the outline follows it.
     for key, rows in table.groupby([names, "Frame"], sort=False).indices.items():
         name, frame = str(key[0]), int(key[1])  # type: ignore[index]
         found.setdefault(name, {})[frame] = values[rows]
@@ -79,6 +81,7 @@ def read_tracings(path: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
 
 def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     try:
+        # As text: a name of digits alone would lose its leading zeros.
         table = pd.read_csv(path, dtype={"FileName": str})
     except FileNotFoundError as error:
         raise DataError(
@@ -91,6 +94,7 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if missing:
         raise DataError(f"{path} lacks the column {shorten(missing)}; restore the owners' file.")
     numeric = [column for column in columns if column not in ("FileName", "Split")]
+    # coerce turns words into NaN, which the next line names in a sentence.
     numbers = table[numeric].apply(pd.to_numeric, errors="coerce")
     if not np.isfinite(numbers.to_numpy(np.float64)).all():
         raise DataError(f"{path} has empty or non-numeric values in {shorten(numeric)}; restore the owners' file.")
@@ -104,6 +108,7 @@ def tracing_mask(tracing: NDArray[np.float64], shape: tuple[int, int]) -> NDArra
     The first row (long axis) is dropped; the outline runs along the first ends of the chords and back along the
     second ends, rounded to whole pixels. What lies outside the frame is cut off.
     """
+    # Down one side of the ventricle and up the other.
     chords = tracing[1:]
     x = np.rint(np.concatenate([chords[:, 0], chords[::-1, 2]])).astype(np.int64)
     y = np.rint(np.concatenate([chords[:, 1], chords[::-1, 3]])).astype(np.int64)

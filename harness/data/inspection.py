@@ -74,6 +74,7 @@ def inspect_clip(dataset: EchoDataset, case: Case) -> ClipReport:
         findings = [*_examine(clip), *dataset.examine(clip)]
     except ClipRefused as error:
         return ClipReport(case=case, error=str(error), level="warning")
+    # The check goes on: a user wants to hear of all damaged files at once.
     except DataError as error:
         return ClipReport(case=case, error=str(error))
     return ClipReport(
@@ -81,9 +82,11 @@ def inspect_clip(dataset: EchoDataset, case: Case) -> ClipReport:
         frames=len(clip.frames),
         size=(clip.frames.shape[1], clip.frames.shape[2]),
         spacing_mm=clip.spacing_mm,
+        # bincount of 256 ids: np.unique would sort every pixel.
         labels=tuple(int(label) for label in np.flatnonzero(np.bincount(clip.masks.ravel(), minlength=256))),
         ef_percent=clip.ef_percent,
         lv_areas=_lv_areas(clip),
+        # Of pixels, not of files: the same frame under two names is leakage whatever its header says.
         hashes=tuple(hashlib.sha256(frame.tobytes()).hexdigest() for frame in clip.frames),
         findings=findings,
     )
@@ -110,6 +113,7 @@ def _examine(clip: Clip) -> list[Finding]:
 
 def _from_note(note: str) -> Finding:
     check, _, message = note.partition(": ")
+    # Some sequences of the release run from ES to ED; that is known and handled.
     level: Level = "note" if message.startswith("the half sequence runs") else "warning"
     return Finding(level=level, check=check, message=message)
 
@@ -123,6 +127,7 @@ def _statistics(reports: list[ClipReport]) -> list[Finding]:
         return []
     frames = sorted(report.frames for report in reports)
     heights, widths = zip(*(report.size for report in reports), strict=True)
+    # More than one size in a release is worth seeing: distances depend on it.
     spacings = Counter(report.spacing_mm for report in reports)
     labels = sorted({label for report in reports for label in report.labels})
     efs = [report.ef_percent for report in reports if report.ef_percent is not None]
@@ -180,6 +185,7 @@ def duplicates(reports: list[ClipReport]) -> list[Finding]:
         tuple(sorted(cases)): {case.split for case in cases.values()} for cases in owners.values() if len(cases) > 1
     }
     found = []
+    # Between splits a duplicate makes test results too good; inside one it only weighs twice.
     for level, across in (("error", True), ("warning", False)):
         names = sorted("=".join(pair) for pair, splits in pairs.items() if (len(splits) > 1) == across)
         if names:

@@ -19,12 +19,15 @@ def read_metaimage(path: Path, labels: tuple[int, ...] | None = None) -> Volume:
         DataError: missing, not plain uint8, of the wrong length, or with an unknown label.
     """
     header = _read_header(path)
+    # Another type or compression would be read as noise of the right length.
     for key, expected in _REQUIRED.items():
         if header.get(key, expected) != expected:
             raise DataError(f"{path} says {key} = {header[key]}; only {expected} is known of the old CAMUS release.")
     try:
         width, height, *rest = (int(value) for value in header["DimSize"].split())
+        # MetaImage counts x first; everything here is (row, column).
         column_mm, row_mm, *_ = (float(value) for value in header["ElementSpacing"].split())
+        # The name only: a header must not lead out of the patient's folder.
         raw = path.with_name(Path(header["ElementDataFile"]).name)
     except (KeyError, ValueError) as error:
         raise DataError(f"{path} is damaged ({type(error).__name__}: {error}); restore the file.") from error
@@ -53,6 +56,7 @@ def _read_raw(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); restore the file.") from error
     expected = shape[0] * shape[1] * shape[2]
+    # np.reshape would refuse too, but without the file's name.
     if pixels.size != expected:
         raise DataError(f"{path} holds {pixels.size} bytes instead of {expected}; restore the file from its source.")
     return pixels

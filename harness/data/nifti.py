@@ -60,6 +60,7 @@ def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float]]:
     """Array [T, H, W] and (row, column) spacing; the gzip checksum is verified over the whole file."""
     try:
         content = path.read_bytes()
+        # Decompressed whole, because only then gzip compares its CRC with the content.
         image = nibabel.Nifti1Image.from_bytes(gzip.decompress(content) if path.suffix == ".gz" else content)
         array = np.asarray(image.dataobj)
         zooms = image.header.get_zooms()
@@ -70,12 +71,15 @@ def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float]]:
         raise DataError(f"{path} is damaged or not NIfTI ({reason}); restore the file from its source.") from error
     if array.ndim not in (2, 3) or array.size == 0:
         raise DataError(f"{path} has shape {array.shape}; a still (W, H) or a sequence (W, H, T) was expected.")
+    # A still is a sequence of one frame.
     array = array[..., None] if array.ndim == 2 else array
+    # Transposed, never rotated: CAMUS stores columns first, and the apex then is up.
     return array.transpose(2, 1, 0), (float(zooms[1]), float(zooms[0]))
 
 
 def _whole(array: NDArray[np.generic], path: Path, what: str) -> NDArray[np.uint8]:
     values = np.ascontiguousarray(array).astype(np.uint8)
+    # Masks that were resized by someone else hold 0.5 and the like; rounding them would hide it.
     if not np.array_equal(values, array):
         raise DataError(f"{path} holds {what} that are not whole numbers; restore the original file.")
     return values

@@ -33,12 +33,14 @@ def order_half_sequence(
         still_ed: uint8 [H, W] or None.
     """
     last = len(frames) - 1
+    # In order of trust: the owners named the ED still; areas can tie; the cfg says nothing of pixels.
     votes = {
         "the ED still": _by_still(frames, still_ed),
         "the LV areas": _by_area(masks),
         "the cfg": _by_cfg(info, last),
     }
     voiced = {source: vote for source, vote in votes.items() if vote is not None}
+    # Where nothing is known the first frame is taken, and a note says so.
     first_is_ed = next(iter(voiced.values()), True)
     order = Order(ed=0 if first_is_ed else last, es=last if first_is_ed else 0)
     if not voiced:
@@ -71,11 +73,13 @@ def order_stills(masks: NDArray[np.uint8]) -> list[str]:
 def _by_still(frames: NDArray[np.uint8], still: NDArray[np.uint8] | None) -> bool | None:
     if still is None or still.shape != frames.shape[1:]:
         return None
+    # int16, because the difference of two uint8 wraps around.
     first, last = (float(np.abs(frames[end].astype(np.int16) - still).mean()) for end in (0, -1))
     return None if first == last else first < last
 
 
 def _by_area(masks: NDArray[np.uint8]) -> bool | None:
+    # The LV is largest at end-diastole by definition.
     first, last = (int((masks[end] == LABELS["lv"]).sum()) for end in (0, -1))
     return None if first == last else first > last
 

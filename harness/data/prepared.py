@@ -52,6 +52,7 @@ class ClipRecord:
     def from_json(cls, values: Mapping[str, Any]) -> ClipRecord:
         """The inverse of ``to_json``."""
         plain: dict[str, Any] = {
+            # JSON has no tuples; without this a record would not equal the one that was written.
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
         return cls(**{**plain, "case": Case(**values["case"])})
@@ -95,6 +96,7 @@ class PreparedClip:
         """uint8 [T, H, W] label ids at native size, exactly as the dataset has them; zeros where there is no mask."""
         offset, length = self._record.native
         try:
+            # Decompressed at each call: native masks are asked for once per evaluation and would fill memory.
             raw = zlib.decompress(bytes(self._cache.native[offset : offset + length]))
             return np.frombuffer(raw, dtype=np.uint8).reshape(self._record.count, *self.native_size)
         except (zlib.error, ValueError) as error:
@@ -175,6 +177,7 @@ class PreparedCache:
     def _check_sizes(self) -> None:
         for name, expected in self.manifest["files"].items():
             file = self.path / name
+            # Sizes are checked at each opening and cost nothing; hashing gigabytes is for verify().
             size = file.stat().st_size if file.is_file() else -1
             if size != expected["bytes"]:
                 found = f"{size} bytes instead of {expected['bytes']}" if size >= 0 else "missing"
@@ -218,9 +221,11 @@ class PreparedCache:
         return self._map(NATIVE)
 
     def _map(self, name: str) -> NDArray[np.uint8]:
+        # Mapped: loader workers share one copy in the page cache, and only what is read is loaded.
         return np.memmap(self.path / name, dtype=np.uint8, mode="r")
 
     def __getstate__(self) -> dict[str, Any]:
+        # A memory map does not survive pickling: it would arrive as a copy of the whole file.
         return {"path": self.path, "manifest": self.manifest}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

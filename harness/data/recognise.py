@@ -17,6 +17,7 @@ def recognise(root: Path) -> str:
         raise DataError(f"{root} is not a folder; give the root of a dataset.")
     if (root / "FileList.csv").is_file():
         return "echonet"
+    # Before CAMUS, whose layout the phantom has.
     if (root / "phantom.json").is_file():
         return "phantom"
     if (root / "database_nifti").is_dir() or _any(root, "patient*/*.nii.gz"):

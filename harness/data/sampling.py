@@ -33,6 +33,7 @@ def resample_indices(count: int, length: int | None) -> NDArray[np.int64]:
     """
     if length is not None and length < 1:
         raise ConfigError(f"clip_length is {length}; a clip has at least one frame.")
+    # First and last frame are always among them: they are ED and ES, the labelled ones.
     return np.rint(np.linspace(0, count - 1, count if length is None else length)).astype(np.int64)
 
 
@@ -54,6 +55,7 @@ def structure_names(structures: str | Sequence[str]) -> tuple[str, ...]:
 
 def class_table(structures: str | Sequence[str]) -> NDArray[np.uint8]:
     """uint8 [256]: class id of every label id; labels of structures that are not asked for become background."""
+    # A lookup table: one indexing per clip instead of one comparison per structure.
     table = np.zeros(256, dtype=np.uint8)
     for class_id, name in enumerate(structure_names(structures), start=1):
         table[LABELS[name]] = class_id
@@ -62,6 +64,7 @@ def class_table(structures: str | Sequence[str]) -> NDArray[np.uint8]:
 
 def draw_generator(seed: int, draw: int) -> torch.Generator:
     """The random numbers of one draw: independent of workers, of earlier draws and of the global state."""
+    # Below 2**63, so that it is a non-negative int64 wherever it is stored.
     state = int(np.random.SeedSequence((seed, draw)).generate_state(1, np.uint64)[0] >> np.uint64(1))
     return torch.Generator().manual_seed(state)
 
@@ -107,6 +110,7 @@ class ClipDataset(Dataset[ClipItem]):
         frames = torch.from_numpy(clip.frames[chosen]).unsqueeze(1).to(torch.float32).div_(255)
         masks = torch.from_numpy(self._table[clip.masks[chosen]]).to(torch.int64)
         generator = draw_generator(self.seed, draw)
+        # All from one generator: the k-th draw is the same whatever worker makes it.
         for transform in self.transforms:
             frames, masks = transform(frames, masks, generator)
         return ClipItem(frames=frames, masks=masks, labelled=torch.from_numpy(clip.labelled[chosen]), index=index)
@@ -133,7 +137,9 @@ class IterationBatches(Sampler[list[tuple[int, int]]]):
 
     def _index(self, draw: int) -> int:
         epoch, position = divmod(draw, self.count)
+        # Computed again only at a border: a permutation per draw would cost more than the clip.
         if epoch != self._epoch:
+            # From (seed, epoch) alone, so that batch k needs none of the batches before it.
             self._order = np.random.default_rng((self.seed, epoch)).permutation(self.count)
             self._epoch = epoch
         return int(self._order[position])

@@ -35,6 +35,7 @@ def read_split_lists(folder: Path) -> dict[str, tuple[str, ...]]:
                 f"The split list {folder / FILES[split]} names {shorten(twice)} twice; remove the repetition."
             )
     for one, other in combinations(SPLITS, 2):
+        # A patient in two lists makes every figure of the test too good.
         shared = sorted(set(lists[one]) & set(lists[other]))
         if shared:
             raise DataError(
@@ -46,6 +47,7 @@ def read_split_lists(folder: Path) -> dict[str, tuple[str, ...]]:
 
 def _read_list(path: Path) -> tuple[str, ...]:
     try:
+        # utf-8-sig: Windows editors put a byte-order mark before the first patient.
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as error:
         raise DataError(f"The split list {path} is missing; give a complete folder with --split-dir PATH.") from error

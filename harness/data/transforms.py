@@ -45,6 +45,7 @@ def adjust_gamma(frames: Tensor, gamma: float) -> Tensor:
 
 def adjust_contrast(frames: Tensor, factor: float) -> Tensor:
     """Scale grey levels about the clip's mean, clipped to [0, 1]."""
+    # Of the whole clip: a mean per frame would make brightness flicker.
     mean = frames.mean()
     return ((frames - mean) * factor + mean).clamp(0, 1)
 
@@ -52,6 +53,7 @@ def adjust_contrast(frames: Tensor, factor: float) -> Tensor:
 def affine_matrix(*, degrees: float, scale: float, flip: bool) -> Tensor:
     """[2, 3] matrix for ``affine_grid``, output → input: content turns counter-clockwise by ``degrees`` as seen on
     screen and grows by ``scale``, after a left-right flip of the input where asked."""
+    # affine_grid maps output to input, so the inverse of what the content does.
     angle = math.radians(degrees)
     cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
     sign = -1.0 if flip else 1.0
@@ -64,6 +66,7 @@ def warp(frames: Tensor, masks: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]
     size = [1, 1, *frames.shape[-2:]]
     grid = functional.affine_grid(matrix[None].to(frames.dtype), size, align_corners=False)
     turned = functional.grid_sample(frames[None, :, 0], grid, mode="bilinear", align_corners=False)
+    # Nearest: between classes 1 and 3 there is no class 2.
     labels = functional.grid_sample(masks[None].to(frames.dtype), grid, mode="nearest", align_corners=False)
     return turned[0].unsqueeze(1), labels[0].round().to(masks.dtype)
 

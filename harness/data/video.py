@@ -22,6 +22,7 @@ def read_avi(path: Path) -> NDArray[np.uint8]:
     """
     if not path.is_file():
         raise DataError(f"The video {path} does not exist; restore the file.")
+    # A named decoder: OpenCV otherwise takes whichever its build has, and grey levels differ.
     capture = cv2.VideoCapture(str(path), cv2.CAP_OPENCV_MJPEG)
     frames = []
     try:
@@ -34,6 +35,7 @@ def read_avi(path: Path) -> NDArray[np.uint8]:
         raise DataError(f"The video {path} is damaged ({error.err}); restore the file from its source.") from error
     finally:
         capture.release()
+    # OpenCV opens what it cannot decode and then delivers nothing.
     if not frames:
         raise DataError(f"The video {path} is damaged or not a motion-JPEG AVI; restore the file from its source.")
     return np.stack(frames).astype(np.uint8)

@@ -97,6 +97,7 @@ def segmentation_rows(work: CaseWork) -> list[Row]:
 def ventricle_profiles(work: CaseWork) -> dict[tuple[Source, str], LongAxisProfile | None]:
     """Long-axis profile of the predicted and the reference LV at ED and ES, where these frames are at hand."""
     label = 1 + work.classes.index("lv")
+    # Without a spacing EF is still a ratio; who writes the rows leaves the volumes out.
     spacing = work.spacing_mm or (1.0, 1.0)
     profiles: dict[tuple[Source, str], LongAxisProfile | None] = {}
     for phase, frame in (("ED", work.ed), ("ES", work.es)):
@@ -111,6 +112,7 @@ def ventricle_profiles(work: CaseWork) -> dict[tuple[Source, str], LongAxisProfi
 def temporal_rows(work: CaseWork) -> list[Row]:
     """Frame-to-frame Dice and area jitter of prediction and reference, and the timing of ED and ES."""
     rows: list[Row] = []
+    # A gap in the reference would count as the structure vanishing for a frame.
     with_mask = np.array([phase != "" for phase in work.phases])
     spacing = work.spacing_mm or (1.0, 1.0)
     for class_id, name in enumerate(work.classes, start=1):
@@ -135,11 +137,13 @@ def _sequence_values(masks: NDArray[np.bool_], source: Source, spacing: Spacing)
 def _timing_values(work: CaseWork, areas: NDArray[np.float64]) -> dict[str, float]:
     assert work.ed is not None
     assert work.es is not None
+    # The largest of only zeros is frame 0: a timing error of nothing at all.
     if not areas.any():
         return {"ed_timing_error_frames": float("nan"), "es_timing_error_frames": float("nan")}
     ed, es = phase_timing_errors(areas, work.frames, work.ed, work.es)
     values = {"ed_timing_error_frames": float(ed), "es_timing_error_frames": float(es)}
     if work.frame_rate_hz:
+        # In ms as well: datasets differ in frame rate.
         values |= {
             "ed_timing_error_ms": 1000.0 * ed / work.frame_rate_hz,
             "es_timing_error_ms": 1000.0 * es / work.frame_rate_hz,

@@ -53,11 +53,13 @@ def long_axis_profile(mask: ArrayLike, spacing_mm: Spacing, discs: int = DISCS) 
         The profile, or None where the mask has fewer than three pixels or no extent along its axis.
     """
     check_spacing(spacing_mm)
+    # A single stray pixel at the border would lengthen the axis and with it the volume.
     component = largest_component(mask)
     points = np.multiply(np.argwhere(component), spacing_mm, dtype=np.float64)
     if len(points) < 3:
         return None
     principal = _principal_axis(points)
+    # Sum of two unit vectors: their bisector. Either alone is off where the mask is round or its base oblique.
     axis = _downwards(principal + _apex_to_base(points, principal))
     edges, areas = _disc_areas(points, axis, spacing_mm, discs)
     length = float(edges[1] - edges[0])
@@ -86,10 +88,12 @@ def simpson_biplane_ml(two_chamber: LongAxisProfile | None, four_chamber: LongAx
     """Volume from the profiles of both apical views; NaN where one is missing."""
     if two_chamber is None or four_chamber is None:
         return math.nan
+    # Lang et al. 2015: the longer axis, because foreshortening only ever shortens.
     length = max(two_chamber.length_mm, four_chamber.length_mm)
     discs = len(two_chamber.widths_mm)
     if discs != len(four_chamber.widths_mm):
         raise ValueError(f"both profiles need the same number of discs, got {discs} and {len(four_chamber.widths_mm)}")
+    # /1000: mm³ to mL.
     return float(math.pi / 4 * np.dot(two_chamber.widths_mm, four_chamber.widths_mm) * length / discs / 1000)
 
 
@@ -116,6 +120,7 @@ def ejection_fraction(edv: float, esv: float) -> float:
 
 
 def _principal_axis(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    # eigh sorts ascending: the last vector has the largest spread.
     _, vectors = np.linalg.eigh(np.cov((points - points.mean(axis=0)).T))
     return _downwards(vectors[:, 1])
 
@@ -131,6 +136,7 @@ def _apex_to_base(points: NDArray[np.float64], axis: NDArray[np.float64]) -> NDA
     The two ends of the annulus are the points furthest along the diagonals between ``axis`` and its normal.
     """
     along, across = points @ axis, points @ np.array([-axis[1], axis[0]])
+    # The corners of the base are where a diagonal line last touches the mask.
     annulus = (points[np.argmax(along + across)] + points[np.argmax(along - across)]) / 2
     line = annulus - points[np.argmin(along)]
     return _downwards(line) if line.any() else axis
@@ -146,6 +152,7 @@ def _disc_areas(
     low, high = float(along.min()), float(along.max())
     if high <= low:
         return (low, high), np.zeros(discs)
+    # The lowest point itself would fall into disc 20 of 0..19.
     disc = np.minimum(((along - low) * (discs / (high - low))).astype(np.intp), discs - 1)
     counts = np.bincount(disc, minlength=discs)
     areas = counts.astype(np.float64) * (spacing[0] * spacing[1] / _SUBPIXELS**2)

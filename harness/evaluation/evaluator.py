@@ -78,6 +78,7 @@ def evaluate(
                 functions=functions,
             )
 
+    # Around the generator, which calls the model while clips are being measured.
     with torch.inference_mode():
         return measure_split(works(), split, run_columns=run_columns, workers=workers, progress=progress)
 
@@ -109,10 +110,12 @@ def measure_split(
             bar.advance()
         for index, outcome in enumerate(measuring.outcomes()):
             rows += outcome.rows
+            # A patient's volumes need all views, so that they are made when the last clip is in.
             if outcome.profiles:
                 _note(patients, split.clip(index), run_columns).views[split.cases[index].view] = outcome
     for patient in patients.values():
         rows += patient_rows(patient)
+    # With the columns given: a split without rows keeps its columns.
     return pd.DataFrame(rows, columns=list(ROW_COLUMNS))
 
 
@@ -130,5 +133,6 @@ def _note(patients: dict[str, Patient], clip: PreparedClip, run_columns: Mapping
     )
     if patient.stated_ef is None:
         patient.stated_ef = clip.ef_percent
+    # Millilitres only where every view has its pixel size.
     patient.metric_units &= clip.spacing_mm is not None
     return patient

@@ -27,7 +27,9 @@ def flip_rate(labels: Tensor) -> float:
     if labels.shape[0] < 3:
         return math.nan
     before, now, after = labels[:-2], labels[1:-1], labels[2:]
+    # There and back within two frames: motion of the heart goes one way and is not counted.
     flipped = (now != before) & (after == before)
+    # Of any of the three: a pixel that flickers out of existence counts as well.
     foreground = torch.stack([before, now, after]).ne(0).any(0)
     count = int(foreground.sum())
     return float(flipped.sum()) / count if count else math.nan

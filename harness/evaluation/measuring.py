@@ -40,12 +40,14 @@ class Measuring:
             BenchError: a worker process died.
         """
         if self._pool is None:
+            # The same type in both cases, so that outcomes() need not know.
             future: Future[CaseOutcome] = Future()
             future.set_result(measure(work))
         else:
             send_by_value(work.functions)
             ahead = AHEAD * self._pool.workers
             if len(self._futures) >= ahead:
+                # Waits: a model on a GPU predicts faster than distances are measured, and masks would pile up.
                 self._pool.result(self._futures[-ahead])
             future = self._pool.submit(measure, work)
         self._futures.append(future)

@@ -20,6 +20,7 @@ MetricFunction = Callable[[ArrayLike, ArrayLike, Spacing], dict[str, float]]
 
 DEFAULT_METRICS = ("overlap", "surface")
 
+# Registered here and defined in percase: worker processes import only the latter, without torch.
 for _function in (percase.overlap, percase.surface, percase.dice_rowwise, percase.hd95_pooled):
     METRICS.register_module(name=_function.__name__, module=_function, force=True)
 

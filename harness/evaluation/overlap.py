@@ -31,6 +31,7 @@ def binary_pair(prediction: ArrayLike, reference: ArrayLike) -> tuple[Mask, Mask
 def empty_status(prediction: ArrayLike, reference: ArrayLike) -> EmptyStatus:
     """Whether none (0), both (1) or exactly one (2) of the masks is empty."""
     p, g = binary_pair(prediction, reference)
+    # Counted, because a mean over cases cannot tell a missed structure from one that is not there.
     filled = int(p.any()) + int(g.any())
     return 0 if filled == 2 else 1 if filled == 0 else 2
 
@@ -46,6 +47,7 @@ def overlap_metrics(prediction: ArrayLike, reference: ArrayLike) -> dict[str, fl
         Dice and IoU are 0, the ratio over the empty mask (precision or recall) is NaN.
     """
     p, g = binary_pair(prediction, reference)
+    # Python integers: uint8 or int32 sums of large masks would wrap around.
     both, np_, ng = (int(np.count_nonzero(mask)) for mask in (p & g, p, g))
     return {
         "dice": _ratio(2 * both, np_ + ng),
@@ -65,6 +67,7 @@ def rowwise_dice(prediction: ArrayLike, reference: ArrayLike) -> float:
     if not p.any() and not g.any():
         return float("nan")
     total = p.sum(axis=1) + g.sum(axis=1)
+    # maximum only avoids the warning; where() has decided already.
     rows = np.where(total == 0, 1.0, 2.0 * (p & g).sum(axis=1) / np.maximum(total, 1))
     return float(rows.mean())
 

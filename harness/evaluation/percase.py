@@ -51,10 +51,12 @@ class Pair:
 
 def score(pair: Pair, functions: tuple[Any, ...]) -> list[dict[str, Any]]:
     """Rows (``key`` + ``metric``, ``value``) of one pair: every metric of every function, then ``empty``."""
+    # The unit stands in the name: millimetres and pixels can then never be averaged.
     unit = "px" if pair.spacing_mm is None else "mm"
     spacing = pair.spacing_mm or (1.0, 1.0)
     values: dict[str, float] = {}
     for function in functions:
         values |= function(pair.prediction, pair.reference, spacing)
+    # A missing structure is counted in a row of its own, whatever the metrics make of it.
     values["empty"] = float(empty_status(pair.prediction, pair.reference))
     return [{**pair.key, "metric": name.replace("{unit}", unit), "value": value} for name, value in values.items()]

@@ -92,6 +92,7 @@ def _first_largest(logits: Tensor) -> Tensor:
     """uint8 [H, W]: arg-max over the first dimension of [K+1, H, W], ties to the smaller id; quicker than argmax."""
     best, labels = logits[0], torch.zeros(logits.shape[1:], dtype=torch.uint8, device=logits.device)
     for class_id in range(1, len(logits)):
+        # Strictly larger: ties go to the smaller id, as argmax has it.
         larger = logits[class_id] > best
         labels.masked_fill_(larger, class_id)
         best = torch.maximum(best, logits[class_id])
@@ -102,9 +103,11 @@ def kept_frames(
     clip: PreparedClip, chosen: NDArray[np.int64], all_frames: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Source frames to measure, each once, and where they lie in the clip that the model saw."""
+    # A short clip repeats frames; each is measured once.
     frames, positions = np.unique(chosen, return_index=True)
     if all_frames:
         return frames, positions
+    # ED and ES are kept even where no person drew them: volumes need both.
     wanted = clip.labelled[frames] | np.isin(frames, [frame for frame in (clip.ed, clip.es) if frame is not None])
     return frames[wanted], positions[wanted]
 
@@ -121,10 +124,12 @@ def spacing_at(clip: PreparedClip, size: tuple[int, int]) -> tuple[float, float]
     if clip.spacing_mm is None:
         return None
     (height, width), (row, column) = clip.native_size, clip.spacing_mm
+    # Per axis: a clip squeezed into a square has two spacings.
     return row * height / size[0], column * width / size[1]
 
 
 def _check_labelled(clip: PreparedClip, chosen: NDArray[np.int64]) -> None:
+    # A labelled frame that resampling skips would silently leave the mean.
     lost = sorted(set(np.flatnonzero(clip.labelled).tolist()) - set(chosen.tolist()))
     if lost:
         raise DataError(
@@ -139,5 +144,6 @@ def _check_logits(logits: Tensor, frames: Tensor, *, classes: int, name: str) ->
         raise ValueError(
             f"predict must return logits {expected} for frames {tuple(frames.shape)}, got {tuple(logits.shape)}"
         )
+    # NaN never wins a comparison: the mask would come out as background and score as a miss.
     if not bool(torch.isfinite(logits).all()):
         raise BenchError(f"The model's output for {name} is not finite; the checkpoint or the precision is at fault.")

@@ -93,8 +93,10 @@ class MaskFolder(Mapping[str, "NDArray[np.uint8]"]):
         """Label maps [T, H, W] of one case."""
         path = self._files[case]
         if path.suffix != ".npy":
+            # Through the dataset's reader: unknown labels and axes are checked in one place.
             return read_labels(path, (0, *LABELS.values())).pixels
         try:
+            # allow_pickle=False: a file of masks must not run code.
             array: NDArray[np.uint8] = np.load(path, allow_pickle=False)
         except (OSError, ValueError) as error:
             raise DataError(f"{path} cannot be read as an array ({error}); write it with numpy.save.") from error
@@ -132,6 +134,7 @@ def _at_frames(clip: PreparedClip, given: NDArray[Any], kept: NDArray[np.int64])
     name, size = clip.case.name, tuple(clip.native_size)
     if given.ndim != 3 or given.shape[1:] != size:
         raise DataError(f"The masks of {name} have the shape {given.shape}; they must be [T, {size[0]}, {size[1]}].")
+    # Label 255 as "ignore", or ids of another dataset, would be scored as background.
     strange = sorted(set(np.unique(given).tolist()) - {0, *LABELS.values()})
     if strange:
         raise DataError(

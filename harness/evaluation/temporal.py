@@ -27,8 +27,10 @@ def area_jitter_percent(areas: ArrayLike) -> float:
     inconsistencies. NaN for fewer than three frames or an area that is zero throughout.
     """
     a = np.asarray(areas, np.float64)
+    # A second difference needs three values.
     if a.size < 3 or not a.mean() > 0:
         return math.nan
+    # Divided by the mean: a large ventricle must not look more restless than a small one.
     return float(100.0 * np.abs(np.diff(a, n=2)).mean() / a.mean())
 
 
@@ -41,6 +43,7 @@ def frame_to_frame_dice(masks: ArrayLike) -> NDArray[np.float64]:
 def mean_or_nan(values: ArrayLike) -> float:
     """Mean of the values that are not NaN; NaN where there is none."""
     v = np.asarray(values, np.float64)
+    # Not nanmean: it warns and returns NaN with a message nobody asked for.
     v = v[~np.isnan(v)]
     return float(v.mean()) if v.size else math.nan
 

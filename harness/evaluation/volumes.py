@@ -46,9 +46,11 @@ def patient_rows(patient: Patient) -> list[Row]:
             for source in _SOURCES:
                 name = f"{method}_{view.lower()}_{source}"
                 rows += _volume_rows(patient, view, name, outcome, source, volume)
+    # Biplane discs combine lengths of two pictures, which needs both in mm.
     if {"2CH", "4CH"} <= patient.views.keys() and patient.metric_units:
         for source in _SOURCES:
             rows += _biplane_rows(patient, source)
+    # Alone, without a prediction beside it, it would add a patient who was not measured.
     if patient.stated_ef is not None and rows:
         rows.append(_row(patient, "", "ef_stated", patient.stated_ef))
     return rows
@@ -70,6 +72,7 @@ def _volume_rows(
 
 def _biplane_rows(patient: Patient, source: Source) -> list[Row]:
     two, four = patient.views["2CH"].profiles, patient.views["4CH"].profiles
+    # A view whose ED or ES is not at hand gives no row at all; a NaN would count as a failed prediction.
     if any((source, phase) not in profiles for phase in ("ED", "ES") for profiles in (two, four)):
         return []
     edv, esv = (simpson_biplane_ml(two[source, phase], four[source, phase]) for phase in ("ED", "ES"))

@@ -51,16 +51,19 @@ def segment(
         BenchError: the model's output is not finite, or the disk is full.
     """
     frames = source.frames()
+    # The size of the overlay is known from the first frame only; it is put back with chain().
     first = next(frames, None)
     if first is None:
         raise DataError(f"The clip {source.path} holds no frame that can be decoded; restore or export it again.")
     pairs = label_stream(trained, chain([first], frames), region=source.region, device=device or torch.device("cpu"))
     folder.mkdir(parents=True, exist_ok=True)
+    # Inside the target: a rename from another disk would be a copy and not atomic.
     with tempfile.TemporaryDirectory(prefix=".segment-", dir=folder) as hidden:
         with MaskSpool(Path(hidden) / "labels.u8") as spool:
             video = Path(hidden) / f"overlay.{overlay}"
             with overlay_writer(video, overlay, first.shape, source.frame_rate_hz) as write:
                 counts = _take(pairs, spool, None if overlay == "none" else write, tick)
+            # Memory-mapped: two frames are read for EF, the rest goes straight to the NIfTI file.
             masks = spool.masks()
         phases, estimates = _beat(counts, masks, trained, source)
         files = _write(folder, masks, counts, phases, trained, source)
@@ -83,6 +86,7 @@ def _take(pairs: Pairs, spool: MaskSpool, write: Write | None, tick: Callable[[]
     counts = []
     for frame, labels in pairs:
         spool.append(labels)
+        # Three numbers per frame are kept; the label maps themselves lie on disk.
         counts.append(pixel_counts(labels))
         if write is not None:
             write(draw_overlay(frame, labels))

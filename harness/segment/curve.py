@@ -24,7 +24,9 @@ def plot_areas(table: pd.DataFrame, phases: Phases | None, path: Path) -> None:
     """
     timed = bool(table["time_s"].notna().all())
     x = table["time_s" if timed else "frame"]
+    # Local settings: a notebook's own style stays as it is.
     with mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
+        # Not pyplot: its global figures are never freed and need a main thread on some systems.
         figure = Figure(figsize=(5.0, 2.6), layout="constrained")
         axes = figure.subplots()
         for column in table.columns[2:]:
@@ -37,8 +39,10 @@ def plot_areas(table: pd.DataFrame, phases: Phases | None, path: Path) -> None:
                     axes.plot(x[frame], table[column][frame], mark, color="black", markersize=4)
                     axes.annotate(f" {word}", (x[frame], table[column][frame]), va="center")
         axes.set_xlabel("time (s)" if timed else "frame")
+        # A cut axis would make any change look like a beat.
         axes.set_ylim(bottom=0)
         axes.legend(frameon=False)
         stream = io.BytesIO()
+        # Without the version in the file the same curve gives the same bytes.
         figure.savefig(stream, format="png", dpi=160, metadata={"Software": None})
     write_bytes(path, stream.getvalue())

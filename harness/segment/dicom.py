@@ -29,6 +29,7 @@ def open_dicom(path: Path) -> FrameSource:
     """
     pydicom = _pydicom()
     try:
+        # A loop of 120 frames is 100 MB once decoded; the header is a few kB.
         header = pydicom.dcmread(path, stop_before_pixels=True)
         count, photometric = int(header.get("NumberOfFrames") or 1), str(header.PhotometricInterpretation)
     except (pydicom.errors.InvalidDicomError, AttributeError, OSError, ValueError, KeyError) as error:
@@ -61,6 +62,7 @@ def _region(header: Any) -> Any | None:
         for region in header.get("SequenceOfUltrasoundRegions", ())
         if region.get("RegionSpatialFormat") == _TWO_D and region.get("RegionDataType") == _TISSUE
     ]
+    # Two tissue regions are a biplane or dual picture: choosing one would be a guess.
     return regions[0] if len(regions) == 1 else None
 
 
@@ -70,6 +72,7 @@ def _spacing(region: Any | None) -> tuple[float, float] | None:
         return None
     if region.get("PhysicalUnitsXDirection") != _CENTIMETRES or region.get("PhysicalUnitsYDirection") != _CENTIMETRES:
         return None
+    # DICOM PS3.3 C.8.5.5: deltas are signed by direction and in cm here; we want mm.
     row, column = (10 * abs(float(region.get(f"PhysicalDelta{axis}", 0.0))) for axis in "YX")
     return (row, column) if row > 0 and column > 0 else None
 
@@ -80,6 +83,7 @@ def _rectangle(region: Any | None, header: Any) -> Region | None:
     if region is None or any(region.get(name) is None for name in corners):
         return None
     left, top, right, bottom = (int(region.get(name)) for name in corners)
+    # Regions overrun the picture in practice (its size instead of its last index); a slice outside would lose pixels.
     right, bottom = min(right, int(header.Columns) - 1), min(bottom, int(header.Rows) - 1)
     if right <= left or bottom <= top:
         return None
@@ -88,6 +92,7 @@ def _rectangle(region: Any | None, header: Any) -> Region | None:
 
 def _frame_rate(header: Any) -> float | None:
     frame_time_ms, cine_rate = header.get("FrameTime"), header.get("CineRate")
+    # FrameTime is exact in ms; CineRate is a whole number of frames per second.
     if frame_time_ms is not None and float(frame_time_ms) > 0:
         return 1000 / float(frame_time_ms)
     return float(cine_rate) if cine_rate is not None and float(cine_rate) > 0 else None
@@ -110,8 +115,10 @@ def _frames(path: Path, header: Any, photometric: str) -> Iterator[Frame]:
 
 def _grey(pixels: NDArray[Any], photometric: str, bits: int) -> Frame:
     """uint8 [H, W]: more than eight bits are scaled to eight, colour becomes the BT.601 luma."""
+    # A palette's entries have their own depth, whatever the indices have.
     bits = 8 * pixels.dtype.itemsize if photometric == "PALETTE COLOR" else bits
     levels = np.asarray(pixels if bits <= 8 else pixels >> (bits - 8)).astype(np.uint8)
     if levels.ndim == 3:
         return np.asarray(cv2.cvtColor(np.ascontiguousarray(levels), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    # MONOCHROME1 stores white as 0.
     return np.asarray(255 - levels if photometric == "MONOCHROME1" else levels, dtype=np.uint8)

@@ -25,6 +25,7 @@ class Region:
 
     def check(self, size: tuple[int, int]) -> None:
         """Raise ``DataError`` where the rectangle is empty or reaches outside a frame of ``size`` (H, W)."""
+        # numpy would cut a slice that reaches outside without a word.
         right, bottom = self.x + self.width, self.y + self.height
         if min(self.x, self.y) < 0 or min(self.width, self.height) < 1 or right > size[1] or bottom > size[0]:
             raise DataError(

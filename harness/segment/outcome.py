@@ -33,6 +33,7 @@ class Outcome:
 
 def notes_of(source: FrameSource, trained: Trained, frames: int, phases: Phases | None) -> tuple[str, ...]:
     """What a reader has to know of this result, one sentence each."""
+    # First, because everything after it is read as if a physician had measured it.
     notes = [f"Research software, not for diagnosis: the model was trained on {trained.dataset}."]
     if trained.mark:
         notes.append(f"Training data: {trained.mark}.")
@@ -87,4 +88,5 @@ def summary_json(outcome: Outcome, source: FrameSource, trained: Trained) -> dic
 
 
 def _or_null(value: Any) -> Any:
+    # JSON has no NaN; other readers refuse a file with it.
     return None if isinstance(value, float) and math.isnan(value) else value

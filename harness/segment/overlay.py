@@ -35,6 +35,7 @@ Write = Callable[[NDArray[np.uint8]], object]
 def draw_overlay(frame: Frame, labels: Frame) -> NDArray[np.uint8]:
     """RGB [H, W, 3] of a grey frame with each structure lightly filled and outlined; background stays grey."""
     image = np.repeat(frame[..., None], 3, axis=2)
+    # One pixel per 300: visible in a large picture, no blanket over a small one.
     thickness = max(1, round(min(frame.shape) / 300))
     for name, label in LABELS.items():
         mask = (labels == label).astype(np.uint8)
@@ -69,6 +70,7 @@ def overlay_writer(path: Path, kind: Kind, size: tuple[int, ...], frame_rate_hz:
 @contextmanager
 def _video(path: Path, kind: str, size: tuple[int, ...], rate: float) -> Iterator[Write]:
     """A video by OpenCV; mp4 loses an odd last row or column, because its codec has none."""
+    # mpeg4 halves the colour planes.
     height, width = (side - side % 2 if kind == "mp4" else side for side in size)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*_FOURCC[kind]), rate, (width, height))
     try:
@@ -84,11 +86,13 @@ def _keep_small(pictures: list[Image.Image], image: NDArray[np.uint8]) -> None:
     if len(pictures) >= GIF_FRAMES:
         return
     picture = Image.fromarray(image)
+    # Only the width binds: a thumbnail keeps the proportions of the picture.
     picture.thumbnail((GIF_WIDTH, 4 * GIF_WIDTH))
     pictures.append(picture.quantize(128))
 
 
 def _save_gif(path: Path, pictures: list[Image.Image], rate: float) -> None:
     if pictures:
+        # Browsers play anything faster than 20 ms at 100 ms.
         duration = max(20, round(1000 / rate))
         pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=duration, loop=0)

@@ -61,6 +61,7 @@ def area_table(
     Returns:
         Columns are ``<structure>_cm2`` with a pixel size and ``<structure>_px2`` without.
     """
+    # 100 mm² are 1 cm².
     unit, factor = ("px2", 1.0) if spacing_mm is None else ("cm2", spacing_mm[0] * spacing_mm[1] / 100)
     frames = np.arange(len(counts))
     table = pd.DataFrame({"frame": frames, "time_s": frames / frame_rate_hz if frame_rate_hz else math.nan})
@@ -74,9 +75,11 @@ def find_phases(areas: NDArray[np.float64]) -> Phases | None:
 
     None where fewer than two frames hold any LV or the area never changes.
     """
+    # A frame without LV is a failure of the model, not an end-systole of size zero.
     filled = areas > 0
     if np.count_nonzero(filled) < 2 or np.ptp(areas[filled]) == 0:
         return None
+    # inf keeps the empty frames out of the search without shifting indices.
     es = int(np.where(filled, areas, np.inf).argmin())
     return Phases(ed=int(areas.argmax()), es=es, empty=int(np.count_nonzero(~filled)))
 
@@ -89,6 +92,7 @@ def estimate_ef(
     EF is a ratio of volumes, so it does not need a pixel size but only its proportions: without one, pixels are
     taken as square and the volumes are left out (NaN).
     """
+    # The ratio of two volumes needs no unit, only square pixels.
     profiles = [long_axis_profile(mask, spacing_mm or (1.0, 1.0)) for mask in (end_diastole, end_systole)]
     estimates = []
     for method, volume in METHODS.items():

@@ -34,6 +34,7 @@ def open_source(path: Path | str) -> FrameSource:
     if path.is_dir():
         return _open_pictures(path)
     name = path.name.lower()
+    # By name first: a .nii.gz has no magic number of its own, it is a gzip like any other.
     if name.endswith((".nii", ".nii.gz")):
         return open_nifti(path)
     if name.endswith((".dcm", ".dicom")) or _looks_like_dicom(path):
@@ -61,6 +62,7 @@ def with_stated(
         ConfigError: a pixel size or frame rate that is not positive, fewer than one frame.
     """
     numbers = [*(spacing_mm or ()), *([] if frame_rate_hz is None else [frame_rate_hz])]
+    # A spacing of 0 or NaN would come out as areas of 0 or NaN many minutes later.
     if any(not (math.isfinite(number) and number > 0) for number in numbers):
         raise ConfigError("Pixel size (mm) and frame rate (1/s) must be positive numbers.")
     if max_frames is not None and max_frames < 1:
@@ -77,6 +79,7 @@ def with_stated(
 
 def _looks_like_dicom(path: Path) -> bool:
     with open(path, "rb") as stream:
+        # DICOM files from a scanner often have no suffix; PS3.10: 128 bytes of preamble, then DICM.
         return stream.read(132)[128:] == b"DICM"
 
 
@@ -89,6 +92,7 @@ def _open_pictures(folder: Path) -> FrameSource:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
+    # f10 comes after f2: sorted as text a clip would jump in time.
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name) if part]
 
 

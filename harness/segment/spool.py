@@ -48,5 +48,6 @@ class MaskSpool:
         """
         if self.size is None:
             raise ValueError("no label map was appended")
+        # What is still in the buffer would read as zeros through the map.
         self._stream.flush()
         return np.memmap(self.path, dtype=np.uint8, mode="r", shape=(self.count, *self.size))

@@ -31,6 +31,7 @@ def label_stream(
         BenchError: the model's output is not finite.
     """
     model = trained.model.to(device).eval()
+    # Class k of a run is not label k: a run may segment the LV and the atrium alone.
     table = np.array([0, *(LABELS[name] for name in trained.structures)], dtype=np.uint8)
     state, size = None, None
     for frame in frames:
@@ -38,9 +39,11 @@ def label_stream(
         part = region.cut(frame)
         with torch.inference_mode():
             image = _model_input(part, trained.image_size).to(device)
+            # begin() takes the first frame itself: models with memory need its size.
             state = model.begin(image) if state is None else state  # type: ignore[operator]
             logits, state = _step(model, image, state)
             classes = label_maps(logits, (part.shape[0], part.shape[1]))[0]
+        # Outside the region nothing was looked at, which is background and not unknown.
         labels = np.zeros_like(frame)
         region.cut(labels)[...] = table[classes]
         yield frame, labels

@@ -62,6 +62,7 @@ def find_trained(name: str | None, results_dir: Path | str, checkpoint: Path | s
         ConfigError: none or both are given, the run is unknown, ambiguous, unfinished or needs a reference mask.
         BenchError: its weights are missing or damaged.
     """
+    # Both given could name two runs.
     if (name is None) == (checkpoint is None):
         raise ConfigError("Give either the name of a run (--run) or the folder of a run (--checkpoint).")
     if checkpoint is not None:
@@ -72,6 +73,7 @@ def find_trained(name: str | None, results_dir: Path | str, checkpoint: Path | s
 
 def _run_at(path: Path) -> tuple[Run, Path]:
     """Run and weights of a run's folder, of its ``checkpoints`` folder or of a file in that folder."""
+    # A run, its checkpoints/ or a file in it: whatever the user has at hand.
     folders = [path, *path.parents[:2]]
     folder = next((folder for folder in folders if (folder / "run.json").is_file()), None)
     if folder is None:
@@ -98,6 +100,7 @@ def _load(run: Run, weights: Path) -> Trained:
     if run.status != "finished":
         raise ConfigError(f"The run {run.name} is not finished (status: {run.status}); finish it or choose another.")
     first_frame = spec.protocol["first_frame"]
+    # Nobody has drawn the first frame of a new clip.
     if first_frame == "gt":
         raise ConfigError(
             f"The run {run.name} needs the reference mask of the first frame (protocol {first_frame}), which a clip of "

@@ -27,12 +27,14 @@ def open_video(path: Path) -> FrameSource:
     return FrameSource(
         path=path,
         frames=lambda: _frames(path),
+        # Some containers state no count or a negative one.
         count=int(count) if math.isfinite(count) and count >= 1 else None,
         frame_rate_hz=float(rate) if math.isfinite(rate) and rate > 0 else None,
     )
 
 
 def _capture(path: Path) -> cv2.VideoCapture:
+    # The decoder of the training data first: others differ by up to 3 grey levels (harness/data/video.py).
     for backend in (cv2.CAP_OPENCV_MJPEG, cv2.CAP_FFMPEG, cv2.CAP_ANY):
         capture = cv2.VideoCapture(str(path), backend)
         if capture.isOpened():

@@ -29,12 +29,15 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            # torch.load does not look at the checksums: a flipped bit would come back as a slightly wrong weight.
             damaged = archive.testzip()
         if damaged is not None:
             raise zipfile.BadZipFile(f"checksum of {damaged}")
+        # weights_only: a checkpoint from somebody else must not be able to run code.
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise TrainingError(f"The checkpoint {path} does not exist.") from None
+    # torch raises whatever its unpickler meets in a torn file; all of it means the same to the user.
     except Exception as error:
         raise TrainingError(f"The checkpoint {path} is damaged ({error}); remove it and train again.") from error
     return content
@@ -46,6 +49,7 @@ def save_last(folder: Path, content: dict[str, Any]) -> None:
     A kill between the two renames leaves only ``previous.pth``, from which a run resumes just as exactly.
     """
     last = folder / "last.pth"
+    # At the first save there is nothing to keep.
     with contextlib.suppress(FileNotFoundError):
         rename(last, folder / "previous.pth")
     save(last, content)
@@ -66,6 +70,7 @@ def load_last(folder: Path, identity: str) -> dict[str, Any] | None:
         try:
             content = load(path)
         except TrainingError as error:
+            # The newest file is named in the error, because it is the one that somebody has to remove.
             problem = problem or error
             continue
         _check(path, content, identity)
@@ -78,6 +83,7 @@ def load_last(folder: Path, identity: str) -> dict[str, Any] | None:
 def _check(path: Path, content: dict[str, Any], identity: str) -> None:
     if content.get("format") != FORMAT:
         raise TrainingError(f"The checkpoint {path} was not written by this engine; remove it and train again.")
+    # Weights of another recipe would load without a word wherever the shapes agree.
     if content["job"] != identity:
         raise TrainingError(
             f"The checkpoint {path} belongs to another job (other model, recipe, seed or data); "

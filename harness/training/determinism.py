@@ -21,10 +21,14 @@ def reseed(seed: int, *path: int) -> None:
     Iteration k of rank r calls ``reseed(seed, 2, k, r)``: every draw in it (dropout, sampled points) is then a
     function of (seed, k, r), whatever happened before. A resumed run needs no stored generator states.
     """
+    # SeedSequence mixes its words, so that neighbouring seeds and iterations give unrelated streams; seed + k would
+    # not.
     state = int(np.random.SeedSequence([seed, *path]).generate_state(1, np.uint64)[0])
     torch.default_generator.manual_seed(state)  # torch.manual_seed would queue a call per iteration for absent CUDA
+    # Seeding an absent device is queued and would initialise CUDA later in a process that never asked for it.
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(state)
+    # The legacy generator takes 32 bits.
     np.random.seed(state % 2**32)  # noqa: NPY002 - third-party transforms may draw from the global generator
     random.seed(state)
 
@@ -53,6 +57,7 @@ def deterministic_kernels(enabled: bool) -> Iterator[None]:
     if not enabled:
         yield
         return
+    # 8 buffers of 4 MiB: the larger of the two settings that NVIDIA documents as reproducible.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     cudnn, fill = torch.backends.cudnn, cast(Any, torch.utils.deterministic)
     before = (cudnn.benchmark, cudnn.deterministic, fill.fill_uninitialized_memory)

@@ -46,6 +46,7 @@ def train(job: TrainingJob, cache: PreparedCache, progress: bool = True, hooks: 
         KeyboardInterrupt: Ctrl-C, after ``last.pth`` was written.
     """
     recipe = job.recipe
+    # Convolutions would train at any size without complaint and report a condition that was not asked for.
     if cache.image_size != recipe.image_size:
         raise ConfigError(f"The recipe's image_size is {recipe.image_size} but the cache has {cache.image_size}.")
     device = resolve_device(recipe.device)
@@ -68,7 +69,9 @@ def train(job: TrainingJob, cache: PreparedCache, progress: bool = True, hooks: 
 
 def build_model(job: TrainingJob) -> Any:
     """The job's model with the initial weights of its seed."""
+    # Models are registered by entry points; without this a process that trains straight away knows none.
     load_plugins()
+    # Initial weights are a function of the seed alone, whatever was computed in this process before.
     reseed(job.seed, BUILD)
     return MODELS.build(dict(job.build))
 
@@ -91,6 +94,7 @@ def _assemble(
     """The runner of a job, from the beginning or from what was ``begun``: identity, checkpoint, counters."""
     identity, resumed, state = begun
     segmentation = _segmentation(job, processes.device)
+    # Before activations are recomputed: the average is a deep copy and must not share wrapped forwards.
     average = None if job.recipe.ema is None else build_average(segmentation.model, job.recipe.ema)
     if job.recipe.activation_checkpointing:
         recompute_activations(segmentation.model)

@@ -19,6 +19,7 @@ class DeferredInterrupt:
         self._before: Any = None
 
     def __enter__(self) -> DeferredInterrupt:
+        # signal.signal raises outside the main thread, and Python delivers Ctrl-C to the main thread only.
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._note)
         return self
@@ -32,6 +33,7 @@ class DeferredInterrupt:
         if self.pending:
             raise KeyboardInterrupt
 
+    # The second Ctrl-C is for whoever does not want to wait for the checkpoint.
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.pending:
             raise KeyboardInterrupt

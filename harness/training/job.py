@@ -42,6 +42,7 @@ class TrainingJob:
 
     def __post_init__(self) -> None:
         if not isinstance(self.recipe, Recipe):
+            # A frozen dataclass may be completed in __post_init__ only in this way.
             object.__setattr__(self, "recipe", Recipe.from_dict(self.recipe))
         object.__setattr__(self, "work_dir", Path(self.work_dir))
         if self.first_frame not in FIRST_FRAMES:
@@ -66,6 +67,8 @@ class TrainingJob:
 
     def identity(self, data: str) -> str:
         """Hash of all that decides the weights; ``data`` is the fingerprint of the cache."""
+        # Device and workers may change between sessions (a run can move to another machine); weights may then differ
+        # in their last bits.
         recipe = identity_keys(self.recipe.to_dict())
         for key in _WITHOUT_INFLUENCE:
             del recipe[key]

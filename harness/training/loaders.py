@@ -29,6 +29,8 @@ class RankShare(Sampler[list[Any]]):
 
     def __iter__(self) -> Iterator[list[Any]]:
         for batch in self.batches:
+            # Strided and not in blocks: a last batch that does not divide evenly differs by at most one clip between
+            # processes.
             yield batch[self.rank :: self.world]
 
 
@@ -65,6 +67,7 @@ def training_loader(
 ) -> DataLoader:
     """An endless loader of this process's share of each batch, from the one of iteration ``start`` on."""
     recipe = job.recipe
+    # A process without a clip would wait for the others' gradients for ever.
     if recipe.batch_size < processes.world:
         raise ConfigError(
             f"The recipe's batch_size {recipe.batch_size} is smaller than the {processes.world} processes."
@@ -81,6 +84,7 @@ def validation_loader(job: TrainingJob, split: PreparedSplit, *, pin: bool) -> D
     """All cases of the validation split in order, without augmentation."""
     recipe = job.recipe
     dataset = ClipDataset(split, clip_length=recipe.frames_at_test, structures=job.structures, seed=job.seed)
+    # Draw 0 always: validation must not depend on when it takes place.
     items = [(index, 0) for index in range(len(dataset))]
     # whole clips differ in length and cannot be stacked
     size = 1 if recipe.frames_at_test is None else recipe.batch_size
@@ -96,11 +100,13 @@ def _loader(dataset: ClipDataset, batches: Iterable[list[Any]], workers: int, pi
         pin_memory=pin,
         collate_fn=collate,
         worker_init_fn=_prepare_worker,
+        # Four batches in advance hide a slow decode of one; torch refuses the argument without workers.
         prefetch_factor=4 if workers else None,
     )
 
 
 def _prepare_worker(worker: int) -> None:
     """One thread each. Ctrl-C reaches the whole process group; only the parent answers it."""
+    # Workers times threads would otherwise fight for the cores that the model trains on.
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -22,6 +22,7 @@ def soft_dice_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
 
     The smoothing term 1 in numerator and denominator makes an absent structure that is not predicted cost 0.
     """
+    # The background has most of the pixels and a Dice near 1: inside the mean it would hide the structures.
     p, g = probabilities[:, 1:], targets[:, 1:]
     overlap = 2 * (p * g).sum(-1) + SMOOTH
     return (1 - overlap / (p.sum(-1) + g.sum(-1) + SMOOTH)).mean()
@@ -32,11 +33,14 @@ def mask_losses(logits: Tensor, targets: Tensor, spec: LossSpec) -> tuple[Tensor
 
     With ``spec.points`` both are taken on sampled pixels; outputs with no more pixels than that use all.
     """
+    # bf16 has two to three significant digits: a log-softmax in it loses the gradient of confident pixels.
     logits = logits.float()
+    # Coarse auxiliary heads have fewer pixels than points; sampling with replacement would only repeat them.
     if spec.points is not None and logits.shape[-1] > spec.points.count:
         points = sample_points(logits, spec.points).unsqueeze(1).expand(-1, logits.shape[1], -1)
         logits, targets = logits.gather(2, points), targets.gather(2, points)
     log_probabilities = F.log_softmax(logits, 1)
+    # Written out, because F.cross_entropy takes no soft targets that were gathered at points.
     cross_entropy = -(targets * log_probabilities).sum(1).mean()
     return cross_entropy, soft_dice_loss(log_probabilities.exp(), targets)
 
@@ -49,6 +53,7 @@ def one_hot(masks: Tensor, classes: int) -> Tensor:
 
 def targets_at(reference: Tensor, size: tuple[int, int]) -> Tensor:
     """One-hot reference [N, C, H, W] averaged over the area of each pixel of a coarser grid ``size``."""
+    # Area averaging keeps a thin wall as a fraction of a pixel; nearest neighbour would drop or double it.
     return reference if reference.shape[-2:] == size else F.interpolate(reference, size=size, mode="area")
 
 
@@ -64,6 +69,7 @@ def clip_losses(output: TrainingOutput, masks: Tensor, labelled: Tensor, spec: L
     Returns:
         ``loss`` with its gradient, and for the log ``ce``, ``dice`` and one value per auxiliary head.
     """
+    # Only labelled frames: CAMUS labels two of a dozen, and an unlabelled frame is not an empty one.
     reference = one_hot(masks.flatten(0, 1)[labelled], output.logits.shape[2])
     ce, dice = _losses(output.logits, reference, labelled, spec)
     loss = spec.ce * ce + spec.dice * dice

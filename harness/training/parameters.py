@@ -39,6 +39,7 @@ def undecayed_parameters(model: nn.Module) -> set[int]:
     """
     said: Callable[[], Iterable[str]] | None = getattr(model, "no_weight_decay", None)
     named = set(said()) if said is not None else set()
+    # Decay pulls towards zero: for a norm's scale or a bias zero means nothing (He et al. 2019, "Bag of tricks").
     found = {id(p) for name, p in model.named_parameters() if p.ndim <= 1 or name in named}
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
@@ -48,6 +49,7 @@ def undecayed_parameters(model: nn.Module) -> set[int]:
 
 
 def _is_code(module: nn.Module, name: str) -> bool:
+    # A projection called "query" is an ordinary weight matrix and decays; a learned code is not.
     layer = isinstance(module, nn.Linear | nn.modules.conv._ConvNd | nn.MultiheadAttention)
     return not layer and any(word in name.lower() for word in _LEARNED_CODES)
 
@@ -59,6 +61,7 @@ def parameter_groups(model: nn.Module, spec: OptimizerSpec) -> list[dict[str, An
     for parameter in model.parameters():
         if parameter.requires_grad:
             groups[id(parameter) in backbone, id(parameter) not in undecayed].append(parameter)
+    # Sorted: the optimiser's state in a checkpoint is by position.
     return [_group(groups[key], spec, *key) for key in sorted(groups)]
 
 
@@ -76,4 +79,5 @@ def build_optimizer(model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimi
 def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Set every group to its initial rate times ``factor``."""
     for group in optimizer.param_groups:
+        # From the initial rate, not from the last one: no rounding adds up and a resumed run needs no history.
         group["lr"] = group["initial_lr"] * factor

@@ -10,6 +10,7 @@ from harness.training.recipe import PointSpec
 
 def uncertainty(logits: Tensor) -> Tensor:
     """Minus the margin between the two largest logits: [N, C, P] → [N, P], 0 where undecided."""
+    # With two classes this is PointRend's |p - 0.5| on the logit scale; it extends to several structures.
     top = logits.topk(2, dim=1).values
     return top[:, 1] - top[:, 0]
 
@@ -24,6 +25,7 @@ def sample_points(logits: Tensor, spec: PointSpec) -> Tensor:
     deterministic. Draws come from the global generator of the logits' device.
     """
     n, _, pixels = logits.shape
+    # PointRend, section 3.2: k·N candidates, β·N of them by uncertainty, the rest uniform against bias.
     chosen = round(spec.count * spec.importance)
     drawn = torch.randint(pixels, (n, round(spec.count * spec.oversample)), device=logits.device)
     scores = uncertainty(logits).gather(1, drawn)

@@ -42,7 +42,9 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 def _native_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
+        # 8.0 is Ampere; Turing accepts bf16 and emulates it, slower than fp32.
         return torch.cuda.get_device_capability(device) >= (8, 0)
+    # Private names of torch that have come and gone between releases: absent means no.
     return any(check() for name in _CPU_CHECKS if (check := getattr(torch.cpu, name, None)) is not None)
 
 
@@ -96,7 +98,9 @@ class PrecisionOptimWrapper(OptimWrapper):
             NonFiniteError: the loss, or outside fp16 a gradient, is not finite; the weights are unchanged.
         """
         self.scaler.scale(loss).backward()
+        # mmengine counts backward passes here for gradient accumulation; its messages are wrong otherwise.
         self._inner_count += 1
+        # Clipping means the true gradient: with the loss scale inside, the limit would move with it.
         self.scaler.unscale_(self.optimizer)
         self.grad_norm = nn.utils.clip_grad_norm_(self._parameters, self.max_norm)
         try:
@@ -107,11 +111,14 @@ class PrecisionOptimWrapper(OptimWrapper):
             self.optimizer.zero_grad()
 
     def _check(self, loss: Tensor) -> None:
+        # One number to look at instead of two: the read makes the CPU wait for the GPU, and 0 · inf is NaN.
         watched = loss.detach() if self.scaler.is_enabled() else loss.detach() + 0 * self.grad_norm
         if torch.isfinite(watched):
+            # Halving the scale twenty times below 1 has not helped: the gradients themselves are infinite.
             if self.scaler.is_enabled() and self.scaler.get_scale() < SMALLEST_SCALE:
                 raise NonFiniteError("the gradients stay infinite in fp16")
             return
         value = loss.item()
+        # NaN − NaN and inf − inf are NaN, which equals nothing.
         finite = value - value == 0
         raise NonFiniteError("a gradient became infinite or NaN" if finite else f"the loss became {value}")

@@ -33,8 +33,10 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        # nccl takes the current device; without this all processes of a node would meet on the first one.
         torch.cuda.set_device(device)
     if not existing:
+        # gloo on the CPU, because nccl knows CUDA only.
         distributed.init_process_group("gloo" if device.type == "cpu" else "nccl")
     try:
         yield Processes(device=device, rank=distributed.get_rank(), world=distributed.get_world_size())

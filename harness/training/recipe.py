@@ -129,6 +129,7 @@ class Recipe:
     vis_backends: list = field(default_factory=lambda: copy.deepcopy(OPTIONAL_KEYS["vis_backends"]))
 
     def __post_init__(self) -> None:
+        # Checked here and not at the first use: a run of hours must not end at its first validation.
         positive = ("image_size", "clip_length", "batch_size", "iterations", "val_interval", "checkpoint_interval")
         for name in (*positive, "log_interval", "test_clip_length", "gradient_clip"):
             value = getattr(self, name)
@@ -197,12 +198,14 @@ def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where[0].upper()}{where[1:]} must be a dict, got {values!r}.")
     hints = typing.get_type_hints(cls)
+    # Unknown keys first: a misspelt key would otherwise silently take its default.
     for key in values:
         if key not in hints:
             raise unknown("key", key, hints, where)
     arguments = {key: _coerce(hints[key], value, f"{where}'s {key}") for key, value in values.items()}
     try:
         return cls(**arguments)
+    # The dataclass knows what is missing; its own message names __init__ and positional arguments.
     except TypeError:
         missing = [f.name for f in fields(cls) if f.name not in values and _mandatory(f)]  # type: ignore[arg-type]
         raise ConfigError(f"{where[0].upper()}{where[1:]} lacks {', '.join(missing)}.") from None
@@ -234,6 +237,7 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
 
 
 def _first_fitting(kinds: list[Any], value: Any, where: str) -> Any:
+    # The last kind raises its own sentence, which then names what was expected.
     for kind in kinds[:-1]:
         try:
             return _coerce(kind, value, where)
@@ -243,6 +247,7 @@ def _first_fitting(kinds: list[Any], value: Any, where: str) -> Any:
 
 
 def _scalar(kind: type, value: Any, where: str) -> Any:
+    # 1 and 1.0 mean one recipe and must have one hash; True is an int in Python and means a mistake here.
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

@@ -19,6 +19,7 @@ def checkpointed_modules(model: nn.Module) -> list[nn.Module]:
     A model may name them itself with an optional method ``checkpointed_modules()``; otherwise they are the three
     stages of its ``ResNetTrunk`` modules. A model with neither keeps its activations.
     """
+    # Only the model's author knows where its memory goes.
     said: Callable[[], Iterable[nn.Module]] | None = getattr(model, "checkpointed_modules", None)
     if said is not None:
         return list(said())
@@ -46,8 +47,10 @@ class _Recomputed:
         self.norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 
     def __call__(self, *inputs: Any) -> Any:
+        # In evaluation nothing is kept anyway; recomputing would only cost time.
         if not torch.is_grad_enabled():
             return self.forward(*inputs)
+        # use_reentrant=False works with inputs that need no gradient (frames) and inside DDP.
         return checkpoint(self.forward, *inputs, use_reentrant=False, context_fn=self._contexts)
 
     def _contexts(self) -> tuple[Any, Any]:
@@ -59,6 +62,7 @@ class _Recomputed:
         before = [(norm, norm.momentum, norm.num_batches_tracked) for norm in self.norms]
         for norm, _, count in before:
             norm.momentum = 0.0
+            # A copy takes the count of the second pass; the first one has been counted.
             norm.num_batches_tracked = None if count is None else count.clone()
         try:
             yield

@@ -14,6 +14,7 @@ def learning_rate_factor(schedule: ScheduleSpec, iteration: int, iterations: int
     The warm-up multiplies the shape of the decay by ``(iteration + 1) / (warmup + 1)`` until it reaches 1;
     ``linear`` and ``cosine`` go from 1 to ``final``.
     """
+    # (k + 1) and not k: the first step would have a rate of zero and do nothing.
     warm = min(1.0, (iteration + 1) / (schedule.warmup + 1))
     return warm * SHAPES[schedule.type](schedule, iteration / iterations, iteration)
 
@@ -23,6 +24,7 @@ def _linear(schedule: ScheduleSpec, done: float, iteration: int) -> float:
 
 
 def _cosine(schedule: ScheduleSpec, done: float, iteration: int) -> float:
+    # Loshchilov and Hutter 2017, eq. 5, one period without restart.
     return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * done))
 
 

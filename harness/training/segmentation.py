@@ -23,9 +23,12 @@ class ClipBatch(BaseDataPreprocessor):
 
     def forward(self, data: dict[str, Tensor], training: bool = False) -> dict[str, Tensor]:
         """``frames`` [B, T, 1, S, S], ``masks`` [B, T, S, S], ``supervised`` int64 [M] (indices into B*T)."""
+        # The loader's tensor may be in pinned memory that is used again.
         labelled = data["labelled"].clone()
         if self.drops_first:
+            # Its answer was given: supervising it would teach the model to copy.
             labelled[:, 0] = False
+        # nonzero on the CPU: on CUDA it makes the CPU wait for the device in every iteration.
         supervised = labelled.flatten().nonzero().squeeze(1)
         cast: dict[str, Tensor] = self.cast_data(
             {"frames": data["frames"], "masks": data["masks"], "supervised": supervised}
@@ -66,6 +69,7 @@ class ClipSegmentation(BaseModel):
         if mode and self.freeze_batch_norm:
             for module in self.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    # train() of the parent has just switched every module on, so this is done at each call.
                     module.eval()
         return self
 
@@ -76,6 +80,7 @@ class ClipSegmentation(BaseModel):
         if not supervised.numel():
             raise DataError("A training batch has no labelled frame to learn from; check the labels of its cases.")
         if isinstance(self.model, PerFrameSegmenter):
+            # Most frames have no mask: a per-frame model that computes them anyway takes several times as long.
             chosen, reference = _alone(frames, supervised), _alone(masks, supervised)
             every = torch.arange(len(chosen), device=chosen.device)
             return clip_losses(self.model.forward_train(chosen), reference, every, self.loss_spec)

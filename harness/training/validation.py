@@ -18,6 +18,7 @@ def frame_dice(predicted: Tensor, reference: Tensor, classes: int) -> Tensor:
     for label in range(1, classes):
         p, g = predicted == label, reference == label
         both, total = (p & g).sum((1, 2)), p.sum((1, 2)) + g.sum((1, 2))
+        # 0 / 0 is NaN: a structure that is absent and not predicted says nothing, and must not count as 0 or 1.
         scores.append(2 * both.double() / total.double())
     return torch.stack(scores, 1)
 
@@ -27,6 +28,7 @@ def patient_mean(records: Iterable[tuple[str, float]]) -> float:
     by_patient: dict[str, list[float]] = defaultdict(list)
     for patient, value in records:
         if not math.isnan(value):
+            # Patients, not frames, are the unit: one with many labelled frames must not weigh more.
             by_patient[patient].append(value)
     return float(np.mean([np.mean(values) for values in by_patient.values()])) if by_patient else float("nan")
 
@@ -57,4 +59,5 @@ def improves(score: float, best: float | None) -> bool:
     """True if ``score`` beats ``best``: the first of equals stays, a number beats NaN, anything beats None."""
     if best is None:
         return True
+    # The first of equals stays: a resumed run, which meets the same score again, must not choose another file.
     return not math.isnan(score) and (math.isnan(best) or score > best)
