@@ -48,7 +48,7 @@ def paths(eager: GDKVM, steps: bool) -> dict[str, torch.nn.Module]:
         found["channels-last"] = copy.deepcopy(found["folded"]).to(memory_format=torch.channels_last)
     for precision in ("fp32", "bf16"):
         if steps:
-            with patch.object(native, "compiled", lambda: False):
+            with patch.object(native, "used", lambda: False):
                 found[f"direct {precision}"] = InferenceGDKVM(eager, precision).eval()
             with patch.object(winograd, "LEAST_CHANNELS", 10**9):
                 found[f"untiled {precision}"] = InferenceGDKVM(eager, precision).eval()
@@ -57,6 +57,7 @@ def paths(eager: GDKVM, steps: bool) -> dict[str, torch.nn.Module]:
 
 
 def compare(models: dict[str, torch.nn.Module], frames: Tensor, repeats: int) -> None:
+    """Print a line for each model: time, ratio to eager, difference of the logits."""
     length = frames.shape[1]
     with torch.inference_mode():
         outputs = {name: model(frames) for name, model in models.items()}  # also the warm-up

@@ -43,7 +43,7 @@ def convolution(
 def linear(rows: int, inputs: int, outputs: int, dtype: torch.dtype) -> tuple[Packed, Packed, Tensor, Tensor]:
     """The same of a linear layer."""
     layer, x = nn.Linear(inputs, outputs), torch.randn(rows, inputs).relu()
-    with patch.object(native, "compiled", lambda: False):
+    with patch.object(native, "used", lambda: False):
         plain = PackedLinear(layer, "none", dtype)
     expected = F.linear(x.double(), layer.weight.double(), layer.bias.double())
     return plain, PackedLinear(layer, "none", dtype), x.to(dtype), expected

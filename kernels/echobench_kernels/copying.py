@@ -43,6 +43,7 @@ def inference_copy(model: Model, precision: str = "fp32") -> Model:
     model, dtype = copy.deepcopy(model).eval(), PRECISIONS[precision]
     merge(model)
     pack(fold_batch_norm(model), dtype)
+    # what has no packed form still runs faster in the layout of its packed neighbours
     for parameter in model.parameters():
         layout = torch.channels_last if parameter.ndim == 4 else torch.preserve_format
         parameter.requires_grad_(False)

@@ -92,6 +92,7 @@ class InferenceGDKVM(VideoSegmenter):
 def _packed_copy(model: GDKVM, dtype: torch.dtype) -> GDKVM:
     """Copy without auxiliary heads, packed; everything but the float32 parts is in ``dtype``."""
     packed = copy.deepcopy(model).eval().requires_grad_(False)
+    # heads that exist for the loss only
     del packed.sensory_head
     parts: dict[str, nn.Module] = dict(
         image_encoder=packed_trunk(packed.image_encoder, dtype),

@@ -45,6 +45,7 @@ class RectifiedPool(Unhooked):
         """[N, C, 2h, 2w] → [N, C, h, w]; odd sizes go the ordinary way."""
         if x.shape[-1] % 2 or x.shape[-2] % 2:
             return F.max_pool2d(x, 3, 2, 1)
+        # values are >= 0, so the border needs no padding: a maximum over fewer pixels is the one with zeros
         rows = torch.maximum(x[:, :, 0::2], x[:, :, 1::2])
         torch.maximum(rows[:, :, 1:], x[:, :, 1:-1:2], out=rows[:, :, 1:])
         out = torch.maximum(rows[..., 0::2], rows[..., 1::2])
@@ -72,6 +73,7 @@ class PackedAttentionBlock(Unhooked):
         self.compiled = native.takes(self.taps, dtype) and block.conv2.out_channels % native.LANES == 0
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, C, h, w] → [N, C, h, w]; the gate works in the memory of the branch where the kernel is at hand."""
         branch = self.conv2(self.conv1(x))
         if self.compiled:
             return native.gate_channels(x, branch, self.taps)
@@ -91,6 +93,7 @@ class PackedFuser(Unhooked):
         self.block2 = PackedAttentionBlock(fuser.block2, dtype)
 
     def forward(self, transformed_image: Tensor, feature: Tensor, objects: int) -> Tensor:
+        """Image [B, C, h, w] and feature of the objects [B · N, C', h, w] → [B · N, C, h, w]."""
         x = self.transform_object(feature, expand_objects(transformed_image, objects))
         return self.block2(self.block1(x))
 
@@ -123,6 +126,7 @@ class PackedValueEncoder(Unhooked):
         self.update = PackedSensoryUpdate(encoder.update.transform, dtype)
 
     def forward(self, image: Tensor, masks: Tensor, others: Tensor, transformed_pixel: Tensor) -> Tensor:
+        """Image [B, C, H, W], masks [B, N, H, W] → values [B · N, C, H/16, W/16]."""
         objects = masks.shape[1]
         images = image.to(self.dtype).repeat_interleave(objects, 0) if objects > 1 else image.to(self.dtype)
         parts = [images, masks.flatten(0, 1).unsqueeze(1).to(self.dtype)]
@@ -145,6 +149,7 @@ class PackedReadoutFusion(Unhooked):
         self.fuser = PackedFuser(fusion.fuser, dtype)
 
     def forward(self, readout: Tensor | None, sensory: Tensor, masks: Tensor, others: Tensor, image: Tensor) -> Tensor:
+        """Readout (None: zeros) and sensory memory [B · N, C, h, w], masks [B, N, h, w] → [B · N, C, h, w]."""
         mask = masks.flatten(0, 1).unsqueeze(1)
         added = mask * self.from_masks[0] if readout is None else torch.addcmul(readout, mask, self.from_masks[0])
         if not self.alone:
@@ -162,6 +167,7 @@ class PackedUpBlock(Unhooked):
         self.shortcut = None if block.shortcut is None else PackedConv(block.shortcut, "none", dtype)
 
     def forward(self, x: Tensor, skip: Tensor, objects: int) -> Tensor:
+        """[B · N, C, h, w] and the images' skip [B, C, 2h, 2w] → [B · N, C', 2h, 2w]."""
         x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         x = x.add_(expand_objects(skip, objects))
         branch = self.conv2(self.conv1(x))
@@ -186,6 +192,7 @@ class PackedMultiScaleUpdate(Unhooked):
         self.update = PackedSensoryUpdate(update.transform, dtype)
 
     def forward(self, p16: Tensor, p8: Tensor, p4: Tensor, hidden: Tensor) -> Tensor:
+        """Features at strides 16, 8 and 4 and the hidden map → the new hidden map, float32."""
         summary = self.from8(F.avg_pool2d(p8, 2), self.from16(p16))
         return self.update(self.from4(F.avg_pool2d(p4, 4), summary), hidden)
 
@@ -206,6 +213,7 @@ class PackedDecoder(Unhooked):
         self.update = PackedMultiScaleUpdate(decoder.update, decoder.head, dtype)
 
     def forward(self, x: Tensor, skip8: Tensor, skip4: Tensor, hidden: Tensor, objects: int) -> tuple[Tensor, Tensor]:
+        """[B · N, C, h, w] → logits [B · N, 1, 4h, 4w] and the new hidden map, both float32."""
         p8 = self.up8(x, skip8, objects)
         p4 = self.up4(p8, skip4, objects)
         logits = (p4.permute(0, 2, 3, 1).float() @ self.head + self.head_bias).unsqueeze(1)

@@ -24,6 +24,7 @@ class PackedResidual(Unhooked):
         self.shortcut = packed_conv(short, "none", dtype) if isinstance(short, nn.Conv2d) else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, C, h, w] → the block's output, shortcut and activation included."""
         return self.last(self.first(x), x if self.shortcut is None else self.shortcut(x))
 
 
@@ -55,6 +56,7 @@ class PackedPreActivation(Unhooked):
         self.downsample = None if block.downsample is None else packed_conv(block.downsample, "none", dtype)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, C, h, w] → [N, C', h, w]."""
         return self.conv2(self.conv1(x), x if self.downsample is None else self.downsample(x))
 
 

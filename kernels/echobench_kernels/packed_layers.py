@@ -70,6 +70,7 @@ class Packed(Unhooked):
         if native.takes(matrix, self.dtype) and matrix.shape[1] % (4 // self.dtype.itemsize) == 0:
             self.panels = native.in_panels(matrix.detach().t(), self.dtype)
             self.bias = F.pad(self.bias, (0, -len(self.bias) % PANEL))
+            # the panels replace the weights: held twice they would count twice in the memory column
             self.weight = self.weight.new_empty(0)
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
@@ -146,6 +147,7 @@ class PackedConv(Packed):
                 x.permute(0, 2, 3, 1), self.panels, self.bias, added, self.out_channels, self.activation
             )
             return rows.permute(0, 3, 1, 2)
+        # oneDNN's layout depends on the input's size; on the layout of another size it can be a hundred times slower
         if x.shape != self.packed_for and not self._pack_for(x):
             padding, stride, dilation, groups = self.where
             return finish(F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups), residual, self)
@@ -154,6 +156,7 @@ class PackedConv(Packed):
             return alone(x, *self.operands, *self.where, *self._fused())
         relu = "relu" if self.activation == "relu" else None
         out = summed(x, residual, *self.operands, *self.where, "add", 1.0, relu, [], None)
+        # oneDNN fuses a sum with ReLU only
         return F.gelu(out) if self.activation == "gelu" else out
 
 

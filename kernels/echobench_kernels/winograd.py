@@ -87,6 +87,7 @@ class WinogradConv(PackedConv):
         if x.device.type != "cpu" or n * down(height) * down(width) < LEAST_TILES:
             self.exact = None
             return False
+        # from float32 weights also in bfloat16: filters made of rounded weights would be rounded twice
         weight = self.weight.to_dense() if self.exact is None else self.exact
         self.filters = tiled_filters(weight, self.dtype)
         self.weight, self.exact = self.weight.new_empty(0), None
@@ -106,7 +107,7 @@ def suits(conv: nn.Conv2d, dtype: torch.dtype) -> bool:
     if where != ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros") or dtype not in (torch.float32, torch.bfloat16):
         return False
     wide = min(conv.in_channels, conv.out_channels) >= LEAST_CHANNELS
-    return wide and conv.in_channels % LANES == 0 and conv.out_channels % PANEL == 0 and native.compiled()
+    return wide and conv.in_channels % LANES == 0 and conv.out_channels % PANEL == 0 and native.used()
 
 
 def tiled_filters(weight: Tensor, dtype: torch.dtype) -> Tensor:

@@ -254,3 +254,20 @@ def test_the_kernels_compute_the_same_on_any_processor_and_without_openmp(
     monkeypatch.setattr(native, "_native", portable)
     for own, other in zip(results(), expected, strict=True):
         torch.testing.assert_close(own, other, atol=0.02 if dtype == torch.bfloat16 else 1e-5, rtol=0.01)
+
+
+@pytest.mark.parametrize(("capability", "packed"), [("AVX512", True), ("AVX2", False), ("DEFAULT", False)])
+def test_the_kernels_are_used_on_the_processors_that_they_were_written_for(
+    capability: str, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # of the fixture that has them used everywhere
+    if native._native is None:
+        pytest.skip("the package was installed without a C compiler")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    conv, x = nn.Conv2d(64, 64, 3, padding=1), torch.randn(1, 64, 16, 16)
+    assert native.used() is packed
+    assert (PackedLinear(nn.Linear(4, 4)).panels is not None) is packed
+    layer = packed_conv(conv)
+    assert isinstance(layer, WinogradConv) is packed
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), conv(x), atol=1e-4, rtol=1e-4)
