@@ -42,17 +42,20 @@ class Area:
 
 
 AREAS = {
-    "statistics": Area(("harness/statistics/*",), ("tests/statistics",)),
+    "statistics": Area(
+        ("harness/statistics/*",), ("tests/statistics", "tests/study/test_effects.py", "tests/study/test_importance.py")
+    ),
     "tables": Area(
         ("harness/reporting/tables/*",),
         (
             "tests/reporting/test_table.py",
             "tests/reporting/test_main_table.py",
             "tests/reporting/test_more_tables.py",
-            "tests/reporting/test_rendering.py",
+            "tests/robustness/test_report.py",
+            "tests/study/test_report.py",
         ),
     ),
-    "store": Area(("harness/store/*",), ("tests/core/test_runs.py",)),
+    "store": Area(("harness/store/*",), ("tests/store",)),
     "dicom": Area(("harness/segment/dicom.py",), ("tests/segment/test_dicom.py", "tests/segment/test_sources.py")),
 }
 CONFIG = """
@@ -196,6 +199,8 @@ def main() -> None:
     parser.add_argument("--children", type=int, default=2, help="processes")
     parser.add_argument("--most", type=float, default=10.0, help="percent that may survive; more is exit code 1")
     arguments = parser.parse_args()
+    if unknown := set(arguments.areas.split(",")) - set(AREAS):
+        parser.error(f"unknown area {sorted(unknown)[0]}; there are {', '.join(AREAS)}")
     made = {name: generate(name) for name in arguments.areas.split(",")}
     pool = [(name, mutant) for name, (_, names) in made.items() for mutant in names]
     if 0 < arguments.sample < len(pool):

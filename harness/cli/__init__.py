@@ -25,10 +25,12 @@ class Verbs(PlainGroup):
     title = "Verbs"
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all verbs, from the names of the modules alone: none is imported."""
         names = (module.name for module in pkgutil.iter_modules(__path__))
         return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one verb's module and return its command; None for an unknown name."""
         if cmd_name not in self.list_commands(ctx):
             return None
         module = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}")
@@ -38,6 +40,7 @@ class Verbs(PlainGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with the nearest verb in the error about an unknown one."""
         if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
             ctx.fail(f"There is no verb '{args[0]}'.{nearest(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)

@@ -26,7 +26,7 @@ class Section:
     Attributes:
         key: identifier in the page.
         title: heading.
-        folder: where it lies; ``place`` is the same as seen from the report's folder, with forward slashes.
+        folder: where it lies; ``relative_path`` is the same as seen from the report's folder, with forward slashes.
         command: what makes it again.
         mark: the dataset's mark or None.
         tables: in order, the summary first.
@@ -36,7 +36,7 @@ class Section:
     key: str
     title: str
     folder: Path
-    place: str
+    relative_path: str
     command: str
     mark: str | None
     tables: tuple[Table, ...]
@@ -72,7 +72,7 @@ def _read(path: Path, report: Path) -> Section:
         key="-".join(filter(None, (manifest.kind, name))),
         title=manifest.title or manifest.name,
         folder=folder,
-        place=Path(os.path.relpath(folder, report)).as_posix(),
+        relative_path=Path(os.path.relpath(folder, report)).as_posix(),
         command=manifest.command,
         mark=manifest.mark,
         tables=tuple(read_table(table) for table in _tables(path)),

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from harness.results.conditions import Wide, at, interval, mean_of
-from harness.results.measures import DICE, Measure, Part
+from harness.results.measures import DICE, Measure, Selection
 from harness.results.result_set import Arm, ResultSet, design_of
 from harness.results.sweep import DECIMALS
 from harness.statistics.effects import Effect, contrasts, main_effects
@@ -44,10 +44,10 @@ ALPHA = 0.05
 CLEAN_IMAGES = "clean images"
 
 
-def comparisons(results: ResultSet, measure: Measure, part: Part | None = None) -> list[Comparison]:
+def comparisons(results: ResultSet, measure: Measure, selection: Selection | None = None) -> list[Comparison]:
     """The reference against every other finished arm on patients x seeds; nothing where the reference is not finished."""
-    part = part or results.main
-    return against(results.reference, {arm.label: arm.values(measure, part) for arm in results.finished}, measure)
+    selection = selection or results.main
+    return against(results.reference, {arm.label: arm.values(measure, selection) for arm in results.finished}, measure)
 
 
 def against(reference: str, values: Mapping[str, pd.DataFrame], measure: Measure) -> list[Comparison]:

@@ -25,7 +25,7 @@ FAILED_DICE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class Selection:
     """Which rows count: of one structure (None: rows of any), view or phase."""
 
     structure: str | None = None
@@ -93,7 +93,7 @@ class Measure:
         """A difference turned so that positive is better."""
         return difference if self.higher else -difference
 
-    def by_patient(self, rows: pd.DataFrame, part: Part) -> pd.DataFrame:
+    def by_patient(self, rows: pd.DataFrame, selection: Selection) -> pd.DataFrame:
         """Displayed values [patients, conditions] of one run's rows; columns (perturbation, severity).
 
         A patient whose value is undefined throughout is NaN; a quantity that the rows do not hold gives an empty table.
@@ -104,9 +104,9 @@ class Measure:
             values = (first - second).abs()
         else:
             metric = self.metrics[0] if self.metrics else self.name
-            chosen = select(rows, metric, view=part.view, phase=part.phase)
-            if part.structure is not None:  # what belongs to the whole clip (flicker) has no structure
-                chosen = chosen[chosen["structure"].isin([part.structure, ""])]
+            chosen = select(rows, metric, view=selection.view, phase=selection.phase)
+            if selection.structure is not None:  # what belongs to the whole clip (flicker) has no structure
+                chosen = chosen[chosen["structure"].isin([selection.structure, ""])]
             if self.averaging == "share below":
                 below = np.where(chosen["value"].isna(), np.nan, chosen["value"] < FAILED_DICE)
                 chosen = chosen.assign(value=below)
@@ -172,5 +172,5 @@ def sweep_patients(rows: pd.DataFrame, structure: str = "lv") -> dict[str, pd.Da
         made[EF_ERROR.name] = ef_error(methods[0], name=EF_ERROR.name)
     else:
         made.pop(EF_ERROR.name)
-    values = {name: measure.by_patient(rows, Part(structure=structure)) for name, measure in made.items()}
+    values = {name: measure.by_patient(rows, Selection(structure=structure)) for name, measure in made.items()}
     return {name: table for name, table in values.items() if table.size}

@@ -9,7 +9,7 @@ from typing import Any
 from harness.errors import BenchError, ConfigError, unknown
 from harness.results.comparisons import Comparison, against
 from harness.results.ejection import ef_method
-from harness.results.measures import Measure, Part, ef_error
+from harness.results.measures import Measure, Selection, ef_error
 from harness.results.profile import ProfileSummary
 from harness.results.result_set import Arm, ResultSet
 
@@ -60,11 +60,11 @@ def compare_arms(results: ResultSet, first: str, second: str, structure: str | N
     if structure and structure not in results.structures:
         raise unknown("structure", structure, results.structures, "these results")
     structure = structure or results.structure
-    measures, part = list(results.measures), Part(structure=structure)
+    measures, selection = list(results.measures), Selection(structure=structure)
     method = ef_method(results.of(a.label, b.label))
     if method:
         measures.append(ef_error(method, header="EF error"))
-    values = [(m, {arm.label: arm.values(m, part) for arm in (a, b)}) for m in measures]
+    values = [(m, {arm.label: arm.values(m, selection) for arm in (a, b)}) for m in measures]
     found = [(m, one) for m, tables in values for one in against(a.label, tables, m) if one.n]
     if not found:
         raise BenchError(f"{a.label} and {b.label} share no scored patient, so they cannot be compared.")

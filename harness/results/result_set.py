@@ -15,7 +15,7 @@ import pandas as pd
 
 from harness.errors import ConfigError, unknown
 from harness.results.design import Design
-from harness.results.measures import DICE, IOU, SWEPT, Measure, Part, distances
+from harness.results.measures import DICE, IOU, SWEPT, Measure, Selection, distances
 from harness.results.profile import ProfileSummary, median_summary
 from harness.store.formats.cases import CASES
 from harness.store.formats.profile import PROFILE
@@ -82,10 +82,10 @@ class RunResults:
         """The case rows of the test split."""
         return self.rows[self.rows["split"] == "test"]
 
-    def by_patient(self, measure: Measure, part: Part) -> pd.DataFrame:
+    def by_patient(self, measure: Measure, selection: Selection) -> pd.DataFrame:
         """Displayed values [patients, conditions]; empty where the measure does not occur."""
         if self.swept is None:
-            return measure.by_patient(self.test, part)
+            return measure.by_patient(self.test, selection)
         return self.swept.set_index(["patient", *CONDITION])[measure.name].unstack(CONDITION)
 
 
@@ -134,23 +134,23 @@ class Arm:
         """The median over the seeds' profiles."""
         return median_summary(run.profile for run in self.finished)
 
-    def values(self, measure: Measure, part: Part, condition: tuple[str, int] = (CLEAN, 0)) -> pd.DataFrame:
+    def values(self, measure: Measure, selection: Selection, condition: tuple[str, int] = (CLEAN, 0)) -> pd.DataFrame:
         """Displayed values [patients, seeds] under one condition; empty when the arm has nothing to count."""
-        tables = self._tables(measure, part)
+        tables = self._tables(measure, selection)
         if not any(condition in table for table in tables.values()):
             return pd.DataFrame(dtype=float)
-        key = (measure.name, measure.metrics, part, condition)
+        key = (measure.name, measure.metrics, selection, condition)
         if key not in self.cache:
             columns = [table[condition] if condition in table else pd.Series(dtype=float) for table in tables.values()]
             self.cache[key] = pd.concat(columns, axis=1, keys=list(tables))
         table: pd.DataFrame = self.cache[key]
         return table
 
-    def under(self, measure: Measure, part: Part = Part()) -> pd.DataFrame:
+    def under(self, measure: Measure, selection: Selection = Selection()) -> pd.DataFrame:
         """Displayed values [patients, conditions], averaged over seeds; a patient that one seed lacks is NaN."""
-        key = (measure.name, "under", part)
+        key = (measure.name, "under", selection)
         if key not in self.cache:
-            tables = list(self._tables(measure, part).values())
+            tables = list(self._tables(measure, selection).values())
             self.cache[key] = sum(tables[1:], tables[0]) / len(tables) if tables else pd.DataFrame(dtype=float)
         table: pd.DataFrame = self.cache[key]
         return table
@@ -162,11 +162,11 @@ class Arm:
         found = [set(zip(table["perturbation"], table["severity"], strict=True)) for table in swept]
         return set.intersection(*found) - {(CLEAN, 0)} if found else set()
 
-    def _tables(self, measure: Measure, part: Part) -> dict[int, pd.DataFrame]:
+    def _tables(self, measure: Measure, selection: Selection) -> dict[int, pd.DataFrame]:
         """[patients, conditions] by seed."""
-        key = (measure.name, measure.metrics, part)
+        key = (measure.name, measure.metrics, selection)
         if key not in self.cache:
-            self.cache[key] = {run.seed: run.by_patient(measure, part) for run in self.finished}
+            self.cache[key] = {run.seed: run.by_patient(measure, selection) for run in self.finished}
         tables: dict[int, pd.DataFrame] = self.cache[key]
         return tables
 
@@ -253,9 +253,9 @@ class ResultSet:
         return self.structures[0] if self.structures else "lv"
 
     @property
-    def main(self) -> Part:
+    def main(self) -> Selection:
         """The part of the rows that headline figures are of."""
-        return Part(structure=self.structure)
+        return Selection(structure=self.structure)
 
     @cached_property
     def measures(self) -> list[Measure]:

@@ -44,7 +44,7 @@ class Interval:
     level: float = 0.95
 
     @property
-    def known(self) -> bool:
+    def defined(self) -> bool:
         """Whether there is an interval at all."""
         return bool(np.isfinite(self.low) and np.isfinite(self.high))
 
@@ -137,7 +137,7 @@ def mean_interval(values: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 
     sample = sample[np.isfinite(sample)]
     n = len(sample)
     plain = bootstrap_interval(mean_statistic(sample), n, resamples=resamples, seed=seed, level=level)
-    if not plain.known or np.ptp(sample) == 0:
+    if not plain.defined or np.ptp(sample) == 0:
         return plain
     limits = _studentised(sample, resampling_weights(n, resamples, seed), level)
     return plain if limits is None else replace(plain, low=limits[0], high=limits[1])

@@ -182,7 +182,7 @@ def compare_measures(
     return {**_corrected(found, first, "bonferroni"), **_corrected(found, rest, "benjamini-hochberg")}
 
 
-def compare_one(measured: Measured, reference: str, *, not_learned: Collection[str] = ()) -> dict[str, Comparison]:
+def compare_measure(measured: Measured, reference: str, *, not_learned: Collection[str] = ()) -> dict[str, Comparison]:
     """Compare in one measure that is a family of its own; keys are the other arms."""
     found = compare_measures([measured], reference, not_learned=not_learned)
     return {other: comparison for (_, other), comparison in found.items()}

@@ -139,19 +139,19 @@ def main_weights(cells: Mapping[str, Levels], factor: str, reference: str, level
 
 
 def interaction_weights(
-    cells: Mapping[str, Levels], one: tuple[str, str, str], two: tuple[str, str, str]
+    cells: Mapping[str, Levels], first: tuple[str, str, str], second: tuple[str, str, str]
 ) -> tuple[Weights, int]:
-    """Weights of (effect of one at the reference of two) − (effect of one at the level of two), over whole quadruples.
+    """Weights of (effect of first at the base of second) − (effect of first at the level of second), over quadruples.
 
-    ``one`` and ``two`` are (factor, reference, level). The difference of differences is not halved.
+    ``first`` and ``second`` are (factor, base level, level). The difference of differences is not halved.
     """
     index = {tuple(sorted(levels.items())): key for key, levels in cells.items()}
     weights: Weights = {}
     corners = list(itertools.product((1, 2), (1, 2)))
     quads = []
     for levels in cells.values():
-        if levels[one[0]] == one[1] and levels[two[0]] == two[1]:
-            wanted = [tuple(sorted({**levels, one[0]: one[a], two[0]: two[b]}.items())) for a, b in corners]
+        if levels[first[0]] == first[1] and levels[second[0]] == second[1]:
+            wanted = [tuple(sorted({**levels, first[0]: first[a], second[0]: second[b]}.items())) for a, b in corners]
             if all(corner in index for corner in wanted):
                 quads.append([index[corner] for corner in wanted])
     for quad in quads:
@@ -180,7 +180,7 @@ def _effect(
     empty = not values.size
     summary = summarise(values, resamples=RESAMPLES) if not empty else None
     limits: CrossedTest | Interval | None = summary.interval if summary else None
-    if values.shape[1] > 1 and summary and summary.interval.known:
+    if values.shape[1] > 1 and summary and summary.interval.defined:
         limits = crossed_test(values)
     return Effect(
         kind=kind,

@@ -54,27 +54,27 @@ def components(first: pd.DataFrame, second: pd.DataFrame) -> Components:
     return Components(max(total - inside, 0.0), between, rest)
 
 
-def design_estimate(known: Components, patients: int, trainings: int, *, arms: int = 5) -> Estimate:
+def design_estimate(components: Components, patients: int, trainings: int, *, arms: int = 5) -> Estimate:
     """The estimate that a design of ``patients`` and ``trainings`` per model will have, around a difference of zero."""
     total = arms * (trainings - 1)
     degrees = float(max(min(PRIOR_LIMIT + trainings - 1, total), 1))
-    by_patient = (known.patients + known.rest / trainings) / patients
-    return Estimate(0.0, (by_patient, known.trainings / trainings), (patients - 1.0, degrees))
+    by_patient = (components.patients + components.rest / trainings) / patients
+    return Estimate(0.0, (by_patient, components.trainings / trainings), (patients - 1.0, degrees))
 
 
 def detectable(
-    known: Components, patients: int, trainings: int, *, alpha: float = ALPHA, power: float = 0.8, arms: int = 5
+    components: Components, patients: int, trainings: int, *, alpha: float = ALPHA, power: float = 0.8, arms: int = 5
 ) -> float:
     """Smallest true difference that a design shows with ``power``; NaN where the spread of trainings is not known.
 
     >>> round(detectable(Components(4.0, 0.0, 0.0), 50, 3), 2)  # 2.86 standard errors of 2 / sqrt(50)
     0.81
     """
-    return design_estimate(known, patients, trainings, arms=arms).detectable(alpha, power)
+    return design_estimate(components, patients, trainings, arms=arms).detectable(alpha, power)
 
 
 def patients_needed(
-    known: Components, size: float, trainings: int, *, alpha: float = ALPHA, power: float = 0.8, arms: int = 5
+    components: Components, size: float, trainings: int, *, alpha: float = ALPHA, power: float = 0.8, arms: int = 5
 ) -> int | None:
     """Fewest patients (at least 3) with which ``trainings`` per model show a difference of ``size``; None: out of reach.
 
@@ -83,17 +83,17 @@ def patients_needed(
     """
     low, high = 2, MOST_PATIENTS
     # The comparison also fails for NaN: a spread that is not known promises nothing.
-    if not detectable(known, high, trainings, alpha=alpha, power=power, arms=arms) <= size:
+    if not detectable(components, high, trainings, alpha=alpha, power=power, arms=arms) <= size:
         return None
     while high - low > 1:  # the detectable difference falls as patients are added
         middle = (low + high) // 2
-        enough = detectable(known, middle, trainings, alpha=alpha, power=power, arms=arms) <= size
+        enough = detectable(components, middle, trainings, alpha=alpha, power=power, arms=arms) <= size
         low, high = (low, middle) if enough else (middle, high)
     return high
 
 
 def power_table(
-    known: Components,
+    components: Components,
     sizes: Sequence[float],
     trainings: Sequence[int] = (3, 5, 10),
     *,
@@ -102,7 +102,7 @@ def power_table(
 ) -> pd.DataFrame:
     """Patients needed per difference (rows ``difference``) and number of trainings (columns); NaN where out of reach."""
     table = {
-        count: [patients_needed(known, size, count, alpha=alpha, power=power) or np.nan for size in sizes]
+        count: [patients_needed(components, size, count, alpha=alpha, power=power) or np.nan for size in sizes]
         for count in trainings
     }
     return pd.DataFrame(table, index=pd.Index(sizes, name="difference"), dtype=float)

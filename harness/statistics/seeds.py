@@ -143,7 +143,7 @@ def difference(
     if max(one.shape[1], other.shape[1]) < 2:
         return SeedSummary(patients, patients, float("nan"), seeds)
     spread = float(np.hypot(_seed_sd(one), _seed_sd(other))) if n else float("nan")
-    if not patients.known:
+    if not patients.defined:
         return SeedSummary(patients, patients, spread, seeds)
     parts = [
         crossed_distribution([mean_statistic(column) for column in x.T], n, resamples=resamples, seed=seed, offset=k)

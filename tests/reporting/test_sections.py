@@ -107,7 +107,7 @@ def report(tmp_path: Path) -> Path:
 
 def test_sections_inside_and_studies_of_the_same_data_beside_a_report_are_found(report: Path) -> None:
     sections = find_sections(report, "Phantom")
-    assert [(one.title, one.place) for one in sections] == [
+    assert [(one.title, one.relative_path) for one in sections] == [
         ("robustness robustness", "robustness"),
         ("study modules-x", "../modules-x"),
     ]

@@ -72,7 +72,7 @@ def test_the_mean_interval_uses_the_draws_of_plain_indexing() -> None:
 @pytest.mark.parametrize("n", [0, 1, 9])
 def test_fewer_than_ten_patients_get_a_mean_and_no_interval(n: int) -> None:
     interval = mean_interval(np.linspace(0, 1, n))
-    assert not interval.known
+    assert not interval.defined
     assert interval.n == n
     assert np.isnan(interval.point) if n == 0 else interval.point == pytest.approx(0.5 if n > 1 else 0.0)
 

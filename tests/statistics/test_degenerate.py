@@ -98,7 +98,7 @@ def test_empty_samples_are_missing_everywhere() -> None:
 def test_one_patient_has_a_mean_and_nothing_else() -> None:
     interval = mean_interval([0.9])
     assert interval.point == 0.9
-    assert not interval.known
+    assert not interval.defined
     one = agreement([55.0], [50.0])
     assert one.bias.point == 5.0
     assert math.isnan(one.sd.point)
@@ -111,7 +111,7 @@ def test_agreement_of_a_constant_prediction_has_no_correlation() -> None:
     one = agreement(np.full(20, 50.0), truth)
     assert math.isnan(one.r.point)
     assert math.isnan(one.pearson_r_squared.point)
-    assert one.mae.known
+    assert one.mae.defined
     assert one.slope == pytest.approx(0, abs=1e-12)
 
 

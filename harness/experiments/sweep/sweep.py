@@ -105,20 +105,20 @@ def _sweep(run: Run, cache: PreparedCache, options: SweepOptions, tick: Callable
     sweeper = Sweeper(run, split, options.metrics)
     computed = 0
     for name, group in itertools.groupby(conditions(options, cache.name), key=lambda item: item.name):
-        known = read_sweep(sweep_path(run, name))
+        earlier = read_sweep(sweep_path(run, name))
         for condition in group:
-            if not covers(known, condition, patients, options.metrics):
+            if not covers(earlier, condition, patients, options.metrics):
                 rows = sweeper.rows(condition)
-                known = _replaced(read_sweep(sweep_path(run, name)), condition.severity, rows)
-                SWEEP.write(known, sweep_path(run, name))
+                earlier = _replaced(read_sweep(sweep_path(run, name)), condition.severity, rows)
+                SWEEP.write(earlier, sweep_path(run, name))
                 computed += 1
             tick(f"{name} {condition.severity}")
     return computed
 
 
-def _replaced(known: pd.DataFrame, severity: int, rows: pd.DataFrame) -> pd.DataFrame:
+def _replaced(earlier: pd.DataFrame, severity: int, rows: pd.DataFrame) -> pd.DataFrame:
     """The table with the rows of one severity replaced, in the order of severities."""
-    others = known[known["severity"] != severity]
+    others = earlier[earlier["severity"] != severity]
     parts = [part for part in (others, rows) if len(part)]
     return pd.concat(parts, ignore_index=True).sort_values("severity", kind="stable", ignore_index=True)
 
@@ -165,12 +165,12 @@ class Sweeper:
 
     def _flips(self, table: pd.DataFrame, seen: _Seen) -> list[pd.DataFrame]:
         """Rows ``flip_rate`` of every clip that has three frames or more."""
-        known = {key: value for key, value in seen.flips.items() if not math.isnan(value)}
+        earlier = {key: value for key, value in seen.flips.items() if not math.isnan(value)}
         heads = table.drop_duplicates(["patient", "view"]).set_index(["patient", "view"])
-        if not known:
+        if not earlier:
             return []
-        rows = heads.loc[list(known)].reset_index()
-        return [rows.assign(frame=-1, phase="", structure="", metric="flip_rate", value=list(known.values()))]
+        rows = heads.loc[list(earlier)].reset_index()
+        return [rows.assign(frame=-1, phase="", structure="", metric="flip_rate", value=list(earlier.values()))]
 
 
 class _Seen:
@@ -202,9 +202,9 @@ class _Seen:
         return logits
 
 
-def covers(known: pd.DataFrame, condition: Condition, patients: set[str], metrics: Sequence[str]) -> bool:
+def covers(earlier: pd.DataFrame, condition: Condition, patients: set[str], metrics: Sequence[str]) -> bool:
     """Whether rows already hold a condition for all these patients, at this strength and with these metrics."""
-    rows = known[known["severity"] == condition.severity]
+    rows = earlier[earlier["severity"] == condition.severity]
     if rows.empty or not ((rows["strength"] - condition.strength).abs() < 1e-9).all():
         return False
     names = set(rows["metric"])

@@ -46,12 +46,15 @@ class CineClips(EchoDataset):
 
     @property
     def mark(self) -> str:
+        """That clips are made, and what the stills' data set lacks."""
         return "; ".join(filter(None, (MARK, self.stills.mark)))
 
     def layout(self) -> list[Finding]:
+        """Findings of the stills' data set, and a note that clips are made."""
         return [*self.stills.layout(), Finding(level="note", check="cine", message=f"{MARK}, seed {self.seed}")]
 
     def cases(self, split: str) -> list[Case]:
+        """The stills' cases of one split; each pair becomes one clip."""
         return self.stills.cases(split)
 
     def load(self, case: Case) -> Clip:
@@ -59,9 +62,11 @@ class CineClips(EchoDataset):
         return make_clip(self.stills.load(case), seed=self.seed)
 
     def sources(self) -> list[Path]:
+        """The files of the stills: clips are made from nothing else."""
         return self.stills.sources()
 
     def examine(self, clip: Clip) -> list[Finding]:
+        """Checks of one clip that the stills' data set knows."""
         return self.stills.examine(clip)
 
     def options(self) -> dict[str, Any]:

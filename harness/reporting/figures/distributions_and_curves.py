@@ -72,7 +72,7 @@ def bland_altman(
             axes.scatter(middle, difference, s=7, color=[colours(pairs)[label]], alpha=0.8, marker=shape)
         for interval, style in ((agreement.bias, "-"), (agreement.lower_limit, "--"), (agreement.upper_limit, "--")):
             axes.axhline(interval.point, color="black", linestyle=style, linewidth=0.9)
-            if interval.known:
+            if interval.defined:
                 axes.axhspan(interval.low, interval.high, color="0.6", alpha=0.25, linewidth=0)
         bias, low, high = (
             _minus(each.point) for each in (agreement.bias, agreement.lower_limit, agreement.upper_limit)

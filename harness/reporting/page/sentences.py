@@ -30,35 +30,35 @@ def pair_sentences(pair: PairReport) -> list[str]:
     return [*lines, *pair.remarks, *missing]
 
 
-def verdict_sentence(measure: Measure, one: Comparison, *, corrected: bool = False) -> str:
+def verdict_sentence(measure: Measure, comparison: Comparison, *, corrected: bool = False) -> str:
     """``GDKVM beats XMem by 1.2 Dice points [0.4, 2.0], p = 0.003, n = 50.``; says so where no difference is shown.
 
     The difference is the Hodges-Lehmann estimate with its interval, turned so that it is positive for the winner; with
     ``corrected`` the Holm-adjusted p decides and is printed. Several seeds add the mean difference over patients x seeds.
     """
-    if not math.isfinite(one.shift):
-        return f"{one.reference} and {one.other} share no patient with a value of {measure.header}."
-    p = one.p_adjusted if corrected else one.p
+    if not math.isfinite(comparison.shift):
+        return f"{comparison.reference} and {comparison.other} share no patient with a value of {measure.header}."
+    p = comparison.p_adjusted if corrected else comparison.p
     name, sign = ("p (Holm)" if corrected else "p"), (1 if measure.higher else -1)
-    ahead = sign * one.shift >= 0
-    winner, loser = (one.reference, one.other) if ahead else (one.other, one.reference)
-    flip = 1 if one.shift >= 0 else -1
+    ahead = sign * comparison.shift >= 0
+    winner, loser = (comparison.reference, comparison.other) if ahead else (comparison.other, comparison.reference)
+    flip = 1 if comparison.shift >= 0 else -1
     size, interval = (
-        f"{decimals(abs(one.shift), measure.digits)} {measure.points}",
-        _interval(one.low, one.high, flip, measure),
+        f"{decimals(abs(comparison.shift), measure.digits)} {measure.points}",
+        _interval(comparison.low, comparison.high, flip, measure),
     )
-    tail = f"{interval}, {name} {p_text(p)}, n = {one.n}{_seed_clause(measure, one, flip)}"
+    tail = f"{interval}, {name} {p_text(p)}, n = {comparison.n}{_seed_clause(measure, comparison, flip)}"
     if measure.higher:
         lead, won = f"{winner} is ahead of {loser} by {size}", f"{winner} beats {loser} by {size}"
     else:
         lead = won = f"{winner}'s {measure.header} is {size} lower than {loser}'s"
     if p < ALPHA:
         return f"{won}{tail}."
-    if float(decimals(abs(one.shift), measure.digits)) == 0:
+    if float(decimals(abs(comparison.shift), measure.digits)) == 0:
         lead = f"they are level, {size}"
     if not math.isfinite(p):
-        return f"{lead[:1].upper()}{lead[1:]}{interval}, n = {one.n}: too few patients for a test."
-    return f"No difference in {measure.header} between {one.reference} and {one.other} is shown: {lead}{tail}."
+        return f"{lead[:1].upper()}{lead[1:]}{interval}, n = {comparison.n}: too few patients for a test."
+    return f"No difference in {measure.header} between {comparison.reference} and {comparison.other} is shown: {lead}{tail}."
 
 
 def _interval(low: float, high: float, flip: int, measure: Measure) -> str:
@@ -68,38 +68,40 @@ def _interval(low: float, high: float, flip: int, measure: Measure) -> str:
     return f" [{decimals(ends[0], measure.digits)}, {decimals(ends[1], measure.digits)}]"
 
 
-def _seed_clause(measure: Measure, one: Comparison, flip: int) -> str:
-    if not math.isfinite(one.seed_sd):
+def _seed_clause(measure: Measure, comparison: Comparison, flip: int) -> str:
+    if not math.isfinite(comparison.seed_sd):
         return ""
-    mean = decimals(flip * one.mean_difference, measure.digits)
-    return f" (over patients and seeds: mean {mean}{_interval(one.mean_low, one.mean_high, flip, measure)})"
+    mean = decimals(flip * comparison.mean_difference, measure.digits)
+    return (
+        f" (over patients and seeds: mean {mean}{_interval(comparison.mean_low, comparison.mean_high, flip, measure)})"
+    )
 
 
-def certainty_sentence(measure: Measure, one: Comparison) -> str:
+def certainty_sentence(measure: Measure, comparison: Comparison) -> str:
     """Probability of a false claim and the effect size."""
-    better = one.mean_difference >= 0 if measure.higher else one.mean_difference <= 0
-    loser = one.other if better else one.reference
-    claim = f"Probability that {loser} is in truth the better one: {p_text(one.false_claim).lstrip('= ')}"
-    if one.rank_biserial == 0:
+    better = comparison.mean_difference >= 0 if measure.higher else comparison.mean_difference <= 0
+    loser = comparison.other if better else comparison.reference
+    claim = f"Probability that {loser} is in truth the better one: {p_text(comparison.false_claim).lstrip('= ')}"
+    if comparison.rank_biserial == 0:
         return f"{claim}; rank-biserial correlation 0.00."
-    favoured = one.reference if one.rank_biserial > 0 else one.other
-    return f"{claim}; rank-biserial correlation {abs(one.rank_biserial):.2f} in favour of {favoured}."
+    favoured = comparison.reference if comparison.rank_biserial > 0 else comparison.other
+    return f"{claim}; rank-biserial correlation {abs(comparison.rank_biserial):.2f} in favour of {favoured}."
 
 
-def margin_sentence(measure: Measure, one: Comparison) -> str:
+def margin_sentence(measure: Measure, comparison: Comparison) -> str:
     """Whether the difference matters, given the practical margin."""
     margin = f"{measure.margin:g} {measure.points}"
-    judged = "the interval over patients and seeds" if math.isfinite(one.seed_sd) else "the interval"
-    if not math.isfinite(one.mean_low if math.isfinite(one.seed_sd) else one.low):
+    judged = "the interval over patients and seeds" if math.isfinite(comparison.seed_sd) else "the interval"
+    if not math.isfinite(comparison.mean_low if math.isfinite(comparison.seed_sd) else comparison.low):
         return (
-            f"Whether the difference matters cannot be said: with n = {one.n} there is no interval "
+            f"Whether the difference matters cannot be said: with n = {comparison.n} there is no interval "
             f"(at least {SMALLEST_SAMPLE} patients are needed)."
         )
-    if one.verdict == "superior":
-        return f"{one.reference} is superior: {judged} lies wholly beyond the practical margin of {margin}."
-    if one.verdict == "inferior":
-        return f"{one.reference} is inferior: {judged} lies wholly beyond the practical margin of {margin}."
-    if one.verdict == "equivalent":
+    if comparison.verdict == "superior":
+        return f"{comparison.reference} is superior: {judged} lies wholly beyond the practical margin of {margin}."
+    if comparison.verdict == "inferior":
+        return f"{comparison.reference} is inferior: {judged} lies wholly beyond the practical margin of {margin}."
+    if comparison.verdict == "equivalent":
         return f"The two are equivalent in practice: {judged} lies wholly within the margin of ±{margin}."
     return f"Whether the difference matters is undecided: {judged} is not wholly on one side of the margin of {margin}."
 

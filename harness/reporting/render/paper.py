@@ -60,9 +60,13 @@ def _section(section: Section) -> list[str]:
     pictures = {name: section.folder / "figures" / f"{name}.png" for name, _ in section.figures}
     return [
         r"\clearpage",
-        *(_input(f"{section.place}/{t.name}") for t in section.tables if (section.folder / f"{t.name}.tex").is_file()),
         *(
-            _figure(f"{section.place}/figures/{name}", text, inches(pictures[name].read_bytes())[0])
+            _input(f"{section.relative_path}/{t.name}")
+            for t in section.tables
+            if (section.folder / f"{t.name}.tex").is_file()
+        ),
+        *(
+            _figure(f"{section.relative_path}/figures/{name}", text, inches(pictures[name].read_bytes())[0])
             for name, text in section.figures
         ),
     ]

@@ -6,7 +6,7 @@ import math
 
 from harness.reporting.tables.main_comparison import value_cell
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
-from harness.results.measures import Part
+from harness.results.measures import Selection
 from harness.results.result_set import STRUCTURE_NAMES, ResultSet
 
 
@@ -21,9 +21,9 @@ def _part_table(results: ResultSet, structure: str) -> Table:
     measures = [measure for measure in results.measures if not measure.csv_only]
     rows = []
     for group, (view, phase) in _parts(results).items():
-        part = Part(structure=structure, view=view, phase=phase)
+        selection = Selection(structure=structure, view=view, phase=phase)
         for arm in results.arms:
-            values = [arm.values(measure, part) for measure in measures]
+            values = [arm.values(measure, selection) for measure in measures]
             cells = {m.name: value_cell(table) for m, table in zip(measures, values, strict=True)}
             cells["patients"] = Cell(value=max((len(table.dropna()) for table in values), default=0) or math.nan)
             rows.append(Row(label=arm.label, cells=cells, group=group))

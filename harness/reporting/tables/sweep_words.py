@@ -16,6 +16,7 @@ def sweep_notes(results: ResultSet) -> tuple[str, ...]:
 
 
 def sweep_caption(results: ResultSet) -> str:
+    """What was swept, and how means and intervals of the table are made."""
     low, high = results.severities[0], results.severities[-1]
     return (
         f"{len(results.perturbations)} perturbations at severities {low} to {high}, matched by mean SSIM across "
