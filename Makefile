@@ -15,11 +15,11 @@ DATA_ARGS = --dataset $(DATASET) $(call flag,ROOT,root) $(call flag,VIEWS,views)
 	$(call switch,ALLOW_PARTIAL,allow-partial) $(call flag,SPLIT_DIR,split-dir)
 SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZE,size) $(call flag,RECIPE,recipe) \
 	$(call flag,SEEDS,seeds) $(call flag,STRUCTURES,structures) $(call flag,FIRST_FRAME,first-frame) \
-	$(call flag,NAME,name) $(if $(strip $(AUGMENT)),--set recipe.augment=$(strip $(AUGMENT))) \
+	$(call flag,REPORT,report) $(if $(strip $(AUGMENT)),--set recipe.augment=$(strip $(AUGMENT))) \
 	$(foreach item,$(SET),--set "$(item)")
-# Which finished runs: NAME=<suite>[,<suite>] or RUNS=<run>[,<run>], else those of `make bench` with the same options.
+# Which finished runs: REPORT=<name>[,<name>] or RUNS=<run>[,<run>], else those of `make bench` with the same options.
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
-	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,NAME,suite-name) $(call flag,RUNS,runs)
+	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,REPORT,report) $(call flag,RUNS,runs)
 
 .PHONY: help setup bench bench-paper profile robustness ablate report tables reference-reports mutate audit data test lint style format clean
 
@@ -46,18 +46,18 @@ bench-paper: setup ## the same with paper-size models at 256 px on a CUDA device
 profile: setup ## latency, FPS, GMACs, parameters, memory: MODELS= SIZE=
 	$(BIN)/echobench profile $(call flag,MODELS,models) $(call flag,SIZE,size) $(ARGS)
 
-robustness: setup ## finished runs under perturbations: DATASET= AUGMENT=robust NAME=<suite> RUNS= PERTURBATIONS= SEVERITIES= METRICS= LIMIT= WORKERS=
+robustness: setup ## finished runs under perturbations: DATASET= AUGMENT=robust REPORT=<name> RUNS= PERTURBATIONS= SEVERITIES= METRICS= LIMIT= WORKERS=
 	$(BIN)/echobench robustness run $(SWEPT) $(call flag,PERTURBATIONS,perturbations) $(call flag,SEVERITIES,severities) \
 		$(call flag,METRICS,metrics) $(call flag,LIMIT,limit) $(call flag,WORKERS,workers) $(ARGS)
 	$(BIN)/echobench robustness report $(SWEPT)
 
-ablate: setup ## a study over the parts of GDKVM: STUDY=modules DATASET= SEEDS= WORKERS= STORAGE= NAME=
+ablate: setup ## a study over the parts of GDKVM: STUDY=modules DATASET= SEEDS= WORKERS= STORAGE= STUDY_NAME=
 	$(BIN)/echobench ablate $(STUDY) $(DATA_ARGS) $(call flag,SIZE,size) $(call flag,RECIPE,recipe) \
-		$(call flag,SEEDS,seeds) $(call flag,NAME,name) $(call flag,WORKERS,workers) $(call flag,STORAGE,storage) \
+		$(call flag,SEEDS,seeds) $(call flag,STUDY_NAME,study-name) $(call flag,WORKERS,workers) $(call flag,STORAGE,storage) \
 		$(foreach item,$(SET),--set "$(item)") $(ARGS)
 
-report tables: setup ## tables, figures and page of a suite from its finished runs: NAME=<suite>
-	$(BIN)/echobench report $(NAME) $(ARGS)
+report tables: setup ## tables, figures and page of a report from its finished runs: REPORT=<name>
+	$(BIN)/echobench report $(REPORT) $(ARGS)
 
 # Studies and sweeps first: the page of a suite shows those that lie in or beside its folder.
 SUITE_REPORTS = $(patsubst %/suite.json,%,$(wildcard reports/reference/*/suite.json))

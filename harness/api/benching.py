@@ -61,6 +61,7 @@ def bench(
     recipe: str | None = None,
     seeds: Sequence[int] | None = None,
     settings: Mapping[str, Any] | None = None,
+    report: str | None = None,
     results: str | Path = "results/runs",
     reports: str | Path = "reports",
     data: str | Path = "data",
@@ -79,10 +80,11 @@ def bench(
         recipe: a training recipe; None for the dataset's.
         seeds: one run per model and seed.
         settings: config values by dotted keys, such as ``{"recipe.iterations": 100}``.
+        report: name of the report; None for one made from the options.
         results, reports, data: folders of runs, of reports, and of phantoms and prepared caches.
         profile: also measure latency, memory and multiply-adds.
         progress: tell which run is at work and how far it is.
-        choices: further options of ``SuiteOptions``: suite, views, clip, size, structures, first_frame, name, ...
+        choices: further options of ``SuiteOptions``: suite, views, clip, size, structures, first_frame, ...
 
     Raises:
         ConfigError, DataError: something is wrong with what was asked for; nothing was trained.
@@ -101,6 +103,7 @@ def bench(
         root=None if root is None else str(root),
         recipe=recipe,
         seeds=None if seeds is None else tuple(seeds),
+        name=report,
         overrides=tuple(f"{key}={value!r}" for key, value in (settings or {}).items()),
         data_root=Path(data),
         **choices,

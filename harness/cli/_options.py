@@ -54,7 +54,7 @@ def data_options(function: F) -> F:
 
 
 def suite_options(function: F) -> F:
-    """--suite --models --size --recipe --seeds --structures --first-frame --name --set."""
+    """--suite --models --size --recipe --seeds --structures --first-frame --report --set."""
     options: Decorators = [
         click.option(
             "--suite",
@@ -77,7 +77,7 @@ def suite_options(function: F) -> F:
             type=FIRST_FRAME,
             help="auto (no mask is given), auto_unet (the U-Net's mask of frame 0) or gt (the reference mask).",
         ),
-        click.option("--name", help="Name of the report's folder (default: made from the options)."),
+        click.option("--report", "name", type=REPORT, help="Name of the report (default: made from the options)."),
         click.option(
             "--set",
             "overrides",

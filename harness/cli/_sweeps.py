@@ -29,9 +29,9 @@ class Chosen:
 
 
 def run_choice(function: F) -> F:
-    """--suite-name --runs, the options that make a suite's default name, --results-dir --reports-dir."""
+    """--report --runs, the options that make a suite's default name, --results-dir --reports-dir."""
     options: Decorators = [
-        click.option("--suite-name", "suites", type=REPORTS, help="All finished runs of these reports."),
+        click.option("--report", "reports", type=REPORTS, help="All finished runs of these reports."),
         click.option("--runs", type=RUNS, help="Names of finished runs, as `echobench runs` lists them."),
         click.option(
             "--suite",
@@ -56,7 +56,7 @@ def run_choice(function: F) -> F:
 
 def chosen_runs(
     *,
-    suites: Sequence[str] | None,
+    reports: Sequence[str] | None,
     runs: Sequence[str] | None,
     dataset: str | None,
     augment: str | None,
@@ -73,12 +73,12 @@ def chosen_runs(
     from harness.store.runs import RunStore
 
     store = RunStore(results_dir)
-    if suites or runs:
-        found = [run for name in suites or () for run in suite_runs(name, store, reports_dir)]
+    if reports or runs:
+        found = [run for name in reports or () for run in suite_runs(name, store, reports_dir)]
         found += [_finished(store.get(name)) for name in runs or ()]
-        return _chosen(found, suites[0] if suites and len(suites) == 1 and not runs else "")
+        return _chosen(found, reports[0] if reports and len(reports) == 1 and not runs else "")
     if dataset is None:
-        raise ConfigError("There is no finished run to sweep; name some with --dataset, --suite-name or --runs.")
+        raise ConfigError("There is no finished run to sweep; name some with --dataset, --report or --runs.")
     keys: dict[str, Any] = {key: choices.get(key) for key in _SUITE_KEYS if choices.get(key) is not None}
     options = SuiteOptions(**{**keys, "dataset": dataset})
     plain = suite_name(options)
@@ -108,7 +108,7 @@ def suite_runs(name: str, store: RunStore, reports_dir: Path) -> list[Run]:
 
 def _chosen(runs: list[Run], name: str) -> Chosen:
     if not runs:
-        raise ConfigError("There is no finished run to sweep; name some with --dataset, --suite-name or --runs.")
+        raise ConfigError("There is no finished run to sweep; name some with --dataset, --report or --runs.")
     unique = list({run.name: run for run in runs}.values())
     return Chosen(runs=unique, name=name or f"{unique[0].spec.data['dataset']}-robustness")
 

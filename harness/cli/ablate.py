@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--structures", type=STRUCTURES, help="lv or all.")
 @click.option("--first-frame", type=FIRST_FRAME, help="auto, auto_unet or gt.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config value; repeatable.")
-@click.option("--name", help="Name of the stored study and its report (default: study and data).")
+@click.option("--study-name", "name", help="Name of the stored study and its report (default: study and data).")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
 @click.option(
     "--storage", help="FILE.db (default: results/studies/NAME.db), FILE.journal or postgresql://USER@HOST/DATABASE."

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("first")
 @click.argument("second")
-@click.option("--suite", type=REPORT, help="Report whose models are compared (default: the only one there is).")
+@click.option("--report", type=REPORT, help="Report whose models are compared (default: the only one there is).")
 @click.option(
     "--structure", type=Named(words("lv", "myo", "la")), help="lv, myo or la (default: the first one scored)."
 )
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--reports-dir", default="reports", show_default=True, help="Where reports are kept.")
 def command(
-    first: str, second: str, suite: str | None, structure: str | None, kind: str, results_dir: str, reports_dir: str
+    first: str, second: str, report: str | None, structure: str | None, kind: str, results_dir: str, reports_dir: str
 ) -> None:
     """Which of two models is better, by how much, how sure, at which cost, and does it matter?
 
-    FIRST and SECOND are models of a suite (labels as in its table) or names of two runs. Example: echobench compare GDKVM XMem
+    FIRST and SECOND are models of a report (labels as in its table) or names of two runs. Example: echobench compare GDKVM XMem
     """
     import harness
 
-    found = harness.compare(first, second, report=suite, structure=structure, results=results_dir, reports=reports_dir)
+    found = harness.compare(first, second, report=report, structure=structure, results=results_dir, reports=reports_dir)
     click.echo({"text": lambda: str(found), "md": lambda: _markdown(found), "json": lambda: _json(found)}[kind]())
 
 

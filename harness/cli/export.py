@@ -10,14 +10,14 @@ from harness.cli._options import REPORT
 
 
 @click.command()
-@click.argument("name", type=REPORT)
+@click.argument("name", metavar="REPORT", type=REPORT)
 @click.option("--to", "target", default="results/reference", show_default=True, help="Where runs are copied to.")
 @click.option("--report-to", default="reports/reference", show_default=True, help="Where the report is written.")
 @click.option("--pictures", is_flag=True, help="Show cases in the report (never for data that must not be passed on).")
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--reports-dir", default="reports", show_default=True, help="Where the suite's report lies.")
 def command(name: str, target: str, report_to: str, pictures: bool, results_dir: str, reports_dir: str) -> None:
-    """Copy what the report NAME of a suite, study or sweep needs, without weights and pictures, and report from the copy.
+    """Copy what the REPORT of a suite, study or sweep needs, without weights and pictures, and report from the copy.
 
     The report can be made again from the committed files alone:
 

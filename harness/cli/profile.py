@@ -30,7 +30,7 @@ _SHOWN = ("model", "mode", "engine", "median_ms", "p5_ms", "p95_ms", "n", "fps",
 )
 @click.option("--device", type=DEVICE, default="auto", show_default=True, help="cpu, cuda or auto.")
 @click.option("--threads", type=int, help="CPU threads (default: torch's).")
-@click.option("--frames", "clip_length", default=10, show_default=True, help="Frames of the clips that are timed.")
+@click.option("--clip-length", default=10, show_default=True, help="Frames of the clips that are timed.")
 @click.option("--image-size", type=int, help="Side of the frames in pixels (default: 128 for small, 256 for paper).")
 @click.option("--batch-size", default=1, show_default=True, help="Clips at once.")
 @click.option(
@@ -58,16 +58,18 @@ _SHOWN = ("model", "mode", "engine", "median_ms", "p5_ms", "p95_ms", "n", "fps",
     help="Clip lengths whose peak memory is measured.",
 )
 @click.option("--out", default="results/profile", show_default=True, help="Folder of the table.")
-@click.option("--again", type=REPORT, help="Measure the finished runs of this suite anew, each at its own image size.")
-@click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept, for --again.")
-@click.option("--reports-dir", default="reports", show_default=True, help="Where the suite's report lies, for --again.")
+@click.option(
+    "--report", type=REPORT, help="Measure the finished runs of this report anew, each at its own image size."
+)
+@click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept, for --report.")
+@click.option("--reports-dir", default="reports", show_default=True, help="Where the report lies, for --report.")
 def command(
     models: tuple[str, ...],
     size: str,
     structures: str,
     image_size: int | None,
     out: str,
-    again: str | None,
+    report: str | None,
     results_dir: str,
     reports_dir: str,
     **chosen: Any,
@@ -79,7 +81,7 @@ def command(
 
         echobench profile --models unet,stm --size small --engines eager,native,openvino --threads 2
 
-    With --again NAME the profile.csv of every finished run of a suite is replaced, under this command's condition;
+    With --report NAME the profile.csv of every finished run of that report is replaced, under this command's condition;
     `echobench report NAME` then takes it up.
     """
     import pandas as pd
@@ -91,8 +93,8 @@ def command(
     from harness.jobs import Progress
     from harness.profiling import ProfileSettings, profile_model
 
-    if again is not None:
-        return _measure_again(again, Path(results_dir), Path(reports_dir), chosen)
+    if report is not None:
+        return _measure_again(report, Path(results_dir), Path(reports_dir), chosen)
     if structures not in STRUCTURE_SETS:
         raise unknown("structure set", structures, STRUCTURE_SETS, "--structures")
     side = image_size or DEFAULT_SIDE.get(size, 256)

@@ -10,12 +10,12 @@ from harness.cli._options import REPORT
 
 
 @click.command()
-@click.argument("name", type=REPORT, required=False)
+@click.argument("name", metavar="REPORT", type=REPORT, required=False)
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--reports-dir", default="reports", show_default=True, help="Where tables and figures are written.")
 @click.option("--no-pictures", is_flag=True, help="Leave out images of patients.")
 def command(name: str | None, results_dir: str, reports_dir: str, no_pictures: bool) -> None:
-    """Write the report NAME of a suite, study or sweep again (the only suite, where there is one): no model is run.
+    """Write the REPORT of a suite, study or sweep again (the only suite, where there is one): no model is run.
 
     Example: echobench report phantom-small
     """

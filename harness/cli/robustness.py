@@ -138,7 +138,7 @@ def _told(run: Run, count: int) -> str:
 @command.command("report")
 @data_options
 @run_choice
-@click.option("--name", help="Name of the report's folder (default: the suite's, or DATASET-robustness).")
+@click.option("--as", "name", help="Name of the report (default: that of --report, or DATASET-robustness).")
 @click.option("--reference", default="gdkvm", show_default=True, help="Model that the others are tested against.")
 def report_command(name: str | None, reference: str, **choices: Any) -> None:
     """Tables, severity curves and heat map of swept runs, in REPORTS_DIR/NAME/robustness; no model is run.

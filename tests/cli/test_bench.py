@@ -28,7 +28,7 @@ TINY = (
 @pytest.mark.slow
 def test_the_main_job_writes_a_table_and_its_second_call_repeats_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = ["bench", "--models", "unet", "--name", "tiny", *(part for item in TINY for part in ("--set", item))]
+    arguments = ["bench", "--models", "unet", "--report", "tiny", *(part for item in TINY for part in ("--set", item))]
     first = CliRunner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
     assert first.return_value == 0
     report = Path("reports/tiny")
@@ -47,11 +47,23 @@ def test_the_main_job_writes_a_table_and_its_second_call_repeats_nothing(tmp_pat
 @pytest.mark.slow
 def test_a_finished_suite_is_measured_again_without_touching_anything_else(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = ["bench", "--models", "unet", "--name", "tiny", *(part for item in TINY for part in ("--set", item))]
+    arguments = ["bench", "--models", "unet", "--report", "tiny", *(part for item in TINY for part in ("--set", item))]
     assert CliRunner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False).return_value == 0
     (profile,) = Path("results").rglob("profile.csv")
     before = {path: path.read_bytes() for path in profile.parent.rglob("*") if path.is_file()}
-    again = ["profile", "--again", "tiny", "--repeats", "2", "--warmup", "1", "--frames", "3", "--memory-frames", "3"]
+    again = [
+        "profile",
+        "--report",
+        "tiny",
+        "--repeats",
+        "2",
+        "--warmup",
+        "1",
+        "--clip-length",
+        "3",
+        "--memory-frames",
+        "3",
+    ]
     result = CliRunner().invoke(cli, again, catch_exceptions=False, standalone_mode=False)
     assert "Measured 1 runs anew" in result.output
     rows = pd.read_csv(profile)

@@ -182,7 +182,7 @@ def test_a_clip_that_cannot_fit_is_not_tried():
 def test_the_verb_writes_a_table_whose_name_carries_the_condition(tmp_path):
     from harness.cli.profile import command
 
-    arguments = ["--models", "unet", "--image-size", "32", "--frames", "2", "--device", "cpu", "--threads", "1"]
+    arguments = ["--models", "unet", "--image-size", "32", "--clip-length", "2", "--device", "cpu", "--threads", "1"]
     arguments += [
         "--engines",
         "eager",

@@ -33,7 +33,7 @@ def manifest(folder: Path, name: str, runs: list[Run], below: str = "suite.json"
 
 
 def choose(store: RunStore, **asked: Any) -> Chosen:
-    nothing = dict.fromkeys(("suites", "runs", "dataset", "augment"))
+    nothing = dict.fromkeys(("reports", "runs", "dataset", "augment"))
     return chosen_runs(**{**nothing, **asked}, results_dir=store.root, reports_dir=store.root.parent / "reports")
 
 
@@ -55,24 +55,24 @@ def test_the_augmented_runs_stand_beside_the_plain_ones_of_the_same_models(store
 
 def test_suites_and_runs_are_joined_and_each_run_is_taken_once(store):
     names = [run.name for run in store.all()]
-    chosen = choose(store, suites=(PLAIN, ROBUST), runs=(names[0],), dataset="phantom")
+    chosen = choose(store, reports=(PLAIN, ROBUST), runs=(names[0],), dataset="phantom")
     assert len(chosen.runs) == 3
     assert chosen.name == "phantom-robustness"
-    assert choose(store, suites=(ROBUST,)).name == ROBUST
+    assert choose(store, reports=(ROBUST,)).name == ROBUST
 
 
 def test_a_report_of_robustness_alone_is_read_again_by_its_own_list(store):
     manifest(store.root.parent, "mine", store.all(), "robustness/robustness.json")
-    assert len(choose(store, suites=("mine",)).runs) == 3
+    assert len(choose(store, reports=("mine",)).runs) == 3
 
 
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({}, "name some with --dataset, --suite-name or --runs"),
+        ({}, "name some with --dataset, --report or --runs"),
         ({"dataset": "phantom", "views": ("4CH",)}, "Unknown report 'phantom-4ch-half-small'"),
         ({"dataset": "phanton"}, "Did you mean 'phantom'"),
-        ({"suites": ("phantom",)}, f"Valid: {PLAIN}, {ROBUST}"),
+        ({"reports": ("phantom",)}, f"Valid: {PLAIN}, {ROBUST}"),
         ({"runs": ("phantom/none",)}, "There is no run phantom/none"),
     ],
 )
@@ -83,9 +83,9 @@ def test_a_wrong_choice_is_one_sentence(store, asked, sentence):
 
 
 def test_an_unfinished_run_is_left_out_of_a_suite_and_refused_by_name(store):
-    (run,) = choose(store, suites=(ROBUST,)).runs
+    (run,) = choose(store, reports=(ROBUST,)).runs
     run.stop("interrupted", "for the test")
-    assert models(choose(store, suites=(PLAIN, ROBUST))) == [("gdkvm", False), ("unet", False)]
+    assert models(choose(store, reports=(PLAIN, ROBUST))) == [("gdkvm", False), ("unet", False)]
     with pytest.raises(ConfigError, match="is interrupted; only finished runs can be swept"):
         choose(store, runs=(run.name,))
 

@@ -89,7 +89,7 @@ def test_the_committed_tables_give_the_report_of_the_rows_to_the_byte(store, tmp
         assert done.exit_code == 0, done.output
 
     place = ("--results-dir", str(store.root), "--reports-dir", str(tmp_path / "a"))
-    command("robustness", "report", "--runs", names, "--name", "demo", *place)
+    command("robustness", "report", "--runs", names, "--as", "demo", *place)
     command("export", "demo", *place, "--to", str(tmp_path / "kept"), "--report-to", str(tmp_path / "b"))
     exported = content(tmp_path / "b")
     assert exported == content(tmp_path / "a")

@@ -149,7 +149,7 @@ def test_the_command_sweeps_a_run_and_writes_its_report(finished, tmp_path):
     assert done.exit_code == 0, done.output
     again = sweep_run(run, finished[1], SweepOptions(perturbations=("gain_up",), severities=(1, 5)))
     assert again == 0
-    done = invoke("report", *where, "--name", "demo")
+    done = invoke("report", *where, "--as", "demo")
     assert done.exit_code == 0, done.output
     folder = tmp_path / "demo" / "robustness"
     assert json.loads((folder / "robustness.json").read_text())["runs"] == [run.name]

@@ -97,7 +97,7 @@ def test_a_stored_study_refuses_other_factors(tiny_job):
     study = open_study(job.place, open_storage(job.place), job.name)
     queue.bind(study, resolved.identity)
     queue.bind(study, resolved.identity)
-    with pytest.raises(ConfigError, match="--name"):
+    with pytest.raises(ConfigError, match="--study-name"):
         queue.bind(study, "something else")
 
 

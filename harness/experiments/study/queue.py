@@ -37,7 +37,7 @@ def bind(study: optuna.Study, definition: str) -> None:
     elif known != definition:
         raise ConfigError(
             f"The stored study '{study.study_name}' was made from other factors, data or recipe; give this one a name "
-            "of its own with --name, or remove the stored one."
+            "of its own with --study-name, or remove the stored one."
         )
 
 
