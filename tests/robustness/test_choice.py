@@ -11,7 +11,7 @@ from drawn_sweep import swept_run
 from harness.cli._sweeps import Chosen, chosen_runs
 from harness.errors import BenchError, ConfigError
 from harness.experiments import SuiteOptions, suite_name
-from harness.files import write_json
+from harness.store.formats.manifest import Kind, Manifest
 from harness.store.runs import Run, RunStore
 
 PLAIN, ROBUST = "phantom-2ch+4ch-half-small", "phantom-2ch+4ch-half-small-robust"
@@ -28,8 +28,9 @@ def store(tmp_path) -> RunStore:
     return found
 
 
-def manifest(folder: Path, name: str, runs: list[Run], below: str = "suite.json") -> None:
-    write_json(folder / "reports" / name / below, {"name": name, "runs": [run.name for run in runs]})
+def manifest(folder: Path, name: str, runs: list[Run], kind: Kind = "suite", below: str = "") -> None:
+    content = Manifest(kind=kind, name=name, dataset="phantom", runs=tuple(run.name for run in runs))
+    content.write(folder / "reports" / name / below)
 
 
 def choose(store: RunStore, **asked: Any) -> Chosen:
@@ -62,7 +63,7 @@ def test_suites_and_runs_are_joined_and_each_run_is_taken_once(store):
 
 
 def test_a_report_of_robustness_alone_is_read_again_by_its_own_list(store):
-    manifest(store.root.parent, "mine", store.all(), "robustness/robustness.json")
+    manifest(store.root.parent, "mine", store.all(), "robustness", "robustness")
     assert len(choose(store, reports=("mine",)).runs) == 3
 
 
