@@ -9,6 +9,7 @@ from harness.data import PreparedCache
 from harness.errors import ConfigError, DataError
 from harness.experiments import SuiteOptions, plan_suite
 from harness.experiments.execute import scored_clip_length
+from harness.experiments.identity import code_roots
 
 
 def test_a_plan_has_one_run_per_model_and_seed_with_everything_resolved(tiny):
@@ -124,3 +125,8 @@ def test_cine_clips_have_a_recipe_of_their_own_that_tests_every_frame(tiny):
     assert plan.specs[0].data["mark"].startswith("cine from stills: semi-synthetic")
     assert plan.name.split("-")[2] == "cine"
     assert scored_clip_length(plan.specs[0]) is None
+
+
+def test_the_module_of_a_hook_named_by_its_path_belongs_to_the_code_of_a_run(tiny):
+    hook = "recipe.custom_hooks=[{'type': 'mmengine.hooks.EmptyCacheHook'}]"
+    assert "mmengine.hooks" in code_roots(plan_suite(tiny(hook), progress=False).specs[0])
