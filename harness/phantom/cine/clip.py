@@ -15,7 +15,7 @@ from harness.phantom.cine.picture import Painter, Stills
 from harness.phantom.cine.timing import draw_timing, generator
 from harness.phantom.cine.warp import warp
 
-CINE_VERSION = 1
+CINE_VERSION = 2
 """Raised whenever the same stills and seed would give other pixels; prepared clips of another version are not reused."""
 
 MARK = "cine from stills: semi-synthetic"
@@ -45,7 +45,10 @@ def make_clip(stills: Clip, *, seed: int = 0) -> Clip:
     """
     pair = _pair(stills)
     timing = draw_timing(stills.case.name, stills.frame_rate_hz)
-    deformation = warp(pair.masks, pair.spacing_mm, timing.phases())
+    try:
+        deformation = warp(pair.masks, pair.spacing_mm, timing.phases())
+    except CineRefusal as refusal:
+        raise CineRefusal(f"{stills.case.name}: {refusal}") from refusal
     painter = Painter(pair, deformation.flow, timing.blend(), generator("speckle", seed, stills.case.name))
     frames, masks = _fill(pair, deformation.flow, timing.blend(), painter)
     return replace(

@@ -15,7 +15,7 @@ from harness.phantom.cine.outlines import Array, CineRefusal, Outline, outline
 SQUEEZED = 0.02
 """A least Jacobian below this is squeezed to the limit of what the grid carries; the clip then carries a note."""
 
-_MISS_MM = 1.0
+_MISS_MM, _WORST_MISS_MM = 1.0, 3.0
 _SOFT = 0.02
 _FINE = FlowSettings(grid_mm=1.5, bound=0.08, rings_mm=(20.0, 30.0))
 _SMALL_ATRIUM_CM2 = 3.0
@@ -37,7 +37,8 @@ def warp(masks: NDArray[np.uint8], spacing_mm: tuple[float, float], phases: Arra
 
     The ladder: the plain settings; softer (lambda .02: two landmarks that nearly meet are then no longer forced apart); finer grid
     and steps with wider rings; without the atrium's landmarks where it enters the picture during systole; softest. A flow that
-    misses its landmarks by more than 1 mm is passed over: soft enough, every motion is free of folds.
+    misses its landmarks by more than 1 mm is taken only where no other is left, and by more than 3 mm never: soft enough, every
+    motion is free of folds.
 
     Args:
         masks: uint8 [2, H, W], label maps at ED and ES.
@@ -51,14 +52,22 @@ def warp(masks: NDArray[np.uint8], spacing_mm: tuple[float, float], phases: Arra
     if areas[1] > _SWAPPED * areas[0] and areas[0] > 0:
         raise CineRefusal("The LV of the ES mask is larger than that of the ED mask; were the stills swapped?")
     ends = outline(masks[0], spacing_mm, "ED"), outline(masks[1], spacing_mm, "ES")
-    least = -np.inf
+    least, softened = -np.inf, []
     for settings in _ladder(masks, spacing_mm, ends[0]):
         landmarks = match(*ends, atrium=settings.atrium)
         resting = at_rest(masks, spacing_mm, settings.rings_mm)
         flow = integrate(landmarks, resting, ends[0].size_mm, phases, settings)
         if flow.least_jacobian > 0 and flow.miss_mm <= _MISS_MM:
             return Warp(flow=flow, settings=settings, note=_note(flow))
+        if flow.least_jacobian > 0 and flow.miss_mm <= _WORST_MISS_MM:
+            softened.append(Warp(flow=flow, settings=settings, note=_note(flow)))
         least = max(least, flow.least_jacobian)
+    if softened:
+        return min(softened, key=lambda item: item.flow.miss_mm)
+    if least > 0:
+        raise CineRefusal(
+            "The motion between ED and ES is met only where it is smoothed away; are these masks of one beat?"
+        )
     raise CineRefusal(
         f"The motion between ED and ES cannot be carried without folds (least Jacobian {least:.2f}); are these masks of one beat?"
     )
