@@ -6,6 +6,7 @@ For real: name the models as the table of your report does, and the report where
 import harness
 
 answer = harness.compare("SmallestNet", "U-Net")
+print(f"{answer.first} against {answer.second} on {answer.dataset}")
 print(answer)
 
 for metric, comparison in answer.figures["comparisons"].items():

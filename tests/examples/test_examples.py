@@ -60,7 +60,7 @@ def test_a_run_is_read_and_its_model_evaluated_on_other_patients(outputs: dict[s
 
 
 def test_the_comparison_names_both_models(outputs: dict[str, str]) -> None:
-    assert "SmallestNet" in outputs["compare_models.py"]
+    assert "SmallestNet against U-Net on phantom" in outputs["compare_models.py"]
     assert "dice: 2 patients" in outputs["compare_models.py"]
 
 
