@@ -5,10 +5,12 @@ from __future__ import annotations
 CAPTIONS = {
     "dice_against_fps": "Dice (95 % interval) against streaming speed; the area of a bubble is the number of parameters.",
     "distribution": "Dice per patient; grey lines join the same patient across models, boxes show median and quartiles.",
-    "differences": "Paired difference in Dice of the reference and each baseline, Hodges–Lehmann with 95 % interval; the band is the "
-    "practical margin.",
-    "critical_difference": "Mean ranks over patients, 1 is best; bars join models that Nemenyi's test does not tell apart.",
-    "rank_stability": "How often each model takes each rank in mean Dice when patients are resampled, in percent.",
+    "differences": "Paired difference of mean Dice of the reference and each baseline with the interval of the table of comparisons; the "
+    "band is the smallest difference that matters.",
+    "critical_difference": "Mean ranks over patients, 1 is best; bars join models that Nemenyi's test does not tell apart; trainings are "
+    "taken as given.",
+    "rank_stability": "How often each model takes each rank in mean Dice when patients are resampled (trainings too where there are "
+    "three of each, else these trainings alone), in percent.",
     "bland_altman": "Agreement of ejection fraction: bias (solid) and limits of agreement (dashed) with their 95 % intervals.",
     "ef_regression": "Predicted against true ejection fraction, least-squares line (solid) and identity (dotted).",
     "learning_curves": "Training loss and validation Dice; with several seeds their mean and range.",

@@ -19,7 +19,7 @@ from harness.reporting.tables.importance import importance_table
 from harness.reporting.tables.robustness_by_severity import severity_table
 from harness.reporting.tables.robustness_comparisons import condition_table
 from harness.reporting.tables.robustness_drops import drop_table
-from harness.reporting.tables.robustness_summary import summary_table
+from harness.reporting.tables.robustness_summary import loss_table, summary_table
 from harness.reporting.tables.stored import write_table
 from harness.reporting.tables.table import Table
 from harness.reporting.tables.trials import trial_table
@@ -52,8 +52,14 @@ def _write(results: ResultSet, folder: Path, tables: Sequence[Table], figures: F
 
 
 def robustness_tables(results: ResultSet) -> list[Table]:
-    """The summary, what augmentation buys, the drops per perturbation, the paired comparisons, a table per measure."""
-    made = [summary_table(results), augmentation_table(results), drop_table(results), condition_table(results)]
+    """The summary, the losses compared, what augmentation buys, the drops per perturbation, the paired comparisons, a table per measure."""
+    made = [
+        summary_table(results),
+        loss_table(results),
+        augmentation_table(results),
+        drop_table(results),
+        condition_table(results),
+    ]
     return [*(table for table in made if table), *(severity_table(results, measure) for measure in results.measures)]
 
 

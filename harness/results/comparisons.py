@@ -1,32 +1,34 @@
 """Every paired test of a report is made here and nowhere else: the one door from results to ``harness.statistics``.
 
-A comparison is reference minus other. Families of Holm's correction are declared where a test is made: the other arms of
-one measure (suites), one severity (conditions), all arms and kinds of images (augmentation), main effects and contrasts
-apart (studies).
+A comparison is reference minus other, of means over patients of means over trainings. Families are declared where a test is
+made: the primary endpoint and everything else of a table (suites), the loss and the perturbed value (sweeps), all conditions,
+all arms and kinds of images (augmentation), main effects and contrasts apart (studies).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
-import numpy as np
 import pandas as pd
 
-from harness.results.conditions import Wide, at, interval, mean_of
+from harness.results.conditions import Wide, drop, interval, mean_of
+from harness.results.ejection import ef_measure
 from harness.results.measures import DICE, Measure, Selection
 from harness.results.result_set import Arm, ResultSet, design_of
 from harness.results.sweep import DECIMALS
-from harness.statistics.effects import Effect, contrasts, main_effects
-from harness.statistics.paired import (
-    SMALLEST_PAIRED_SAMPLE,
+from harness.statistics.comparison import (
+    SMALLEST_TRAININGS,
     Comparison,
+    Measured,
     Verdict,
-    compare,
-    hodges_lehmann,
-    holm,
-    margin_verdict,
-    signed_rank_p,
+    compare_measures,
+    compare_pairs,
+    interval_verdict,
 )
+from harness.statistics.effects import Effect, contrasts, main_effects
+from harness.statistics.failures import FailureRate, rate_of
+from harness.statistics.families import ALPHA
 from harness.statistics.ranks import (
     Friedman,
     Nemenyi,
@@ -38,63 +40,114 @@ from harness.statistics.ranks import (
 )
 from harness.store.formats.sweep import CLEAN
 
-__all__ = ["SMALLEST_PAIRED_SAMPLE", "Comparison", "Effect", "Verdict"]
+__all__ = ["ALPHA", "SMALLEST_TRAININGS", "Comparison", "Effect", "Verdict"]
 
-ALPHA = 0.05
 CLEAN_IMAGES = "clean images"
+LOSS = "loss"
+"""Name of the loss of a measure against the clean image, the primary question of a sweep."""
+
+
+def all_comparisons(results: ResultSet, selection: Selection | None = None) -> dict[tuple[str, str], Comparison]:
+    """The reference against every other finished arm in every measure that is shown, EF included; keys (measure, arm).
+
+    One table, two families: the primary endpoint over its baselines, and everything else. Of arms that have not learned
+    the task nothing is claimed.
+    """
+    selection = selection or results.main
+    if not results.arms:
+        return {}
+    cache, key = results.arms[0].cache, ("comparisons", selection, results.reference, results.primary)
+    if key not in cache:  # the table, its daggers, the figures and the sentences ask for the same comparisons
+        measures = tested_measures(results)
+        values = {m.name: {arm.label: arm.values(m, selection) for arm in results.finished} for m in measures}
+        cache[key] = compare_measures(
+            [measured(results, m, values[m.name]) for m in measures],
+            results.reference,
+            primary=results.primary,
+            not_learned=not_learned(results, selection),
+        )
+    found: dict[tuple[str, str], Comparison] = cache[key]
+    return found
+
+
+def tested_measures(results: ResultSet) -> list[Measure]:
+    """The measures that a report compares: those that are shown, and the error of EF where there is one."""
+    error = None if results.perturbations else ef_measure(results)
+    return [*(m for m in results.measures if not m.csv_only), *([error] if error else [])]
 
 
 def comparisons(results: ResultSet, measure: Measure, selection: Selection | None = None) -> list[Comparison]:
-    """The reference against every other finished arm on patients x seeds; nothing where the reference is not finished."""
-    selection = selection or results.main
-    return against(results.reference, {arm.label: arm.values(measure, selection) for arm in results.finished}, measure)
+    """The comparisons of one measure, in the order of the arms; nothing where the reference is not finished."""
+    return [one for (name, _), one in all_comparisons(results, selection).items() if name == measure.name]
 
 
-def against(reference: str, values: Mapping[str, pd.DataFrame], measure: Measure) -> list[Comparison]:
-    """Compare values [patients, seeds] with the reference's; nothing when the reference has none."""
-    if reference not in values or not values[reference].size:
-        return []
-    others = {label: table for label, table in values.items() if label != reference and table.size}
-    return compare(reference, others, values[reference], margin=measure.margin, higher=measure.higher)
+def measured(results: ResultSet, measure: Measure, values: Mapping[str, pd.DataFrame], key: str = "") -> Measured:
+    """Values [patients, seeds] per arm with what is needed to judge them; a suite's own margin goes first."""
+    margin = float(results.margins.get(measure.name, measure.margin))
+    return Measured(key=key or measure.name, values=values, higher=measure.higher, margin=margin)
 
 
-def overall(results: ResultSet, measure: Measure) -> list[Comparison]:
-    """The reference against every other arm on each patient's mean over all conditions of a sweep."""
-    means = {
-        arm.label: mean_of(arm.under(measure), results.perturbations, results.severities) for arm in results.finished
-    }
-    reference = means.pop(results.reference)
-    return compare(results.reference, means, reference, margin=measure.margin, higher=measure.higher)
+def failure_rate(arm: Arm, selection: Selection) -> FailureRate:
+    """Patients of an arm whose mean Dice says that it failed."""
+    values = arm.values(DICE, selection)
+    return rate_of(values if values.size else pd.DataFrame(dtype=float), scale=DICE.scale)
 
 
-def by_condition(results: ResultSet, measure: Measure) -> pd.DataFrame:
-    """The reference against every other arm under each single condition, on the same patients.
+def not_learned(results: ResultSet, selection: Selection | None = None) -> list[str]:
+    """Arms that failed in most patients: whatever they differ by, it is not what the models can do."""
+    return [arm.label for arm in results.finished if not failure_rate(arm, selection or results.main).learned]
 
-    One family of Holm's correction is one severity: all perturbations and all other arms at it.
 
-    Returns:
-        Columns ``severity, perturbation, other, n, shift, low, high, p, p_adjusted``: the Hodges-Lehmann difference
-        reference minus other with its 95 % interval, and the two-sided signed-rank p (Pratt).
+def overall(results: ResultSet, measure: Measure) -> dict[str, list[Comparison]]:
+    """The reference against every other arm over all conditions of a sweep: ``loss`` against clean, and the mean itself.
+
+    What a fault costs is compared as such: an arm may be worse under faults only because it is worse on clean images.
     """
-    reference = results.arm(results.reference).under(measure)
-    rows = [
-        {"severity": severity, "perturbation": name, "other": arm.label}
-        | _paired(at(reference, name, severity), at(arm.under(measure), name, severity))
+    perturbed = partial(mean_of, perturbations=results.perturbations, severities=results.severities)
+
+    def lost(wide: Wide) -> pd.Series:
+        # The loss is positive for the worse model whatever the measure's direction, so less is always better.
+        return drop(wide, perturbed(wide), measure.higher)
+
+    means = {arm.label: arm.by_training(measure, perturbed) for arm in results.finished}
+    losses = {arm.label: arm.by_training(measure, lost) for arm in results.finished}
+    margin = measured(results, measure, means).margin
+    columns = [
+        Measured(key=LOSS, values=losses, higher=False, margin=margin),
+        measured(results, measure, means),
+    ]
+    found = compare_measures(columns, results.reference, not_learned=_not_learned_clean(results))
+    return {column.key: [one for (key, _), one in found.items() if key == column.key] for column in columns}
+
+
+def _not_learned_clean(results: ResultSet) -> list[str]:
+    """Arms of a sweep that fail in most patients on clean images."""
+    return [arm.label for arm in results.finished if not rate_of(arm.values(DICE, Selection()), scale=DICE.scale).learned]
+
+
+def by_condition(results: ResultSet, measure: Measure) -> dict[tuple[int, str, str], Comparison]:
+    """The reference against every other arm under each single condition; keys (severity, perturbation, other).
+
+    All conditions and arms are one family, corrected as a whole.
+    """
+    columns = {
+        f"{name} {severity}": measured(
+            results,
+            measure,
+            {arm.label: arm.values(measure, Selection(), (name, severity)) for arm in results.finished},
+            f"{name} {severity}",
+        )
+        for severity in results.severities
+        for name in results.perturbations
+    }
+    found = compare_measures(list(columns.values()), results.reference, primary="")
+    return {
+        (severity, name, arm.label): found[f"{name} {severity}", arm.label]
         for severity in results.severities
         for name in results.perturbations
         for arm in results.others
-    ]
-    table = pd.DataFrame(rows)
-    if len(table):
-        table["p_adjusted"] = table.groupby("severity")["p"].transform(holm)
-    return table
-
-
-def _paired(reference: pd.Series, other: pd.Series) -> dict[str, float]:
-    pairs = pd.concat([reference, other], axis=1, join="inner").dropna().to_numpy(float)
-    difference = pairs[:, 0] - pairs[:, 1] if len(pairs) else np.empty(0)
-    shift, low, high = hodges_lehmann(difference)
-    return {"n": len(difference), "shift": shift, "low": low, "high": high, "p": signed_rank_p(difference)}
+        if (f"{name} {severity}", arm.label) in found
+    }
 
 
 def augmented_pairs(results: ResultSet) -> list[tuple[Arm, Arm]]:
@@ -107,19 +160,22 @@ def gains(results: ResultSet, measure: Measure) -> pd.DataFrame:
     """Augmented minus plain, paired by patient, for clean images and the means over seen and unseen perturbations.
 
     A patient's means are over the conditions in which both arms have a value (an EF or HD95 may be undefined). One
-    family of Holm's correction is everything this returns: all augmented arms, all kinds of images.
+    family is everything this returns: all augmented arms, all kinds of images.
 
     Returns:
-        Columns ``model, images, plain, augmented, gain, p, p_adjusted``; the three in the middle are ``Interval``:
-        means over patients with 95 % BCa interval. p: two-sided signed-rank (Pratt).
+        Columns ``model, images, plain, augmented, gain``: two ``Interval`` of means over patients, and a ``Comparison``.
     """
-    rows = [
-        {"model": base.label, "images": images} | _gain(arm.under(measure), base.under(measure), conditions)
-        for arm, base in augmented_pairs(results)
-        for images, conditions in image_kinds(results, arm).items()
-    ]
-    table = pd.DataFrame(rows)
-    return table.assign(p_adjusted=holm(table["p"].to_numpy(float))) if len(table) else table
+    rows: list[dict[str, object]] = []
+    pairs: list[tuple[Measured, str, str]] = []
+    for arm, base in augmented_pairs(results):
+        for images, conditions in image_kinds(results, arm).items():
+            tables = _paired_means(measure, arm, base, conditions)
+            pairs.append((measured(results, measure, tables, f"{images} of {arm.label}"), arm.label, base.label))
+            means = [interval(tables[one.label].mean(axis=1, skipna=False)) for one in (base, arm)]
+            rows.append({"model": base.label, "images": images, "plain": means[0], "augmented": means[1]})
+    found = compare_pairs(pairs, not_learned=_not_learned_clean(results))
+    compared = [found[column.key, first, second] for column, first, second in pairs]
+    return pd.DataFrame([{**row, "gain": one} for row, one in zip(rows, compared, strict=True)])
 
 
 def image_kinds(results: ResultSet, arm: Arm) -> dict[str, list[tuple[str, int]]]:
@@ -135,21 +191,18 @@ def image_kinds(results: ResultSet, arm: Arm) -> dict[str, list[tuple[str, int]]
     return {CLEAN_IMAGES: [(CLEAN, 0)], **named}
 
 
-def _gain(augmented: Wide, plain: Wide, conditions: list[tuple[str, int]]) -> dict[str, object]:
-    index = augmented.index.intersection(plain.index)
-    first, second = (
-        wide.reindex(index=index, columns=pd.MultiIndex.from_tuples(conditions)) for wide in (augmented, plain)
-    )
-    both = first.notna() & second.notna()
-    means = [wide.where(both).mean(axis=1).dropna() for wide in (first, second)]
-    difference = means[0] - means[1]
-    return {
-        "plain": interval(means[1]),
-        "augmented": interval(means[0]),
-        "gain": interval(difference),
+def _paired_means(measure: Measure, arm: Arm, base: Arm, conditions: list[tuple[str, int]]) -> dict[str, pd.DataFrame]:
+    """Means of both arms [patients, seeds] over the conditions that both have a value of."""
+    wanted = pd.MultiIndex.from_tuples(conditions)
+    index = arm.under(measure).index.intersection(base.under(measure).index)
+    first, second = (one.under(measure).reindex(index=index, columns=wanted).notna() for one in (arm, base))
+    both = first & second
+
+    def mean(wide: Wide) -> pd.Series:
         # Stored values are rounded: a tie must stay one whatever the order of the additions.
-        "p": signed_rank_p(difference.round(DECIMALS).to_numpy(float)),
-    }
+        return wide.reindex(index=index, columns=wanted).where(both).mean(axis=1).round(DECIMALS)
+
+    return {one.label: one.by_training(measure, mean) for one in (arm, base)}
 
 
 def study_scores(results: ResultSet, measure: Measure) -> dict[str, pd.DataFrame]:
@@ -174,15 +227,22 @@ def _study_effects(results: ResultSet, measure: Measure) -> list[Effect]:
     levels = {factor.name: list(factor.levels) for factor in definition.factors}
     cells = {cell.key: cell.levels for cell in design.cells}
     several = len(definition.factors) > 1 and definition.kind == "grid"
-    effects = main_effects(scores, cells, levels, definition.labels) if several else []
-    return [*effects, *contrasts(scores, design.cells[0].key, design.names)]
+    failed = set(not_learned(results))
+    without = [key for key, name in design.names.items() if name in failed]
+    effects = main_effects(scores, cells, levels, definition.labels, not_learned=without) if several else []
+    return [*effects, *contrasts(scores, design.cells[0].key, design.names, not_learned=without)]
 
 
 def effect_verdict(effect: Effect, measure: Measure) -> Verdict | None:
-    """The interval of an effect against the measure's margin; None where there is no margin or no interval."""
-    if not measure.margin or not np.isfinite(effect.low):
+    """An effect against zero and the measure's margin; None where there is no margin or no interval."""
+    if not measure.margin or effect.low != effect.low:
         return None
-    return margin_verdict(effect.low, effect.high, measure.margin)
+    if not effect.learned:
+        return "not learned"
+    if not effect.tested:
+        return "not compared"
+    limits = (effect.low, effect.high, effect.equivalence_low, effect.equivalence_high)
+    return interval_verdict(*limits, measure.margin)
 
 
 def dice_by_patient(results: ResultSet) -> pd.DataFrame:
@@ -192,9 +252,15 @@ def dice_by_patient(results: ResultSet) -> pd.DataFrame:
 
 
 def ranking(results: ResultSet) -> tuple[pd.DataFrame, RankStability] | None:
-    """Dice of the patients that every arm has, and how stable its ranking is; None below two arms or two patients."""
+    """Dice of the patients that every arm has, and how stable its ranking is; None below two arms or two patients.
+
+    Trainings are redrawn where every arm has enough of them; else the ranking is of these trainings.
+    """
     scores = complete_cases(dice_by_patient(results))
-    return (scores, rank_stability(scores)) if scores.shape[1] > 1 and len(scores) > 1 else None
+    if scores.shape[1] < 2 or len(scores) < 2:
+        return None
+    trainings = {arm.label: arm.values(DICE, results.main) for arm in results.finished}
+    return scores, rank_stability(scores, trainings=trainings if results.several_trainings else None)
 
 
 def omnibus(scores: pd.DataFrame) -> Friedman:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from harness.results.measures import DICE, Measure
 from harness.results.result_set import Arm, ResultSet
-from harness.statistics.bootstrap import Interval, bootstrap_interval
+from harness.statistics.bootstrap import Interval, bootstrap_interval, mean_interval
 from harness.store.formats.sweep import CLEAN
 
 Wide = pd.DataFrame
@@ -72,7 +72,7 @@ def mean_drops(results: ResultSet, arm: Arm, measure: Measure = DICE) -> pd.Seri
 
 
 def interval(values: pd.Series, resamples: int = 10_000) -> Interval:
-    """Mean over patients with its 95 % BCa interval; NaN patients are left out."""
+    """Mean over patients with its 95 % interval (``statistics.bootstrap.mean_interval``); NaN patients are left out."""
     sample = values.to_numpy(float)
     return _mean_interval(sample[np.isfinite(sample)].tobytes(), resamples)
 
@@ -80,8 +80,7 @@ def interval(values: pd.Series, resamples: int = 10_000) -> Interval:
 @lru_cache(maxsize=16_384)
 def _mean_interval(content: bytes, resamples: int) -> Interval:
     """Tables and figures ask for the same intervals: each is drawn once."""
-    sample = np.frombuffer(content)
-    return bootstrap_interval(lambda w: (w @ sample) / w.sum(axis=1), len(sample), resamples=resamples)
+    return mean_interval(np.frombuffer(content), resamples=resamples)
 
 
 def relative_performance(wide: Wide, perturbed: pd.Series, resamples: int = 10_000) -> Interval:

@@ -62,6 +62,17 @@ def ef_correlation(arm: Arm, method: str, against: str) -> SeedSummary | None:
     return summarise_statistics(statistics, len(shared))
 
 
+def ef_failures(arm: Arm, method: str) -> tuple[int, float]:
+    """How many of an arm's predicted EF are missing (patients x trainings), and the mean error without them."""
+    missing, errors = 0, []
+    for table in arm.tables:
+        truth = patient_means(table, f"ef_{method}_reference").dropna()
+        predicted = patient_means(table, f"ef_{method}_predicted").reindex(truth.index)
+        missing += int(predicted.isna().sum())
+        errors.append((predicted - truth).abs().mean())
+    return missing, float(pd.Series(errors, dtype=float).mean())
+
+
 def _pairs(arm: Arm, method: str, against: str) -> list[pd.DataFrame]:
     key = ("ef", method, against)
     if key not in arm.cache:

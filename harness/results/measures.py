@@ -14,14 +14,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from harness.statistics.paired import DICE_MARGIN
+from harness.statistics.failures import FAILED_DICE, worst_ef_error
+from harness.statistics.margins import margin_of
 from harness.statistics.patients import distance_unit, ef_methods, select
 from harness.store.formats.sweep import CLEAN, CONDITION
 
 Direction = Literal["up", "down", "none"]
 Averaging = Literal["mean", "share below", "difference"]
-FAILED_DICE = 0.5
-"""A labelled frame below it is a failure: the contour is of no use to whoever would have to correct it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +44,8 @@ class Measure:
         margin: the smallest difference that matters in practice, in the unit; 0 where nobody has set one.
         metrics: metrics of the case rows that it is made of; the name itself by default.
         averaging: ``mean`` over frames and views; ``share below`` FAILED_DICE (an undefined value is left out);
-            ``difference``: of two metrics of the whole patient, without its sign.
+            ``difference``: of two metrics of the whole patient, without its sign. Where the first is missing and the second
+            is not, the model gave no answer: that counts as the worst one possible (``statistics.failures``).
         csv_only: left out where space is short.
 
     >>> DICE.better(1.2), HD95.better(1.2)
@@ -101,7 +101,12 @@ class Measure:
         keys = [*CONDITION, "patient"] if "perturbation" in rows else ["patient"]
         if self.averaging == "difference":
             first, second = (_averaged(select(rows, metric), keys) for metric in self.metrics)
+            if first.empty:
+                return pd.DataFrame(dtype=float)
+            # Patients whom only the truth knows stay: no answer is an answer.
+            first, second = first.align(second, join="outer")
             values = (first - second).abs()
+            values = values.where(first.notna() | second.isna(), worst_ef_error(second))
         else:
             metric = self.metrics[0] if self.metrics else self.name
             chosen = select(rows, metric, view=selection.view, phase=selection.phase)
@@ -125,16 +130,22 @@ def _averaged(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
     return means.astype(np.float64)
 
 
-DICE = Measure(name="dice", header="Dice", unit="%", direction="up", digits=1, margin=100 * DICE_MARGIN)
-IOU = Measure(name="iou", header="IoU", unit="%", direction="up", digits=1)
+DICE = Measure(name="dice", header="Dice", unit="%", direction="up", digits=1, margin=margin_of("dice"))
+IOU = Measure(name="iou", header="IoU", unit="%", direction="up", digits=1, margin=margin_of("iou"))
 FAILURE = Measure(
     name="failure", header="Failures", unit="%", direction="down", digits=1, metrics=("dice",), averaging="share below"
 )
-HD95 = Measure(name="hd95_mm", header="HD95", unit="mm", direction="down")
+HD95 = Measure(name="hd95_mm", header="HD95", unit="mm", direction="down", margin=margin_of("hd95_mm"))
 HD95_PX = Measure(name="hd95_px", header="HD95", unit="px", direction="down")
 FLIPS = Measure(name="flip_rate", header="Flicker", unit="%", direction="down")
 EF_ERROR = Measure(
-    name="ef_error", header="EF error", unit="points", direction="down", digits=1, averaging="difference"
+    name="ef_error",
+    header="EF error",
+    unit="points",
+    direction="down",
+    digits=1,
+    margin=margin_of("ef_error"),
+    averaging="difference",
 )
 """Of the patients' table of a sweep, where the method was chosen when it was made; elsewhere ``ef_error`` names one."""
 SWEPT = (DICE, FAILURE, EF_ERROR, HD95, HD95_PX, FLIPS)
@@ -150,18 +161,31 @@ def ef_error(method: str, *, name: str = "ef_mae", header: str = "EF MAE", again
         unit="points",
         direction="down",
         digits=1,
+        margin=margin_of("ef_mae"),
         metrics=(f"ef_{method}_predicted", truth),
         averaging="difference",
     )
 
 
 def distances(tables: Sequence[pd.DataFrame]) -> list[Measure]:
-    """HD95 and ASD, and HD for the CSV alone, in the unit that the tables of case rows share."""
+    """HD95 and ASD, HD for the CSV alone, and NSD where every table has it, in the unit that the tables of case rows share."""
     unit = distance_unit(list(tables))
-    return [
-        Measure(name=f"{name.lower()}_{unit}", header=name, unit=unit, direction="down", csv_only=name == "HD")
+    found = [
+        Measure(
+            name=f"{name.lower()}_{unit}",
+            header=name,
+            unit=unit,
+            direction="down",
+            margin=margin_of(f"{name.lower()}_{unit}"),
+            csv_only=name == "HD",
+        )
         for name in ("HD95", "ASD", "HD")
     ]
+    nsd = f"nsd_{unit}"
+    # Rows that were written before the surface Dice was measured cannot be scored again without their masks.
+    if tables and all((table["metric"] == nsd).any() for table in tables):
+        found.insert(2, Measure(name=nsd, header="NSD", unit="%", direction="up", digits=1, margin=margin_of(nsd)))
+    return found
 
 
 def sweep_patients(rows: pd.DataFrame, structure: str = "lv") -> dict[str, pd.DataFrame]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.errors import BenchError, ConfigError, unknown
-from harness.results.comparisons import Comparison, against
-from harness.results.ejection import ef_method
-from harness.results.measures import Measure, Selection, ef_error
+from harness.results.comparisons import Comparison, all_comparisons, tested_measures
+from harness.results.measures import Measure, Selection
 from harness.results.profile import ProfileSummary
 from harness.results.result_set import Arm, ResultSet
 
@@ -34,7 +33,7 @@ class PairReport:
     def record(self) -> dict[str, Any]:
         """Plain types for JSON; what is not known is None."""
         known = {
-            measure.name: {"unit": measure.unit, "direction": measure.direction, **asdict(one)}
+            measure.name: {"unit": measure.unit, "direction": measure.direction, **one.record()}
             for measure, one in self.comparisons
         }
         costs = {arm.label: asdict(cost) for arm, cost in zip((self.first, self.second), self.costs, strict=True)}
@@ -44,7 +43,7 @@ class PairReport:
 
 
 def compare_arms(results: ResultSet, first: str, second: str, structure: str | None = None) -> PairReport:
-    """Compare two arms of a suite on the same patients; p values are those of this one comparison (no correction).
+    """Compare two arms of a suite on the same patients: the primary endpoint alone, the other measures as one family.
 
     Raises:
         ConfigError: a label or structure that the suite does not have, one model given twice, or runs on different data.
@@ -60,12 +59,11 @@ def compare_arms(results: ResultSet, first: str, second: str, structure: str | N
     if structure and structure not in results.structures:
         raise unknown("structure", structure, results.structures, "these results")
     structure = structure or results.structure
-    measures, selection = list(results.measures), Selection(structure=structure)
-    method = ef_method(results.of(a.label, b.label))
-    if method:
-        measures.append(ef_error(method, header="EF error"))
-    values = [(m, {arm.label: arm.values(m, selection) for arm in (a, b)}) for m in measures]
-    found = [(m, one) for m, tables in values for one in against(a.label, tables, m) if one.n]
+    selection = Selection(structure=structure)
+    both = replace(results.of(a.label, b.label), reference=a.label)
+    tests = all_comparisons(both, selection)
+    found = [(m, tests[m.name, b.label]) for m in tested_measures(both) if (m.name, b.label) in tests]
+    found = [(m, one) for m, one in found if one.n]
     if not found:
         raise BenchError(f"{a.label} and {b.label} share no scored patient, so they cannot be compared.")
     return PairReport(
@@ -111,6 +109,6 @@ def _text(value: Any) -> str:
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

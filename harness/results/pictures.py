@@ -108,4 +108,3 @@ def stored_pictures(results: ResultSet) -> list[CasePicture]:
 def _picture(entry: dict[str, Any], arrays: dict[str, Any]) -> CasePicture:
     spacing = entry["spacing_mm"]
     return CasePicture(**{**entry, **arrays, "spacing_mm": tuple(spacing) if spacing else None})
-

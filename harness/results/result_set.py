@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from harness.errors import ConfigError, unknown
 from harness.results.design import Design
 from harness.results.measures import DICE, IOU, SWEPT, Measure, Selection, distances
 from harness.results.profile import ProfileSummary, median_summary
+from harness.statistics.comparison import SMALLEST_TRAININGS
 from harness.store.formats.cases import CASES
 from harness.store.formats.profile import PROFILE
 from harness.store.formats.sweep import CLEAN, CONDITION
@@ -155,6 +156,15 @@ class Arm:
         table: pd.DataFrame = self.cache[key]
         return table
 
+    def by_training(
+        self, measure: Measure, statistic: Callable[[pd.DataFrame], pd.Series], selection: Selection = Selection()
+    ) -> pd.DataFrame:
+        """``statistic`` of every seed's values [patients, conditions], as [patients, seeds]; empty without any."""
+        tables = {seed: table for seed, table in self._tables(measure, selection).items() if table.size}
+        if not tables:
+            return pd.DataFrame(dtype=float)
+        return pd.concat([statistic(table) for table in tables.values()], axis=1, keys=list(tables))
+
     @cached_property
     def conditions(self) -> set[tuple[str, int]]:
         """(perturbation, severity) that every seed was swept under, the clean one left out."""
@@ -185,6 +195,7 @@ class ResultSet:
         perturbations, severities: conditions that every arm was swept under; none for a suite.
         design: factors, cells and trials of a study; None for anything else.
         notes: sentences that a reader must know, below every table.
+        primary: name of the primary endpoint; margins: smallest differences that matter, where the suite sets its own.
         difference: what sets the condition apart from the headline one, as part of a title; empty for that.
     """
 
@@ -199,6 +210,8 @@ class ResultSet:
     design: Design | None = None
     notes: tuple[str, ...] = ()
     difference: str = ""
+    primary: str = DICE.name
+    margins: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def heading(self) -> str:
@@ -234,6 +247,11 @@ class ResultSet:
     def seeds(self) -> int:
         """The largest number of finished seeds of an arm."""
         return max((len(arm.finished) for arm in self.arms), default=0)
+
+    @property
+    def several_trainings(self) -> bool:
+        """Whether every finished arm has enough trainings for models to be ranked."""
+        return bool(self.finished) and all(len(arm.finished) >= SMALLEST_TRAININGS for arm in self.finished)
 
     @property
     def protocols(self) -> list[str]:

@@ -19,7 +19,9 @@ from harness.store.runs import Run, RunStore
 _ENDED = ("finished", "failed")
 
 
-def study_results(design: Design, runs: Iterable[tuple[str, Run]], data: dict[str, Any], *, name: str, command: str = "") -> ResultSet:
+def study_results(
+    design: Design, runs: Iterable[tuple[str, Run]], data: dict[str, Any], *, name: str, command: str = ""
+) -> ResultSet:
     """Read the runs of a study from the results store; nothing is trained or measured.
 
     Args:

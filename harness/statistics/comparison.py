@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,7 @@ from harness.statistics.crossed import ArmSpread, Estimate, arm_spread, differen
 from harness.statistics.exact import SignFlip, sign_flip
 from harness.statistics.families import ALPHA, Correction, Family, correct
 from harness.statistics.moderation import Moderated, moderate
-from harness.statistics.paired import hodges_lehmann
-from harness.statistics.robust import worst_decile
+from harness.statistics.robust import hodges_lehmann, worst_decile
 
 SMALLEST_TRAININGS = 3
 """With fewer trainings on either side models are not compared: the spread between trainings is then not estimated."""
@@ -45,6 +44,10 @@ class Measured:
     values: Mapping[str, pd.DataFrame]
     higher: bool = True
     margin: float = 0.0
+
+
+Pair = tuple[Measured, str, str]
+"""A measure, the reference arm and the other one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +100,16 @@ class Comparison:
     spread: tuple[float, float] = field(default=(_NAN, _NAN))
     """Moderated SD between trainings, per model."""
 
+    def record(self) -> dict[str, Any]:
+        """Plain values for files; NaN where a value is not known."""
+        names = (
+            *("reference", "other", "scope", "n", "trainings", "difference", "low", "high", "level", "p", "p_adjusted"),
+            *("correction", "tests", "margin", "equivalence_low", "equivalence_high", "p_better", "p_equivalent"),
+            *("p_worse", "detectable", "non_inferior", "verdict", "median", "shift", "worst_decile", "spread"),
+        )
+        flip = {"sign_flip_p": self.flip.p, "sign_flip_error": self.flip.error}
+        return {**{name: getattr(self, name) for name in names}, **flip}
+
     @property
     def difference(self) -> float:
         """Paired difference of the means."""
@@ -115,7 +128,7 @@ class Comparison:
     @cached_property
     def shift(self) -> float:
         """Hodges-Lehmann estimate of the paired differences."""
-        return hodges_lehmann(self.paired)[0]
+        return hodges_lehmann(self.paired)
 
     @property
     def shown(self) -> bool:
@@ -136,18 +149,27 @@ class Comparison:
             return "not learned"
         if self.scope != "models":
             return "not compared"
-        low, high, e_low, e_high = self.low, self.high, self.equivalence_low, self.equivalence_high
-        if not self.higher:
-            low, high, e_low, e_high = -high, -low, -e_high, -e_low
-        if self.margin and low > self.margin:
-            return "superior"
-        if self.margin and high < -self.margin:
-            return "inferior"
-        if self.margin and -self.margin < e_low and e_high < self.margin:
-            return "equivalent"
-        if self.shown:
-            return "better" if low > 0 else "worse"
-        return "undecided"
+        limits = (self.low, self.high, self.equivalence_low, self.equivalence_high)
+        return interval_verdict(*limits, self.margin, higher=self.higher)
+
+
+def interval_verdict(
+    low: float, high: float, equivalence_low: float, equivalence_high: float, margin: float, *, higher: bool = True
+) -> Verdict:
+    """An interval of a difference against zero and against the margin (0: none), and that of the two one-sided tests.
+
+    >>> interval_verdict(-0.2, 0.3, -0.1, 0.2, 0.5), interval_verdict(0.6, 1.0, 0.7, 0.9, 0.5, higher=False)
+    ('equivalent', 'inferior')
+    """
+    if not higher:
+        low, high, equivalence_low, equivalence_high = -high, -low, -equivalence_high, -equivalence_low
+    if margin and low > margin:
+        return "superior"
+    if margin and high < -margin:
+        return "inferior"
+    if margin and -margin < equivalence_low and equivalence_high < margin:
+        return "equivalent"
+    return "better" if low > 0 else "worse" if high < 0 else "undecided"
 
 
 def compare_measures(
@@ -163,29 +185,58 @@ def compare_measures(
 
     An arm without values of a measure, and a measure without the reference, have no comparison.
     """
-    if not measures:
-        return {}
-    primary = measures[0].key if primary is None else primary
-    complete = {m.key: {arm: _complete(table) for arm, table in m.values.items()} for m in measures}
-    spreads = {
-        key: {arm: arm_spread(values.to_numpy()) for arm, values in arms.items()} for key, arms in complete.items()
-    }
-    moderated = moderated_spreads(spreads)
-    found = {
-        (m.key, other): _pair(m, reference, other, complete[m.key], spreads[m.key], moderated[m.key], not_learned)
+    primary = measures[0].key if primary is None and measures else primary
+    pairs = [
+        (m, reference, other)
         for m in measures
         for other in m.values
         if other != reference and reference in m.values and m.values[other].size and m.values[reference].size
-    }
-    first = [pair for pair in found if pair[0] == primary]
-    rest = [pair for pair in found if pair[0] != primary]
-    return {**_corrected(found, first, "bonferroni"), **_corrected(found, rest, "benjamini-hochberg")}
+    ]
+    found = compare_pairs(
+        [pair for pair in pairs if pair[0].key == primary],
+        [pair for pair in pairs if pair[0].key != primary],
+        measures=measures,
+        not_learned=not_learned,
+    )
+    # A missing column must not change the order in which tables show what there is.
+    return {(m.key, other): found[m.key, reference, other] for m, _, other in pairs}
 
 
 def compare_measure(measured: Measured, reference: str, *, not_learned: Collection[str] = ()) -> dict[str, Comparison]:
     """Compare in one measure that is a family of its own; keys are the other arms."""
     found = compare_measures([measured], reference, not_learned=not_learned)
     return {other: comparison for (_, other), comparison in found.items()}
+
+
+def compare_pairs(
+    primary: Sequence[Pair],
+    secondary: Sequence[Pair] = (),
+    *,
+    measures: Sequence[Measured] = (),
+    not_learned: Collection[str] = (),
+) -> dict[tuple[str, str, str], Comparison]:
+    """Compare any pairs of arms (measure, reference, other): two families, keys as the pairs with the measure's key.
+
+    ``measures`` are those whose arms the variance between trainings is moderated over; by default those of the pairs.
+    """
+    pairs = [*primary, *secondary]
+    used = {m.key: m for m in [*measures, *(pair[0] for pair in pairs)]}
+    complete = {
+        key: {arm: _complete(table) for arm, table in m.values.items() if table.size} for key, m in used.items()
+    }
+    spreads = {
+        key: {arm: arm_spread(values.to_numpy()) for arm, values in arms.items()} for key, arms in complete.items()
+    }
+    moderated = moderated_spreads(spreads) if spreads else {}
+    found = {
+        (m.key, reference, other): _pair(m, reference, other, complete[m.key], moderated[m.key], not_learned)
+        for m, reference, other in pairs
+    }
+    keys = [(m.key, reference, other) for m, reference, other in pairs]
+    return {
+        **_corrected(found, keys[: len(primary)], "bonferroni"),
+        **_corrected(found, keys[len(primary) :], "benjamini-hochberg"),
+    }
 
 
 def moderated_spreads(
@@ -232,7 +283,6 @@ def _pair(
     reference: str,
     other: str,
     complete: Mapping[str, pd.DataFrame],
-    spreads: Mapping[str, ArmSpread],
     moderated: Mapping[str, tuple[float, float, float]],
     not_learned: Collection[str],
 ) -> Comparison:
@@ -267,8 +317,8 @@ def _pair(
 
 
 def _corrected(
-    found: Mapping[tuple[str, str], Comparison], family: list[tuple[str, str]], correction: Correction
-) -> dict[tuple[str, str], Comparison]:
+    found: Mapping[tuple[str, str, str], Comparison], family: list[tuple[str, str, str]], correction: Correction
+) -> dict[tuple[str, str, str], Comparison]:
     """The comparisons of one family with everything that depends on its level."""
     raw = [found[key].estimate.p if _tested(found[key]) else _NAN for key in family]
     known = correct(raw, correction)

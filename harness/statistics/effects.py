@@ -1,36 +1,30 @@
 """Effects of factors from per-patient values: contrasts, main effects and interactions with paired intervals.
 
 All functions are pure. ``Scores`` are per cell a table [patients, seeds] (index: patient, columns: seed): every effect is
-a weighted sum of cells, computed within each patient and seed first, so that what patients and seeds share cancels.
-Differences are always (reference level) − (other level): what the part brings.
+a weighted sum of cells, computed within each patient first, so that what patients share cancels. Differences are always
+(reference level) − (other level): what the part brings.
 
-Uncertainty has two sources, patients and seeds, crossed:
-
-- interval and ``p`` come from the t test of the mean of crossed random effects. Its variance is that of a two-way analysis
-  of variance, (MS patients + MS seeds − MS rest) / (n s), the part of the patients not below zero; its quantile is the mean of
-  those with n − 1 and s − 1 degrees of freedom, weighted with the parts (Cochran, Biometrics 20, 1964), which keeps the
-  level where Satterthwaite's degrees of freedom do not: three seeds that happen to agree;
-- the bootstrap that redraws both (``statistics.seeds``) stands beside it; three seeds are too few for it
-  (``benchmarks/ablation_simulation.py``).
-
-With one seed they are the BCa interval and the signed-rank test over patients, which say nothing about another seed.
+Uncertainty has two sources, patients and trainings, crossed, as in ``statistics.crossed``. The variance between trainings is
+estimated per cell and moderated over all cells of the study: two trainings per cell that agree by chance in one contrast no
+longer make that contrast certain. An effect is tested where either side of it rests on three trainings or more, and where any
+cell has two; else its interval is over patients alone and nothing is claimed.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
 
-from harness.statistics.bootstrap import RESAMPLES, Floats, Interval
+from harness.statistics.bootstrap import SMALLEST_SAMPLE
+from harness.statistics.comparison import SMALLEST_TRAININGS, moderated_spreads
+from harness.statistics.crossed import Estimate, arm_spread
+from harness.statistics.families import ALPHA, Family, correct
 from harness.statistics.matching import Levels, matched_pairs
-from harness.statistics.paired import holm, signed_rank_p
-from harness.statistics.seeds import summarise
 
 Scores = Mapping[str, pd.DataFrame]
 Weights = dict[str, float]
@@ -46,51 +40,74 @@ class Effect:
             cells) or ``interaction`` (how much more one factor brings where the other is at its reference).
         name: ``KPFF``, ``LKVA x GDR``, or the variant's name.
         factors: names of the factors involved.
-        point, low, high: estimate and 95 % interval over patients and seeds; limits NaN below 10 patients.
-        boot_low, boot_high: bootstrap interval over patients and seeds; for one seed the same.
-        seed_sd: standard deviation of the seeds' estimates; NaN for one seed.
-        p, p_adjusted: two-sided, before and after Holm over the effects of the same family; NaN where not tested.
-        patients, seeds, pairs: what went into it; ``pairs`` counts matched pairs of cells (quadruples for an
-            interaction).
+        point, low, high: estimate and interval over patients and trainings at ``level``, which matches the correction;
+            over patients alone where ``tested`` is false; limits NaN below 10 patients.
+        equivalence_low, equivalence_high: interval of the two one-sided tests, at 1 - 2 (1 - level).
+        seed_sd: moderated spread of the effect between single trainings; NaN where no cell has two.
+        p, p_adjusted: two-sided, before and after Bonferroni's correction over the effects of the same family; NaN where
+            not tested.
+        patients, seeds, pairs: what went into it; ``seeds`` is the smallest number of a cell, ``pairs`` counts matched
+            pairs of cells (quadruples for an interaction).
     """
 
     kind: EffectKind
     name: str
     factors: tuple[str, ...]
     point: float
-    low: float
-    high: float
-    boot_low: float
-    boot_high: float
+    estimate: Estimate
+    tested: bool
     seed_sd: float
-    p: float
-    p_adjusted: float
     patients: int
     seeds: int
     pairs: int
+    cells: tuple[str, ...] = ()
+    low: float = float("nan")
+    high: float = float("nan")
+    equivalence_low: float = float("nan")
+    equivalence_high: float = float("nan")
+    p: float = float("nan")
+    p_adjusted: float = float("nan")
+    level: float = 1 - ALPHA
+    learned: bool = True
+    """Whether every cell of it has learned the task; else nothing is claimed."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether an effect is shown after correction."""
+        return bool(self.p_adjusted < ALPHA)
 
 
-def contrasts(scores: Scores, reference: str, names: Mapping[str, str]) -> list[Effect]:
-    """The full model against every other cell that has scores; Holm over all of them.
+def contrasts(
+    scores: Scores, reference: str, names: Mapping[str, str], *, not_learned: Collection[str] = ()
+) -> list[Effect]:
+    """The full model against every other cell that has scores; Bonferroni over all of them.
 
     Args:
         scores: per cell key the values.
         reference: key of the full model; without scores of it there is no contrast.
         names: cell key → what the variant is called.
+        not_learned: keys of cells that have not learned the task: effects with them are not tested.
     """
     if reference not in scores:
         return []
     others = [key for key in names if key in scores and key != reference]
+    spreads = cell_spreads(scores)
     return corrected(
         [
-            _effect(scores, {reference: 1.0, key: -1.0}, kind="contrast", name=names[key], factors=(), pairs=1)
+            _effect(scores, spreads, {reference: 1.0, key: -1.0}, kind="contrast", name=names[key], factors=(), pairs=1)
             for key in others
-        ]
+        ],
+        not_learned,
     )
 
 
 def main_effects(
-    scores: Scores, cells: Mapping[str, Levels], levels: Mapping[str, Sequence[str]], labels: Mapping[str, str]
+    scores: Scores,
+    cells: Mapping[str, Levels],
+    levels: Mapping[str, Sequence[str]],
+    labels: Mapping[str, str],
+    *,
+    not_learned: Collection[str] = (),
 ) -> list[Effect]:
     """Per factor and non-reference level the mean over matched pairs of cells, and all two-factor interactions.
 
@@ -99,18 +116,20 @@ def main_effects(
         cells: cell key → its levels.
         levels: factor → levels, the reference first.
         labels: factor → what it is called.
+        not_learned: keys of cells that have not learned the task: effects with them are not tested.
 
     Returns:
-        Main effects, then interactions; Holm over all of them. An effect without any pair is left out.
+        Main effects, then interactions; Bonferroni over all of them. An effect without any pair is left out.
     """
     known = {key: cell for key, cell in cells.items() if key in scores}
+    spreads = cell_spreads({key: scores[key] for key in known})
     found = []
     for factor, (reference, *others) in levels.items():
         for level in others:
             weights, pairs = main_weights(known, factor, reference, level)
             if pairs:
                 name = labels[factor] if len(others) == 1 else f"{labels[factor]}: {reference} vs {level}"
-                found.append(_effect(scores, weights, kind="main", name=name, factors=(factor,), pairs=pairs))
+                found.append(_effect(scores, spreads, weights, kind="main", name=name, factors=(factor,), pairs=pairs))
     for one, two in itertools.combinations(levels, 2):
         for level_one, level_two in itertools.product(levels[one][1:], levels[two][1:]):
             weights, pairs = interaction_weights(
@@ -118,8 +137,10 @@ def main_effects(
             )
             if pairs:
                 name = f"{_called(one, level_one, levels, labels)} x {_called(two, level_two, levels, labels)}"
-                found.append(_effect(scores, weights, kind="interaction", name=name, factors=(one, two), pairs=pairs))
-    return corrected(found)
+                found.append(
+                    _effect(scores, spreads, weights, kind="interaction", name=name, factors=(one, two), pairs=pairs)
+                )
+    return corrected(found, not_learned)
 
 
 def _called(factor: str, level: str, levels: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> str:
@@ -160,101 +181,84 @@ def interaction_weights(
     return weights, len(quads)
 
 
-def combine(scores: Scores, weights: Weights) -> pd.DataFrame:
-    """Weighted sum of cells [patients, seeds] over the seeds and patients that every cell has."""
-    tables = [scores[key] for key in weights]
-    seeds = sorted(set.intersection(*(set(table.columns) for table in tables)))
-    patients = sorted(set.intersection(*(set(table.index) for table in tables)))
-    total = pd.DataFrame(0.0, index=patients, columns=seeds)
-    for table, weight in zip(tables, weights.values(), strict=True):
-        total += weight * table.loc[patients, seeds]
-    return total.dropna()
+def cell_spreads(scores: Scores) -> dict[str, tuple[float, float, float]]:
+    """Per cell the variance between trainings, moderated over all cells, its degrees of freedom, and the rest's mean square."""
+    spreads = {key: arm_spread(table.dropna().to_numpy(np.float64)) for key, table in scores.items()}
+    return moderated_spreads({"value": spreads})["value"]
+
+
+def combine(scores: Scores, weights: Weights) -> pd.Series:
+    """Weighted sum of the cells' means over trainings, per patient that every cell has in full."""
+    means = pd.concat([scores[key].mean(axis=1, skipna=False) for key in weights], axis=1, join="inner").dropna()
+    return pd.Series(means.to_numpy(np.float64) @ np.array(list(weights.values())), index=means.index).sort_index()
 
 
 def _effect(
-    scores: Scores, weights: Weights, *, kind: EffectKind, name: str, factors: tuple[str, ...], pairs: int
+    scores: Scores,
+    spreads: Mapping[str, tuple[float, float, float]],
+    weights: Weights,
+    *,
+    kind: EffectKind,
+    name: str,
+    factors: tuple[str, ...],
+    pairs: int,
 ) -> Effect:
-    table = combine(scores, weights)
-    values = table.to_numpy(np.float64)
-    nothing = float("nan")
-    empty = not values.size
-    summary = summarise(values, resamples=RESAMPLES) if not empty else None
-    limits: CrossedTest | Interval | None = summary.interval if summary else None
-    if values.shape[1] > 1 and summary and summary.interval.defined:
-        limits = crossed_test(values)
+    values = combine(scores, weights).to_numpy(np.float64)
+    n = len(values)
+    counts = {key: scores[key].shape[1] for key in weights}
+    # Both sides of a difference need trainings of their own: those of one side say nothing about the other's.
+    sides = [sum(counts[key] for key, weight in weights.items() if sign * weight > 0) for sign in (1, -1)]
+    known = all(np.isfinite(spreads[key][0]) for key in weights)
+    tested = known and min(sides) >= SMALLEST_TRAININGS and n >= SMALLEST_SAMPLE
+    patients = float(values.var(ddof=1)) / n if n > 1 else float("nan")
+    parts, degrees = [patients], [max(n - 1.0, 1.0)]
+    if tested:
+        for key, weight in weights.items():
+            variance, freedom, rest = spreads[key]
+            # The patients' part holds patient x training already: what it adds to the spread of means is taken out.
+            parts.append(weight**2 * max(variance - rest / n, 0.0) / counts[key])
+            degrees.append(freedom)
+    estimate = Estimate(float(values.mean()) if n else float("nan"), tuple(parts), tuple(degrees))
     return Effect(
         kind=kind,
         name=name,
         factors=factors,
-        point=summary.interval.point if summary else nothing,
-        low=limits.low if limits else nothing,
-        high=limits.high if limits else nothing,
-        boot_low=summary.interval.low if summary else nothing,
-        boot_high=summary.interval.high if summary else nothing,
-        seed_sd=summary.seed_sd if summary else nothing,
-        p=p_value(values) if not empty else nothing,
-        p_adjusted=nothing,
-        patients=len(table),
-        seeds=table.shape[1],
+        point=estimate.point,
+        estimate=estimate,
+        tested=tested,
+        seed_sd=float(np.sqrt(sum(w**2 * spreads[key][0] for key, w in weights.items()))) if known else float("nan"),
+        patients=n,
+        seeds=min(counts.values()),
         pairs=pairs,
+        cells=tuple(weights),
     )
 
 
-def corrected(effects: Sequence[Effect]) -> list[Effect]:
-    """The same effects with Holm's correction over all of them."""
-    adjusted = holm([effect.p for effect in effects])
-    return [replace(effect, p_adjusted=float(p)) for effect, p in zip(effects, adjusted, strict=True)]
+def corrected(effects: Sequence[Effect], not_learned: Collection[str] = ()) -> list[Effect]:
+    """The same effects with p, correction over all of them, and the intervals that match it."""
+    effects = [
+        replace(effect, learned=False, tested=False) if set(effect.cells) & set(not_learned) else effect
+        for effect in effects
+    ]
+    family = correct([effect.estimate.p if effect.tested else float("nan") for effect in effects])
+    return [_finished(effect, float(p), family) for effect, p in zip(effects, family.adjusted, strict=True)]
 
 
-def p_value(values: Floats) -> float:
-    """Two-sided p of a mean of zero for differences [patients, seeds]: see the module's text."""
-    return signed_rank_p(values[:, 0]) if values.shape[1] == 1 else crossed_test(values).p
-
-
-@dataclass(frozen=True, slots=True)
-class CrossedTest:
-    """Two-sided p of a mean of zero and the interval of the mean; NaN where there is no test."""
-
-    p: float
-    low: float
-    high: float
-
-
-def crossed_test(values: Floats, level: float = 0.95) -> CrossedTest:
-    """t test of the mean of ``values`` [n patients, s seeds] with both taken as random and crossed; see the module's text.
-
-    Fewer than two patients or seeds give NaN. Values without any spread give p = 0 or, all zero, 1. At α = 5 % it rejects a
-    true zero in 3 to 5 % of simulated tables, however much three seeds differ (``benchmarks/ablation_simulation.py``).
-    """
-    n, s = values.shape
-    if n < 2 or s < 2:
-        return CrossedTest(float("nan"), float("nan"), float("nan"))
-    mean = float(values.mean())
-    patients, seeds = variance_parts(values)
-    error = float(np.sqrt(patients + seeds))
-    if np.ptp(values) == 0 or error == 0:
-        return CrossedTest(1.0 if mean == 0 else 0.0, mean, mean)
-
-    def quantile(p: float) -> float:
-        tails = stats.t.isf(p / 2, np.array([n - 1, s - 1]))
-        return float(np.average(tails, weights=[patients, seeds]))
-
-    reach = quantile(1 - level) * error
-    return CrossedTest(_solve(quantile, abs(mean) / error), mean - reach, mean + reach)
-
-
-def variance_parts(values: Floats) -> tuple[float, float]:
-    """Parts of patients and seeds in the variance of the mean of ``values`` [n, s]; both are at least zero."""
-    n, s = values.shape
-    rows, columns = values.mean(1), values.mean(0)
-    rest = ((values - rows[:, None] - columns[None, :] + values.mean()) ** 2).sum() / ((n - 1) * (s - 1))
-    patients = max(float(s * rows.var(ddof=1) - rest), 0.0)
-    return patients / (n * s), float(columns.var(ddof=1)) / s
-
-
-def _solve(quantile: Callable[[float], float], statistic: float) -> float:
-    """The p at which the two-sided quantile is the statistic; below 1e-30 it is 0."""
-    smallest = -30.0
-    if quantile(10**smallest) <= statistic:
-        return 0.0
-    return 10 ** float(optimize.brentq(lambda log_p: quantile(10**log_p) - statistic, smallest, 0.0))
+def _finished(effect: Effect, adjusted: float, family: Family) -> Effect:
+    if effect.patients < SMALLEST_SAMPLE:
+        return effect
+    alpha = family.level if effect.tested else ALPHA
+    low, high = effect.estimate.interval(1 - alpha)
+    if not effect.tested:
+        return replace(effect, low=low, high=high)
+    equivalence = effect.estimate.interval(1 - 2 * alpha)
+    return replace(
+        effect,
+        low=low,
+        high=high,
+        equivalence_low=equivalence[0],
+        equivalence_high=equivalence[1],
+        p=effect.estimate.p,
+        p_adjusted=adjusted,
+        level=1 - alpha,
+    )

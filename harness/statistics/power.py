@@ -82,7 +82,7 @@ def patients_needed(
     34
     """
     low, high = 2, MOST_PATIENTS
-    # The comparison also fails for NaN: a spread that is not known promises nothing.
+    # The comparison also fails for NaN: an unknown spread promises nothing.
     if not detectable(components, high, trainings, alpha=alpha, power=power, arms=arms) <= size:
         return None
     while high - low > 1:  # the detectable difference falls as patients are added

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from harness.statistics.bootstrap import RESAMPLES, Floats, resampling_weights
+from harness.statistics.bootstrap import RESAMPLES, Floats, mean_statistic, resampling_weights
 from harness.statistics.robust import worst_decile
+from harness.statistics.seeds import crossed_distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +121,27 @@ def cliques(mean_ranks: pd.Series, critical_difference: float) -> tuple[tuple[st
 
 
 def rank_stability(
-    scores: pd.DataFrame, *, higher: bool = True, resamples: int = RESAMPLES, seed: int = 0
+    scores: pd.DataFrame,
+    *,
+    higher: bool = True,
+    trainings: Mapping[str, pd.DataFrame] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> RankStability:
-    """Resample patients and rank the models by their mean each time; ``scores`` is [patients, models].
+    """Resample patients (and trainings) and rank the models by their mean each time; ``scores`` is [patients, models].
+
+    ``trainings`` holds the same models' values [patients, trainings], redrawn per model beside the patients; without it the
+    trainings are taken as given, and nothing is said of other ones.
 
     Raises:
         ValueError: no patient has a value of every model.
     """
     table = complete_cases(scores)
-    values = table.to_numpy(np.float64)
-    n, models = values.shape
+    n, models = table.shape
     if not n:
         raise ValueError("rank_stability needs a patient with a value of every model, got none")
-    observed = _row_ranks(values.mean(axis=0, keepdims=True), higher)[0]
-    means = resampling_weights(n, resamples, seed) @ values / n
+    observed = _row_ranks(table.to_numpy(np.float64).mean(axis=0, keepdims=True), higher)[0]
+    means = _resampled_means(table, trainings, resamples, seed)
     drawn = _row_ranks(means, higher)
     better = np.asarray(stats.rankdata(-means if higher else means, method="min", axis=1))
     counts = np.stack([(better == rank).mean(axis=0) for rank in range(1, models + 1)], axis=1)
@@ -147,6 +155,27 @@ def rank_stability(
         tau=_mean_tau(observed, drawn),
         n=n,
     )
+
+
+def _resampled_means(
+    table: pd.DataFrame, trainings: Mapping[str, pd.DataFrame] | None, resamples: int, seed: int
+) -> Floats:
+    """Mean of every model [resamples, models] over redrawn patients, and over redrawn trainings where they are given."""
+    n = len(table)
+    if trainings is None:
+        plain: Floats = resampling_weights(n, resamples, seed) @ table.to_numpy(np.float64) / n
+        return plain
+    columns = [
+        crossed_distribution(
+            [mean_statistic(values) for values in trainings[label].loc[table.index].to_numpy(np.float64).T],
+            n,
+            resamples=resamples,
+            seed=seed,
+            offset=1 + position,  # patients are redrawn for all models at once, the trainings of each on their own
+        )
+        for position, label in enumerate(table.columns)
+    ]
+    return np.stack(columns, axis=1)
 
 
 def _row_ranks(values: Floats, higher: bool) -> Floats:

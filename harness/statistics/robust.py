@@ -37,6 +37,19 @@ def worst_decile_interval(
     )
 
 
+def hodges_lehmann(differences: ArrayLike) -> float:
+    """Hodges-Lehmann estimate of the shift: median of the Walsh averages of ``differences`` [n]; NaN without any.
+
+    >>> hodges_lehmann([0.0, 1.0, 5.0])
+    1.75
+    """
+    sample = np.asarray(differences, dtype=np.float64)
+    if not len(sample):
+        return float("nan")
+    rows, columns = np.triu_indices(len(sample))
+    return float(np.median((sample[rows] + sample[columns]) / 2))
+
+
 def profile(values: ArrayLike, thresholds: ArrayLike) -> Floats:
     """Share (0..1) of patients whose value is at least each of the ``thresholds`` [t]; NaN patients are left out.
 

@@ -17,7 +17,6 @@ from harness.statistics.bootstrap import (
     Statistic,
     bootstrap_interval,
     mean_interval,
-    mean_statistic,
     resampling_weights,
 )
 from harness.statistics.crossed import ArmSpread, arm_spread
@@ -122,37 +121,3 @@ def crossed_distribution(
     away = (per_seed * drawn).sum(axis=1) / count - centre
     spread: Floats = centre + np.sqrt(count / (count - 1)) * away
     return spread
-
-
-def difference(
-    a: ArrayLike, b: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
-) -> SeedSummary:
-    """Mean of model ``a`` [n patients, seeds] minus that of ``b`` [n, seeds] on the same patients in the same order.
-
-    Patients are redrawn for both at once (paired), the seeds of each model on their own: seed 0 of one model has nothing to
-    do with seed 0 of another. ``patients`` is the BCa interval of the paired differences of the seeds' means; ``seed_sd``
-    is sqrt(SD_a² + SD_b²), the spread of the difference between single runs. Patients with a NaN anywhere are left out.
-    """
-    one, other = (np.asarray(x, dtype=np.float64) for x in (a, b))
-    one, other = (x[:, None] if x.ndim == 1 else x for x in (one, other))
-    both = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
-    one, other = one[both], other[both]
-    n, seeds = len(one), min(one.shape[1], other.shape[1])
-    paired = one.mean(axis=1) - other.mean(axis=1)
-    patients = bootstrap_interval(mean_statistic(paired), n, resamples=resamples, seed=seed, level=level)
-    if max(one.shape[1], other.shape[1]) < 2:
-        return SeedSummary(patients, patients, float("nan"), seeds)
-    spread = float(np.hypot(_seed_sd(one), _seed_sd(other))) if n else float("nan")
-    if not patients.defined:
-        return SeedSummary(patients, patients, spread, seeds)
-    parts = [
-        crossed_distribution([mean_statistic(column) for column in x.T], n, resamples=resamples, seed=seed, offset=k)
-        for k, x in ((1, one), (2, other))
-    ]
-    low, high = (float(q) for q in np.quantile(parts[0] - parts[1], [(1 - level) / 2, (1 + level) / 2]))
-    return SeedSummary(Interval(patients.point, low, high, low, high, n, level), patients, spread, seeds)
-
-
-def _seed_sd(values: Floats) -> float:
-    """SD (ddof = 1) of the seeds' means of ``values`` [n, seeds]; 0 for a single seed, whose spread is unknown."""
-    return float(np.std(values.mean(axis=0), ddof=1)) if values.shape[1] > 1 else 0.0

@@ -23,10 +23,12 @@ VERBS = {
     "segment",
     "models",
     "phantom",
+    "power",
     "profile",
     "report",
     "robustness",
     "runs",
+    "verify",
 }
 
 

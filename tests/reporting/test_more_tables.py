@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.reporting.render.text import to_markdown
 from harness.reporting.tables.cost import cost_table
 from harness.reporting.tables.ejection_fraction import ef_table
+from harness.reporting.tables.main_comparison import main_table
 from harness.reporting.tables.paired_comparisons import comparison_table
 from harness.reporting.tables.parts import part_tables
 from harness.reporting.tables.published_figures import published_files, read_published
 from harness.reporting.tables.table import Row, Table
-from harness.results.measures import DICE
 from harness.results.result_set import ResultSet
-from harness.statistics.paired import compare
 
 Maker = Callable[..., ResultSet]
 
 
-def find(table: Table, label: str, group: str) -> Row:
+def find(table: Table, label: str, group: str = "") -> Row:
     return next(row for row in table.rows if row.label == label and row.group == group)
 
 
@@ -62,23 +63,82 @@ def test_costs_name_their_condition(suite: ResultSet) -> None:
     assert [column.title for column in table.columns if "GMACs" in column.header] == ["GMACs [fvcore]", "GMACs [torch]"]
 
 
-def test_comparisons_repeat_the_paired_statistics(suite: ResultSet) -> None:
+def test_comparisons_repeat_the_paired_statistics(make_suite: Maker) -> None:
+    suite = make_suite(patients=14, seeds=3)
     table = comparison_table(suite)
     assert table is not None
-    dice = {
-        run.label: 100 * run.rows[run.rows.metric == "dice"].groupby("patient")["value"].mean() for run in suite.runs
-    }
-    ours = dice.pop("GDKVM")
-    expected = compare("GDKVM", dice, ours, margin=DICE.margin)
-    for one in expected:
-        row = find(table, one.other, "Dice [%]")
-        assert row.cell("shift").value == pytest.approx(one.shift)
-        assert row.cell("p_adjusted").value == pytest.approx(one.p_adjusted)
-        assert row.cell("verdict").text == one.verdict
+    values: dict[str, dict[int, pd.Series]] = {}
+    for run in suite.runs:
+        dice = 100 * run.rows[run.rows.metric == "dice"].groupby("patient")["value"].mean()
+        values.setdefault(run.label, {})[run.seed] = dice
+    assert {row.group for row in table.rows} == {"Dice [%]", "IoU [%]", "HD95 [mm]", "ASD [mm]", "EF MAE [points]"}
+    for label in ("U-Net", "TransUNet", "STM", "XMem"):
+        row = find(table, label, "Dice [%]")
+        paired = pd.DataFrame(values["GDKVM"]).mean(axis=1) - pd.DataFrame(values[label]).mean(axis=1)
+        assert row.cell("difference").value == pytest.approx(paired.mean())
+        assert row.cell("median").value == pytest.approx(paired.median())
+        assert row.cell("p_adjusted").value == pytest.approx(min(4 * row.cell("p").value, 1))
+        assert row.cell("level").value == pytest.approx(1 - 0.05 / 4)
+        assert row.cell("trainings").text == "3 v 3"
 
 
-def test_tiny_probabilities_are_not_shown_as_zero(suite: ResultSet) -> None:
-    table = comparison_table(suite)
+def test_every_dagger_of_the_main_table_has_its_row_and_an_interval_without_zero(make_suite: Maker) -> None:
+    suite = make_suite(patients=14, seeds=3)
+    main, table = main_table(suite), comparison_table(suite)
+    assert table is not None
+    titles = {column.key: column.title for column in main.columns}
+    marked = {(row.label, titles[key]) for row in main.rows for key, cell in row.cells.items() if cell.dagger}
+    cells = {(row.label, row.group): row.cell("difference") for row in table.rows}
+    assert marked
+    assert marked == {key for key, cell in cells.items() if cell.dagger}
+    for cell in cells.values():
+        assert cell.dagger == (cell.low > 0 or cell.high < 0)
+
+
+def test_one_training_each_has_no_dagger_and_says_so(suite: ResultSet) -> None:
+    main, table = main_table(suite), comparison_table(suite)
+    assert table is not None
+    assert not any(cell.dagger for row in (*main.rows, *table.rows) for cell in row.cells.values())
+    assert "No daggers: trainings, not models, were compared" in main.caption
+    assert "Trainings, not models, were compared" in table.caption
+    assert {row.cell("verdict").text for row in table.rows} == {"not compared"}
+    assert not {"p", "p_adjusted", "p_better"} & {column.key for column in table.columns}
+
+
+def test_a_model_that_gives_no_ef_does_not_gain_by_it(suite: ResultSet) -> None:
+    worse = []
+    for run in suite.runs:
+        rows = run.rows.copy()
+        if run.label == "STM":
+            silent = (rows["metric"] == "ef_biplane_predicted") & (rows["patient"] <= "patient0005")
+            rows.loc[silent, "value"] = np.nan
+        worse.append(replace(run, rows=rows))
+    before, after = (main_table(results) for results in (suite, replace(suite, runs=tuple(worse))))
+    assert find(after, "STM").cell("ef_mae").value > find(before, "STM").cell("ef_mae").value + 5
+    assert any("STM: 5 EF could not be computed" in note for note in after.notes)
+    assert not any("could not be computed" in note for note in before.notes)
+
+
+def test_failures_stand_with_exact_limits(suite: ResultSet) -> None:
+    cell = find(main_table(suite), "STM").cell("failures")
+    assert (cell.value, cell.low) == (0, 0)
+    assert cell.high == pytest.approx(100 * (1 - 0.025 ** (1 / 20)))
+
+
+def test_models_that_have_not_learned_get_no_verdict(make_suite: Maker) -> None:
+    suite = make_suite(patients=14, seeds=3)
+    runs = [
+        replace(run, rows=run.rows.assign(value=run.rows["value"].where(run.rows["metric"] != "dice", 0.0)))
+        for run in suite.runs
+    ]
+    table = comparison_table(replace(suite, runs=tuple(runs)))
+    assert table is not None
+    assert {row.cell("verdict").text for row in table.rows} == {"not learned"}
+    assert not any(row.cell("difference").dagger for row in table.rows)
+
+
+def test_tiny_probabilities_are_not_shown_as_zero(make_suite: Maker) -> None:
+    table = comparison_table(make_suite(patients=14, seeds=3))
     assert table is not None
     assert "0.0000 " not in to_markdown(table)
     assert "<0.0001" in to_markdown(table)

@@ -163,8 +163,8 @@ def test_no_address_of_any_network_stands_in_the_page(source: str) -> None:
 def test_verdicts_come_before_tables_and_cases_worst_first(source: str) -> None:
     assert source.index('id="verdict"') < source.index('id="tables"') < source.index('id="gallery"')
     assert source.index("Dice 70.0 %") < source.index("Dice 95.0 %")
-    assert "GDKVM beats" in source
-    assert "p (Holm)" in source
+    assert "Trainings, not models, were compared" in source
+    assert "GDKVM beats" not in source
 
 
 def test_labels_cannot_break_the_page(source: str) -> None:
@@ -179,9 +179,19 @@ def test_mark_failure_and_command_are_shown(source: str) -> None:
 
 
 def test_verdicts_name_winner_interval_p_and_n(suite: ResultSet) -> None:
-    first = suite_verdicts(suite)[0]
-    assert re.match(r"GDKVM beats U-Net by \d\.\d Dice points \[.*\], p \(Holm\) .*, n = 20\.", first)
-    assert any("Friedman" in line for line in suite_verdicts(suite))
+    lead, first, *rest = suite_verdicts(suite)
+    assert lead.startswith("Trainings, not models, were compared")
+    assert re.match(r"In Dice these trainings of GDKVM and U-Net differ by \d\.\d Dice points \[.*\], n = 20;", first)
+    assert any("how the models rank cannot be said" in line for line in rest)
+    assert not any("Friedman" in line or "beats" in line for line in rest)
+
+
+def test_verdicts_of_three_trainings_name_winner_interval_p_and_trainings(make_suite: Callable[..., ResultSet]) -> None:
+    lines = suite_verdicts(make_suite(patients=20, seeds=3))
+    pattern = r"GDKVM beats U-Net by \d\.\d Dice points \[.*\], corrected p .*, n = 20, 3 trainings each\."
+    assert re.match(pattern, lines[0])
+    assert any("Friedman" in line for line in lines)
+    assert any("of the trainings (mean Kendall" in line for line in lines)
 
 
 def test_a_suite_without_finished_runs_says_so() -> None:

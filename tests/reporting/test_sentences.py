@@ -12,55 +12,91 @@ from click.testing import CliRunner
 
 from harness.cli.compare import command
 from harness.errors import BenchError, ConfigError
-from harness.reporting.page.sentences import margin_sentence, p_text, pair_sentences, verdict_sentence
+from harness.reporting.page.sentences import margin_sentence, p_text, pair_sentences, scope_sentence, verdict_sentence
 from harness.results.measures import DICE, HD95
 from harness.results.pair import compare_arms
 from harness.results.result_set import ResultSet, RunResults
-from harness.statistics.paired import Comparison
+from harness.statistics.comparison import Comparison
+from harness.statistics.crossed import Estimate
 from harness.store.runs import RunSpec, RunStore
 
 BASE = Comparison(
-    reference="GDKVM", other="XMem", n=50, p=0.012, p_adjusted=0.048, mean_difference=1.2, shift=1.2, low=0.4, high=2.0,
-    rank_biserial=0.5, false_claim=0.01, verdict="undecided",
+    measure="dice", reference="GDKVM", other="XMem", scope="models", n=50, trainings=(3, 3), higher=True, margin=0.5,
+    estimate=Estimate(1.2, (0.01, 0.01), (49.0, 5.0)), worst_decile=0.0, p=0.012, p_adjusted=0.048, tests=4,
+    low=0.4, high=2.0, equivalence_low=0.5, equivalence_high=1.9, p_better=0.91, p_equivalent=0.08, p_worse=0.01,
+    detectable=0.9,
 )  # fmt: skip
 
 
-def test_a_win_is_told_with_difference_interval_p_and_n() -> None:
-    assert verdict_sentence(DICE, BASE) == "GDKVM beats XMem by 1.2 Dice points [0.4, 2.0], p = 0.012, n = 50."
-    assert "p (Holm) = 0.048" in verdict_sentence(DICE, BASE, corrected=True)
+def test_a_win_is_told_with_difference_interval_p_n_and_trainings() -> None:
+    expected = "GDKVM beats XMem by 1.2 Dice points [0.4, 2.0], corrected p = 0.048, n = 50, 3 trainings each."
+    assert verdict_sentence(DICE, BASE) == expected
+    assert scope_sentence(BASE) == ""
 
 
 def test_a_loss_names_the_winner_first_and_turns_the_interval() -> None:
-    lost = replace(BASE, shift=-1.2, low=-2.0, high=-0.4)
-    assert verdict_sentence(DICE, lost) == "XMem beats GDKVM by 1.2 Dice points [0.4, 2.0], p = 0.012, n = 50."
+    lost = replace(BASE, estimate=Estimate(-1.2, (0.01,), (49.0,)), low=-2.0, high=-0.4)
+    assert verdict_sentence(DICE, lost).startswith(
+        "XMem beats GDKVM by 1.2 Dice points [0.4, 2.0], corrected p = 0.048"
+    )
 
 
 def test_a_distance_that_is_smaller_wins() -> None:
-    text = verdict_sentence(HD95, replace(BASE, shift=-0.36, low=-0.45, high=-0.26))
-    assert text == "GDKVM's HD95 is 0.36 mm lower than XMem's [0.26, 0.45], p = 0.012, n = 50."
+    one = replace(
+        BASE, measure="hd95_mm", higher=False, estimate=Estimate(-0.36, (0.01,), (49.0,)), low=-0.45, high=-0.26
+    )
+    text = verdict_sentence(HD95, one)
+    assert text.startswith("GDKVM's HD95 is 0.36 mm lower than XMem's [0.26, 0.45], corrected p = 0.048, n = 50")
 
 
 def test_no_significance_is_never_told_as_a_win() -> None:
-    text = verdict_sentence(DICE, replace(BASE, p=0.3, low=-0.3))
-    assert text.startswith("No difference in Dice between GDKVM and XMem is shown")
+    text = verdict_sentence(DICE, replace(BASE, p_adjusted=0.3, low=-0.3))
+    assert text.startswith("No difference in Dice between GDKVM and XMem is shown: GDKVM is ahead of XMem by 1.2")
     assert "beats" not in text
 
 
 def test_too_few_patients_are_said_to_be_too_few() -> None:
     nan = float("nan")
-    text = verdict_sentence(DICE, replace(BASE, p=nan, low=nan, high=nan, n=4))
+    text = verdict_sentence(DICE, replace(BASE, p=nan, p_adjusted=nan, low=nan, high=nan, n=4))
     assert "too few patients" in text
     assert "nan" not in text
 
 
+def test_trainings_are_never_told_as_models() -> None:
+    one = replace(BASE, scope="trainings", trainings=(1, 3), p=float("nan"), p_adjusted=float("nan"))
+    text = f"{verdict_sentence(DICE, one)} {scope_sentence(one)} {margin_sentence(DICE, one)}"
+    assert text == (
+        "In Dice these trainings of GDKVM and XMem differ by 1.2 Dice points [0.4, 2.0], n = 50; GDKVM's is ahead. "
+        "Trainings, not models, were compared: 1 and 3 trainings; a comparison of models needs 3 of each. "
+        "Were trainings not to vary at all, these patients would show a difference of 0.9 Dice points in 80 % of repetitions."
+    )
+
+
+def test_an_arm_that_has_not_learned_is_not_judged() -> None:
+    one = replace(BASE, learned=False, p=float("nan"), p_adjusted=float("nan"))
+    assert "has not learned the task" in scope_sentence(one)
+    assert margin_sentence(DICE, one) == ""
+    assert "beats" not in verdict_sentence(DICE, one)
+
+
 @pytest.mark.parametrize(
-    ("verdict", "word"),
-    [("superior", "superior"), ("inferior", "inferior"), ("equivalent", "equivalent"), ("undecided", "undecided")],
+    ("limits", "word"),
+    [
+        ((0.6, 2.0, 0.7, 1.9), "GDKVM is superior"),
+        ((-2.0, -0.6, -1.9, -0.7), "GDKVM is inferior"),
+        ((-0.5, 0.4, -0.4, 0.3), "equivalent in practice"),
+        ((-0.7, 0.6, -0.6, 0.5), "undecided"),
+    ],
 )
-def test_the_margin_is_judged_in_words(verdict: str, word: str) -> None:
-    text = margin_sentence(DICE, replace(BASE, verdict=verdict))  # type: ignore[arg-type]
+def test_the_margin_is_judged_in_words(limits: tuple[float, ...], word: str) -> None:
+    low, high, equivalence_low, equivalence_high = limits
+    one = replace(
+        BASE, low=low, high=high, equivalence_low=equivalence_low, equivalence_high=equivalence_high, p_adjusted=0.2
+    )
+    text = margin_sentence(DICE, one)
     assert word in text
-    assert "0.5 Dice points" in text
+    assert "better by more than that 91 %, equivalent 8 %, worse 1 %" in text
+    assert "shows a difference of 0.9 Dice points in 80 % of repetitions" in text
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.0321, "= 0.032"), (1e-9, "< 0.001"), (float("nan"), "not tested")])
@@ -70,7 +106,8 @@ def test_p_values_are_printed_as_papers_do(p: float, text: str) -> None:
 
 def test_two_arms_are_compared_with_their_costs(suite: ResultSet) -> None:
     lines = pair_sentences(compare_arms(suite, "gdkvm", "TransUNet"))
-    assert lines[0].startswith("GDKVM beats TransUNet by ")
+    assert lines[0].startswith("In Dice these trainings of GDKVM and TransUNet differ by ")
+    assert lines[0].endswith("GDKVM's is ahead.")
     assert any("speed 37.0 against 60.0 FPS (0.62 times)" in line for line in lines)
     assert any("HD95" in line for line in lines)
     assert "nan" not in " ".join(lines)
@@ -78,7 +115,7 @@ def test_two_arms_are_compared_with_their_costs(suite: ResultSet) -> None:
 
 def test_the_order_of_the_question_does_not_change_the_answer(suite: ResultSet) -> None:
     forth, back = (pair_sentences(compare_arms(suite, *names))[0] for names in (("STM", "U-Net"), ("U-Net", "STM")))
-    assert forth == back
+    assert forth == back.replace("U-Net and STM", "STM and U-Net")
 
 
 def test_a_model_without_a_finished_run_is_named(suite: ResultSet) -> None:
@@ -122,24 +159,26 @@ def test_models_without_a_common_patient_cannot_be_compared(pair: ResultSet) -> 
         compare_arms(replace(pair, runs=(first, replace(second, rows=moved))), "GDKVM", "U-Net")
 
 
-def test_eight_patients_have_a_test_but_no_interval(make_suite: Callable[..., ResultSet]) -> None:
-    text = " ".join(pair_sentences(compare_arms(make_suite(patients=8, models=("GDKVM", "STM")), "GDKVM", "STM")))
+def test_eight_patients_have_no_interval_and_no_test(make_suite: Callable[..., ResultSet]) -> None:
+    suite = make_suite(patients=8, seeds=3, models=("GDKVM", "STM"))
+    text = " ".join(pair_sentences(compare_arms(suite, "GDKVM", "STM")))
     assert "with n = 8 there is no interval" in text
+    assert "too few patients for a test" in text
     assert "[" not in text
-    assert "p = " in text or "p < " in text
     assert "nan" not in text
 
 
-def test_several_seeds_say_what_they_add(make_suite: Callable[..., ResultSet]) -> None:
+def test_three_trainings_of_each_compare_models(make_suite: Callable[..., ResultSet]) -> None:
     pair = compare_arms(make_suite(patients=12, seeds=3, models=("GDKVM", "STM")), "GDKVM", "STM")
     lines = pair_sentences(pair)
-    assert "over patients and seeds: mean " in lines[0]
-    assert "the interval over patients and seeds" in lines[2]
-    assert any("3 and 3 seeds" in line for line in lines)
+    assert lines[0].startswith("GDKVM beats STM by ")
+    assert "3 trainings each" in lines[0]
+    assert "Probability that GDKVM is better" in lines[1]
+    assert not any("Trainings, not models" in line for line in lines)
 
 
 def test_models_that_are_equal_are_level(suite: ResultSet) -> None:
-    zero = replace(BASE, shift=-0.02, low=-0.3, high=0.2, p=0.8)
+    zero = replace(BASE, estimate=Estimate(-0.02, (0.01,), (49.0,)), low=-0.3, high=0.2, p_adjusted=0.8)
     text = verdict_sentence(DICE, zero)
     assert "they are level, 0.0 Dice points [-0.2, 0.3]" in text
     assert "-0.0" not in verdict_sentence(DICE, replace(zero, high=0.04))

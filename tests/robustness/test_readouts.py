@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -76,11 +77,11 @@ def test_failures_are_the_frames_below_one_half():
     assert patient_values(undefined, FAILURE).isna().all(axis=None)
 
 
-def test_ef_errors_are_absolute_and_missing_where_no_ef_was_computed():
+def test_an_ef_that_was_not_computed_counts_with_the_worst_error_possible():
     wide = patient_values(rows(0.02), EF_ERROR)
     assert at(wide, "speckle", 3).tolist() == [3.0] * 12
-    assert math.isnan(at(wide, "haze", 5)["p00"])
-    assert interval(at(wide, "haze", 5)).n == 11
+    assert at(wide, "haze", 5)["p00"] == 60.0  # the truth is 60: an answer of 0 would be furthest off
+    assert interval(at(wide, "haze", 5)).n == 12
     without = rows(0.02)
     assert patient_values(without[without["metric"] == "dice"], EF_ERROR).empty
 
@@ -95,24 +96,48 @@ def test_a_relative_drop_needs_a_reference_that_drops():
     assert math.isnan(relative_drop(6.0, 0.9))
 
 
-def test_comparisons_at_equal_severity_are_paired_and_corrected_within_a_severity():
-    table = by_condition(results(GDKVM=0.01, other=0.02, third=0.01), DICE)
-    assert len(table) == 5 * 2 * 2
-    haze = table[(table["perturbation"] == "haze") & (table["other"] == "other")].set_index("severity")
-    assert haze["shift"].to_numpy() == pytest.approx([2.0, 4.0, 6.0, 8.0, 10.0])
-    assert (haze["n"] == 12).all()
-    third = table[table["other"] == "third"]
-    assert third["p"].to_numpy() == pytest.approx(1.0)
-    for _, family in table.groupby("severity"):
-        smallest = family["p"].min()
-        assert family["p_adjusted"].min() == pytest.approx(min(1.0, smallest * len(family)))
+def trained(count: int, **losses: float):
+    """A sweep of several trainings of each model, drawn alike."""
+    demo = results(**losses)
+    runs = [dataclasses.replace(run, seed=seed) for run in demo.runs for seed in range(count)]
+    return dataclasses.replace(demo, runs=tuple(runs))
 
 
-def test_the_overall_comparison_names_the_better_model():
-    (other,) = overall(results(GDKVM=0.01, other=0.02), DICE)
-    assert other.verdict == "superior"
-    assert other.mean_difference == pytest.approx(4.5)
-    assert other.significant()
+def test_comparisons_at_equal_severity_are_paired_and_corrected_as_a_whole():
+    found = by_condition(trained(3, GDKVM=0.01, other=0.02, third=0.01), DICE)
+    assert len(found) == 5 * 2 * 2
+    haze = [found[severity, "haze", "other"] for severity in SEVERITIES]
+    assert [one.difference for one in haze] == pytest.approx([2.0, 4.0, 6.0, 8.0, 10.0])
+    assert {one.n for one in haze} == {12}
+    assert {(one.tests, one.correction) for one in found.values()} == {(20, "benjamini-hochberg")}
+    assert all(one.shown == (other == "other") for (_, _, other), one in found.items())
+
+
+def test_one_training_each_is_no_comparison_of_models_under_faults():
+    demo = results(GDKVM=0.01, other=0.02)
+    tests = [*by_condition(demo, DICE).values(), *(one for family in overall(demo, DICE).values() for one in family)]
+    assert {one.verdict for one in tests} == {"not compared"}
+
+
+def test_what_a_fault_costs_is_compared_itself():
+    (lost,) = overall(trained(3, GDKVM=0.01, other=0.02), DICE)["loss"]
+    assert lost.difference == pytest.approx(-4.5)  # the reference loses less
+    assert (lost.verdict, lost.shown) == ("superior", True)
+    (perturbed,) = overall(trained(3, GDKVM=0.01, other=0.02), DICE)["dice"]
+    assert perturbed.difference == pytest.approx(4.5)
+    assert perturbed.verdict == "superior"
+
+
+def test_a_model_that_is_worse_everywhere_alike_does_not_lose_more():
+    demo = trained(3, GDKVM=0.01, other=0.01)
+    worse = tuple(
+        dataclasses.replace(run, swept=run.swept.assign(dice=run.swept["dice"] - 5)) if run.label == "other" else run
+        for run in demo.runs
+    )
+    tests = overall(dataclasses.replace(demo, runs=worse), DICE)
+    assert tests["loss"][0].difference == pytest.approx(0, abs=1e-9)
+    assert tests["loss"][0].verdict == "equivalent"
+    assert tests["dice"][0].difference == pytest.approx(5)
 
 
 def test_without_any_rows_of_a_quantity_the_table_is_empty():

@@ -12,9 +12,10 @@ import pytest
 
 from harness.statistics.agreement import agreement
 from harness.statistics.bootstrap import mean_interval
-from harness.statistics.paired import compare, false_outperformance, hodges_lehmann, rank_biserial, signed_rank_p
+from harness.statistics.comparison import Comparison, Measured, compare_one
 from harness.statistics.ranks import friedman, nemenyi, rank_stability
-from harness.statistics.seeds import difference, summarise
+from harness.statistics.robust import hodges_lehmann
+from harness.statistics.seeds import summarise
 
 PATIENTS = [f"p{k:02d}" for k in range(20)]
 
@@ -35,60 +36,54 @@ def varied(seed: int = 0) -> pd.Series:
     return pd.Series(np.random.default_rng(seed).normal(0.9, 0.02, len(PATIENTS)), index=PATIENTS)
 
 
+def trainings(values: pd.Series, count: int = 3) -> pd.DataFrame:
+    return pd.concat([values] * count, axis=1, keys=range(count))
+
+
+def compared(ours: pd.Series, other: pd.Series) -> Comparison:
+    values = {"A": trainings(ours), "B": trainings(other)}
+    return compare_one(Measured(key="dice", values=values, margin=0.005), "A")["B"]
+
+
 def test_two_equal_models_are_equivalent_with_p_of_one() -> None:
-    (one,) = compare("A", {"B": varied()}, varied())
-    assert (one.p, one.p_adjusted, one.shift, one.low, one.high) == (1.0, 1.0, 0.0, 0.0, 0.0)
-    assert (one.rank_biserial, one.false_claim, one.verdict) == (0.0, 0.5, "equivalent")
-    assert (one.mean_low, one.mean_high) == (0.0, 0.0)
+    one = compared(varied(), varied())
+    assert (one.p, one.p_adjusted, one.difference) == (1.0, 1.0, 0.0)
+    assert (one.low, one.high) == pytest.approx((0.0, 0.0), abs=1e-14)
+    assert (one.verdict, one.flip.p, one.p_equivalent) == ("equivalent", 1.0, 1.0)
 
 
 def test_a_constant_gain_is_superior_and_sure() -> None:
-    (one,) = compare("A", {"B": constant(0.88)}, constant(0.90))
-    assert one.shift == pytest.approx(0.02)
-    assert (one.rank_biserial, one.false_claim, one.verdict) == (1.0, 0.0, "superior")
+    one = compared(constant(0.90), constant(0.88))
+    assert one.difference == pytest.approx(0.02)
+    assert (one.verdict, one.p_better) == ("superior", 1.0)
     assert one.p < 1e-4
 
 
-@pytest.mark.parametrize("n", [0, 1, 5])
+@pytest.mark.parametrize("n", [0, 1, 9])
 def test_too_few_pairs_have_no_p_and_no_interval(n: int) -> None:
-    (one,) = compare("A", {"B": varied(1)[:n]}, varied())
+    one = compared(varied(), varied(1)[:n]) if n else None
+    if one is None:
+        values = {"A": trainings(varied()), "B": trainings(varied(1)[:0])}
+        assert compare_one(Measured(key="dice", values=values), "A") == {}
+        return
     assert one.n == n
     assert math.isnan(one.p)
     assert math.isnan(one.low)
-    assert math.isnan(one.mean_low)
-    assert one.verdict == "undecided"
-    assert not one.significant()
-
-
-def test_between_six_and_nine_patients_there_is_a_test_but_no_interval() -> None:
-    (one,) = compare("A", {"B": varied()[:9] - 0.05}, varied())
-    assert one.p < 0.05
-    assert math.isnan(one.low)
-    assert one.verdict == "undecided"
-
-
-def test_a_gap_in_one_model_or_seed_takes_the_patient_out_of_that_pair_only() -> None:
-    gappy = varied(1)
-    gappy.iloc[:3] = np.nan
-    found = compare("A", {"B": gappy, "C": varied(2)}, varied())
-    assert [one.n for one in found] == [17, 20]
-    seeds = pd.DataFrame({0: varied(1), 1: gappy})
-    (one,) = compare("A", {"B": seeds}, varied())
-    assert one.n == 17
+    assert one.verdict == ("undecided" if n > 1 else "not compared")
+    assert not one.shown
 
 
 def test_nothing_in_common_is_no_comparison() -> None:
-    (one,) = compare("A", {"B": varied().rename(lambda name: f"x{name}")}, varied())
+    one = compared(varied(), varied().rename(lambda name: f"x{name}"))
     assert one.n == 0
+    assert math.isnan(one.difference)
     assert math.isnan(one.shift)
-    assert math.isnan(one.false_claim)
+    assert math.isnan(one.flip.p)
+    assert math.isnan(one.worst_decile)
 
 
 def test_empty_samples_are_missing_everywhere() -> None:
-    assert all(math.isnan(value) for value in hodges_lehmann([]))
-    assert math.isnan(rank_biserial([]))
-    assert math.isnan(signed_rank_p([]))
-    assert math.isnan(false_outperformance([], []))
+    assert math.isnan(hodges_lehmann([]))
     assert math.isnan(mean_interval([]).point)
     assert math.isnan(summarise(np.zeros((0, 3))).interval.point)
     assert math.isnan(summarise(np.zeros((0, 3))).seed_sd)
@@ -137,15 +132,14 @@ def test_ranks_without_any_difference_are_shared_and_not_tested() -> None:
         rank_stability(pd.DataFrame({"A": [np.nan, 1.0], "B": [1.0, np.nan]}))
 
 
-def test_a_difference_over_seeds_redraws_the_seeds_of_both_models() -> None:
+def test_ranks_over_redrawn_trainings_are_less_certain_than_those_of_these_trainings() -> None:
     rng = np.random.default_rng(3)
-    patients = rng.normal(0, 0.02, (40, 1))
-    a = 0.9 + patients + rng.normal(0, 0.01, (1, 3)) + rng.normal(0, 0.001, (40, 3))
-    b = 0.9 + patients + rng.normal(0, 0.01, (1, 3)) + rng.normal(0, 0.001, (40, 3))
-    found = difference(a, b)
-    assert found.interval.point == pytest.approx(a.mean() - b.mean())
-    assert found.seed_sd == pytest.approx(np.hypot(a.mean(axis=0).std(ddof=1), b.mean(axis=0).std(ddof=1)))
-    assert found.interval.high - found.interval.low > 5 * (found.patients.high - found.patients.low)
-    single = difference(a[:, 0], b[:, 0])
-    assert single.interval == single.patients
-    assert math.isnan(single.seed_sd)
+    tables = {
+        name: pd.DataFrame(0.9 + shift + rng.normal(0, 0.01, (1, 4)) + rng.normal(0, 0.001, (20, 4)), index=PATIENTS)
+        for name, shift in (("A", 0.004), ("B", 0.0))
+    }
+    scores = pd.DataFrame({name: table.mean(axis=1) for name, table in tables.items()})
+    given = rank_stability(scores, resamples=500).share[1].max()
+    redrawn = rank_stability(scores, trainings=tables, resamples=500).share[1].max()
+    assert given > 0.99
+    assert redrawn < 0.95

@@ -31,35 +31,35 @@ def test_patients_needed_are_those_of_the_paired_t_test_where_trainings_do_not_v
 
 
 def test_the_patients_needed_are_the_fewest() -> None:
-    known = Components(3.0, 0.02, 1.0)
-    fewest = patients_needed(known, 0.8, 3)
+    variances = Components(3.0, 0.02, 1.0)
+    fewest = patients_needed(variances, 0.8, 3)
     assert fewest is not None
-    assert detectable(known, fewest, 3) <= 0.8 < detectable(known, fewest - 1, 3)
+    assert detectable(variances, fewest, 3) <= 0.8 < detectable(variances, fewest - 1, 3)
 
 
 def test_no_number_of_patients_replaces_trainings() -> None:
-    known = Components(4.0, 1.0, 0.0)
-    assert patients_needed(known, 0.5, 3) is None
-    more = patients_needed(known, 0.5, 100)
+    variances = Components(4.0, 1.0, 0.0)
+    assert patients_needed(variances, 0.5, 3) is None
+    more = patients_needed(variances, 0.5, 100)
     assert more is not None
-    found = power_table(known, [0.5, 4.0], (3, 100))
+    found = power_table(variances, [0.5, 4.0], (3, 100))
     assert np.isnan(found.loc[0.5, 3])
     assert found.loc[0.5, 100] == more
 
 
 def test_an_unknown_spread_of_trainings_promises_nothing() -> None:
     rng = np.random.default_rng(1)
-    known = components(table(rng, 30, 1, 1.0, 0.5, 2.0), table(rng, 30, 3, 1.0, 0.5, 2.0))
-    assert np.isnan(known.trainings)
-    assert np.isfinite(known.patients)
-    assert patients_needed(known, 5.0, 3) is None
-    assert np.isnan(detectable(known, 50, 3))
+    variances = components(table(rng, 30, 1, 1.0, 0.5, 2.0), table(rng, 30, 3, 1.0, 0.5, 2.0))
+    assert np.isnan(variances.trainings)
+    assert np.isfinite(variances.patients)
+    assert patients_needed(variances, 5.0, 3) is None
+    assert np.isnan(detectable(variances, 50, 3))
 
 
 def test_a_simulated_design_has_the_promised_power() -> None:
     rng = np.random.default_rng(2)
-    known, n = Components(2.0, 0.0, 0.0), 40
-    size = detectable(known, n, 3)
+    variances, n = Components(2.0, 0.0, 0.0), 40
+    size = detectable(variances, n, 3)
     hits = [stats.ttest_1samp(rng.normal(size, np.sqrt(2.0), n), 0).pvalue < 0.05 for _ in range(2000)]
     assert np.mean(hits) == pytest.approx(0.8, abs=0.03)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.statistics.effects import contrasts, crossed_test, main_effects
+from harness.statistics.effects import contrasts, main_effects
 from harness.statistics.matching import MOOT
 
 LEVELS = dict.fromkeys("abc", ("on", "off"))
@@ -90,11 +90,12 @@ def test_a_factor_without_meaning_in_a_cell_is_matched_with_every_level():
     assert found["B"].point == pytest.approx(0.1)
 
 
-def test_only_shared_seeds_and_patients_count():
+def test_shared_patients_and_all_trainings_of_either_cell_count():
     full = pd.DataFrame([[1.0, 2.0, 3.0]] * 11, columns=[0, 1, 2], index=range(11))
     other = pd.DataFrame([[1.0, 1.0]] * 12, columns=[1, 7], index=range(1, 13))
     effect = contrasts({"f": full, "o": other}, "f", {"o": "o"})[0]
-    assert (effect.patients, effect.seeds, effect.point) == (10, 1, 1.0)
+    assert (effect.patients, effect.seeds, effect.point) == (10, 2, 1.0)
+    assert not effect.tested
 
 
 def test_too_few_patients_give_a_point_and_no_interval():
@@ -108,35 +109,60 @@ def test_without_the_full_model_there_is_no_contrast():
     assert contrasts({"o": pd.DataFrame([[1.0]])}, "f", {"o": "o"}) == []
 
 
+@pytest.mark.parametrize(("seeds", "tested"), [(1, False), (2, False), (3, True)])
+def test_a_contrast_of_fewer_than_three_trainings_claims_nothing(seeds, tested):
+    rng = np.random.default_rng(4)
+    scores, cells = factorial(rng, seeds=seeds, noise=0.0005)
+    for effect in contrasts(scores, "a=on,b=on,c=on", {name: name for name in cells}):
+        assert effect.tested == tested
+        assert np.isnan(effect.p_adjusted) != tested
+        assert effect.shown == tested
+        assert effect.low < effect.point < effect.high
+
+
+def test_a_main_effect_of_two_trainings_per_cell_rests_on_eight_of_either_side():
+    scores, cells = factorial(np.random.default_rng(5), seeds=2)
+    assert all(effect.tested for effect in main_effects(scores, cells, LEVELS, LABELS))
+
+
+def test_one_training_per_cell_tests_nothing_however_many_cells():
+    scores, cells = factorial(np.random.default_rng(5), seeds=1)
+    effects = main_effects(scores, cells, LEVELS, LABELS)
+    assert not any(effect.tested or effect.shown for effect in effects)
+    assert all(np.isnan(effect.seed_sd) for effect in effects)
+
+
+def test_trainings_that_agree_by_chance_in_one_contrast_do_not_make_it_certain():
+    rng = np.random.default_rng(6)
+    scores, cells = factorial(rng, seeds=3, seed_spread=0.01)
+    full, other = scores["a=on,b=on,c=on"], scores["a=on,b=on,c=off"]
+    for table in (full, other):  # means of the trainings of these two cells agree to the last digit
+        table -= table.mean(axis=0) - table.to_numpy().mean()
+    effect = next(e for e in contrasts(scores, "a=on,b=on,c=on", {n: n for n in cells}) if e.name == "a=on,b=on,c=off")
+    alone = contrasts({k: scores[k] for k in ("a=on,b=on,c=on", effect.name)}, "a=on,b=on,c=on", {effect.name: "c"})[0]
+    assert effect.high - effect.low > 2 * (alone.high - alone.low)
+
+
 def test_the_crossed_test_keeps_its_level_where_seeds_differ():
     """True difference zero, seeds spread as much as patients: a test over patients alone would reject half the time."""
     rng = np.random.default_rng(4)
     rejected, naive = 0, 0
-    for _ in range(400):
-        values = rng.normal(0, 1, (30, 1)) + rng.normal(0, 1, (1, 3)) + rng.normal(0, 1, (30, 3))
-        rejected += crossed_test(values).p < 0.05
-        means = values.mean(1)
+    for _ in range(300):
+        cells = {
+            k: pd.DataFrame(rng.normal(0, 0.7, (30, 1)) + rng.normal(0, 0.7, (1, 3)) + rng.normal(0, 0.7, (30, 3)))
+            for k in "fo"
+        }
+        rejected += contrasts(cells, "f", {"o": "o"})[0].p < 0.05
+        means = (cells["f"] - cells["o"]).mean(axis=1)
         naive += abs(means.mean()) / (means.std(ddof=1) / np.sqrt(30)) > 2.045
-    assert rejected / 400 < 0.08
-    assert naive / 400 > 0.3
+    assert rejected / 300 < 0.08
+    assert naive / 300 > 0.3
 
 
-def test_the_crossed_test_without_seed_variance_is_nearly_the_paired_t_test():
-    from scipy import stats
-
-    rng = np.random.default_rng(5)
-    values = rng.normal(0.2, 1, (200, 1)) + rng.normal(0, 0.05, (200, 4))
-    expected = stats.ttest_1samp(values.mean(1), 0).pvalue
-    assert crossed_test(values).p == pytest.approx(expected, rel=0.1)
-
-
-@pytest.mark.parametrize(("value", "p"), [(0.0, 1.0), (0.1, 0.0)])
-def test_values_without_spread(value, p):
-    assert crossed_test(np.full((4, 3), value)).p == p
-
-
-def test_the_interval_of_the_crossed_test_excludes_zero_exactly_where_p_is_small():
-    rng = np.random.default_rng(6)
-    for _ in range(50):
-        test = crossed_test(rng.normal(0.4, 1, (20, 1)) + rng.normal(0, 0.2, (20, 3)))
-        assert (test.p < 0.05) == (test.low > 0 or test.high < 0)
+def test_an_effect_is_shown_exactly_where_its_interval_leaves_zero_out():
+    rng = np.random.default_rng(7)
+    for _ in range(15):
+        scores, cells = factorial(rng, patients=15, noise=0.02, seed_spread=0.004)
+        for effect in main_effects(scores, cells, LEVELS, LABELS):
+            assert effect.shown == (effect.low > 0 or effect.high < 0)
+            assert effect.low <= effect.equivalence_low <= effect.point <= effect.equivalence_high <= effect.high

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
-from scipy import stats
 from statsmodels.stats.anova import anova_lm
 
-from harness.statistics.effects import contrasts, crossed_test, main_effects, variance_parts
+from harness.statistics.effects import contrasts, main_effects
 
 LEVELS = dict.fromkeys("abc", ("on", "off"))
 
@@ -48,32 +47,22 @@ def test_main_effects_and_interactions_are_those_of_a_linear_model_with_patients
         assert found[f"{one} x {two}"] == pytest.approx(fit.params[f"{one}:{two}"], abs=1e-9)
 
 
-def test_the_test_is_that_of_the_variance_parts_of_a_two_way_analysis_of_variance(long_table):
-    values, _ = scores(long_table)
-    difference = values["a=on,b=on,c=on"] - values["a=on,b=on,c=off"]
-    n, s = difference.shape
-    flat = difference.stack().rename("d").reset_index()
-    table = anova_lm(smf.ols("d ~ C(patient) + C(seed)", flat).fit())
-    rows, columns, rest = (table.loc[name, "mean_sq"] for name in ("C(patient)", "C(seed)", "Residual"))
-    parts = max(rows - rest, 0), columns
-    error = np.sqrt(sum(parts) / (n * s))
-    reach = np.average([stats.t.ppf(0.975, n - 1), stats.t.ppf(0.975, s - 1)], weights=parts) * error
-    mean = flat["d"].mean()
-    test = crossed_test(difference.to_numpy())
-    assert (test.low, test.high) == pytest.approx((mean - reach, mean + reach), rel=1e-9)
-    at_p = [stats.t.isf(test.p / 2, n - 1), stats.t.isf(test.p / 2, s - 1)]
-    assert np.average(at_p, weights=parts) == pytest.approx(abs(mean) / error, rel=1e-6)
-
-
-def test_point_and_spread_agree_with_a_mixed_model_of_crossed_patients_and_seeds():
-    rng = np.random.default_rng(5)
-    n, s = 20, 4
-    values = 0.8 + rng.normal(0, 1.0, (n, 1)) + rng.normal(0, 0.6, (1, s)) + rng.normal(0, 0.3, (n, s))
-    flat = pd.DataFrame(values).rename_axis("patient").reset_index().melt("patient", var_name="seed", value_name="d")
-    crossed = {"patient": "0 + C(patient)", "seed": "0 + C(seed)"}
-    fit = smf.mixedlm("d ~ 1", flat.assign(all=1), groups="all", vc_formula=crossed).fit()
-    zero = pd.DataFrame(np.zeros((n, s)))
-    effect = contrasts({"full": pd.DataFrame(values), "other": zero}, "full", {"full": "full", "other": "other"})[0]
-    assert effect.point == pytest.approx(fit.params["Intercept"], abs=1e-6)
-    patients, seeds = variance_parts(values)
-    assert fit.bse["Intercept"] == pytest.approx(np.sqrt(patients + seeds), rel=1e-3)
+def test_the_variance_is_that_of_two_way_analyses_of_variance_of_every_cell(long_table):
+    values, cells = scores(long_table)
+    effect = contrasts(values, "a=on,b=on,c=on", {key: key for key in cells})[0]
+    other = effect.name
+    variances, rests = {}, {}
+    for key, table in values.items():
+        flat = table.stack().rename("y").reset_index()
+        mean_squares = anova_lm(smf.ols("y ~ C(patient) + C(seed)", flat).fit())["mean_sq"]
+        variances[key], rests[key] = mean_squares["C(seed)"] / 14, mean_squares["Residual"]
+    weight = effect.estimate.degrees[1] - 2  # the prior's degrees of freedom
+    expected = []
+    for key in ("a=on,b=on,c=on", other):
+        pooled = np.mean(list(variances.values())) - np.mean(list(rests.values())) / 14
+        mixed = (weight * pooled + 2 * (variances[key] - rests[key] / 14)) / (weight + 2)
+        expected.append(max(mixed, 0) / 3)
+    difference = (values["a=on,b=on,c=on"] - values[other]).mean(axis=1)
+    assert effect.estimate.parts == pytest.approx((difference.var(ddof=1) / 14, *expected), rel=1e-8)
+    reach = effect.estimate.quantile(0.05 / 7 / 2) * np.sqrt(sum(effect.estimate.parts))
+    assert (effect.low, effect.high) == pytest.approx((difference.mean() - reach, difference.mean() + reach))

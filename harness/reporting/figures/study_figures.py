@@ -23,7 +23,7 @@ from harness.reporting.figures.style import (
     markers,
     new_figure,
 )
-from harness.results.comparisons import ALPHA, Effect, study_effects, study_scores
+from harness.results.comparisons import Effect, study_effects, study_scores
 from harness.results.measures import DICE, Measure
 from harness.results.result_set import ResultSet, design_of
 
@@ -71,7 +71,7 @@ def effect_plot(effects: Sequence[Effect], measure: Measure, *, mark: str | None
             for effect in (e for e in effects if e.kind == kind):
                 if math.isfinite(effect.low):
                     axes.plot([effect.low, effect.high], [place, place], color=palette[kind], linewidth=1.5)
-                filled = effect.p_adjusted < ALPHA
+                filled = effect.shown
                 axes.plot(
                     effect.point,
                     place,
@@ -87,7 +87,7 @@ def effect_plot(effects: Sequence[Effect], measure: Measure, *, mark: str | None
         axes.grid(axis="y", visible=False)
         unit = measure.difference_unit
         band = f"; grey: ±{margin:g} {unit}" if margin else ""
-        axes.set_xlabel(f"difference in {measure.header} [{unit}]; filled: p (Holm) < {ALPHA:g}{band}")
+        axes.set_xlabel(f"difference in {measure.header} [{unit}]; filled: shown after correction{band}")
         footnote(figure, mark)
     return figure
 

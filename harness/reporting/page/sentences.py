@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.reporting.tables.table import decimals
-from harness.results.comparisons import ALPHA, Comparison
+from harness.results.comparisons import SMALLEST_TRAININGS, Comparison
 from harness.results.measures import IOU, Measure
 from harness.results.pair import PairReport
 from harness.results.profile import ProfileSummary
@@ -16,94 +16,111 @@ from harness.statistics.bootstrap import SMALLEST_SAMPLE
 def pair_sentences(pair: PairReport) -> list[str]:
     """The answer in plain sentences, the verdict first."""
     measure, main = pair.comparisons[0]
-    lines = [verdict_sentence(measure, main), certainty_sentence(measure, main), margin_sentence(measure, main)]
+    lines = [verdict_sentence(measure, main), scope_sentence(main), margin_sentence(measure, main)]
     lines += [verdict_sentence(m, c) for m, c in pair.comparisons[1:] if not m.csv_only and m is not IOU]
     lines += cost_sentences(pair.first.label, pair.second.label, *pair.costs)
-    seeds = [len(arm.finished) for arm in (pair.first, pair.second)]
     where = STRUCTURE_NAMES.get(pair.structure, pair.structure)
-    counted = "1 seed each" if seeds == [1, 1] else f"{seeds[0]} and {seeds[1]} seeds"
     lines.append(
-        f"Structure: {where}; each patient counts once (views, phases, frames and seeds averaged; {counted}); "
-        "p values are those of this one comparison, uncorrected."
+        f"Structure: {where}; each patient counts once (views, phases, frames and trainings averaged; "
+        f"{_trainings(main)}); {measure.header} is a test of its own, the other measures are corrected together."
     )
     missing = [f"{arm.label} is incomplete: {arm.reason}." for arm in (pair.first, pair.second) if arm.reason]
-    return [*lines, *pair.remarks, *missing]
+    return [*(line for line in lines if line), *pair.remarks, *missing]
 
 
-def verdict_sentence(measure: Measure, comparison: Comparison, *, corrected: bool = False) -> str:
-    """``GDKVM beats XMem by 1.2 Dice points [0.4, 2.0], p = 0.003, n = 50.``; says so where no difference is shown.
+def verdict_sentence(measure: Measure, comparison: Comparison) -> str:
+    """``GDKVM beats XMem by 1.2 Dice points [0.4, 2.0], corrected p = 0.003, n = 50, 3 and 3 trainings.``
 
-    The difference is the Hodges-Lehmann estimate with its interval, turned so that it is positive for the winner; with
-    ``corrected`` the Holm-adjusted p decides and is printed. Several seeds add the mean difference over patients x seeds.
+    The mean difference with the interval that matches the correction, turned so that it is positive for the winner. Where
+    too few trainings were compared the sentence speaks of these trainings and of no model.
     """
-    if not math.isfinite(comparison.shift):
+    if comparison.scope == "none":
         return f"{comparison.reference} and {comparison.other} share no patient with a value of {measure.header}."
-    p = comparison.p_adjusted if corrected else comparison.p
-    name, sign = ("p (Holm)" if corrected else "p"), (1 if measure.higher else -1)
-    ahead = sign * comparison.shift >= 0
+    ahead = measure.better(comparison.difference) >= 0
     winner, loser = (comparison.reference, comparison.other) if ahead else (comparison.other, comparison.reference)
-    flip = 1 if comparison.shift >= 0 else -1
-    size, interval = (
-        f"{decimals(abs(comparison.shift), measure.digits)} {measure.points}",
-        _interval(comparison.low, comparison.high, flip, measure),
+    size = f"{decimals(abs(comparison.difference), measure.digits)} {measure.points}"
+    tail = f"{_interval(comparison, measure)}, n = {comparison.n}"
+    level = float(decimals(abs(comparison.difference), measure.digits)) == 0
+    if comparison.scope == "trainings" or not comparison.learned:
+        if level:
+            return f"In {measure.header} these trainings of {comparison.reference} and {comparison.other} are level, {size}{tail}."
+        word = "ahead" if measure.higher else "lower"
+        return (
+            f"In {measure.header} these trainings of {comparison.reference} and {comparison.other} differ by {size}{tail}; "
+            f"{winner}'s is {word}."
+        )
+    lead = (
+        f"{winner} is ahead of {loser} by {size}"
+        if measure.higher
+        else f"{winner}'s {measure.header} is {size} lower than {loser}'s"
     )
-    tail = f"{interval}, {name} {p_text(p)}, n = {comparison.n}{_seed_clause(measure, comparison, flip)}"
-    if measure.higher:
-        lead, won = f"{winner} is ahead of {loser} by {size}", f"{winner} beats {loser} by {size}"
-    else:
-        lead = won = f"{winner}'s {measure.header} is {size} lower than {loser}'s"
-    if p < ALPHA:
+    won = f"{winner} beats {loser} by {size}" if measure.higher else lead
+    tail = f"{_interval(comparison, measure)}, corrected p {p_text(comparison.p_adjusted)}, n = {comparison.n}, {_trainings(comparison)}"
+    if comparison.shown:
         return f"{won}{tail}."
-    if float(decimals(abs(comparison.shift), measure.digits)) == 0:
+    if level:
         lead = f"they are level, {size}"
-    if not math.isfinite(p):
-        return f"{lead[:1].upper()}{lead[1:]}{interval}, n = {comparison.n}: too few patients for a test."
+    if not math.isfinite(comparison.p):
+        return f"{lead[:1].upper()}{lead[1:]}, n = {comparison.n}: too few patients for a test."
     return f"No difference in {measure.header} between {comparison.reference} and {comparison.other} is shown: {lead}{tail}."
 
 
-def _interval(low: float, high: float, flip: int, measure: Measure) -> str:
-    if not math.isfinite(low):
+def scope_sentence(comparison: Comparison) -> str:
+    """What was compared where it was not models; empty where it was."""
+    if not comparison.learned:
+        return f"{comparison.reference} or {comparison.other} has not learned the task (most patients failed): nothing is said about the models."
+    if comparison.scope != "trainings":
         return ""
-    ends = sorted((flip * low, flip * high))
+    return f"Trainings, not models, were compared: {_trainings(comparison)}; a comparison of models needs {SMALLEST_TRAININGS} of each."
+
+
+def _trainings(one: Comparison) -> str:
+    first, second = one.trainings
+    if first == second:
+        return f"{first} training{'' if first == 1 else 's'} each"
+    return f"{first} and {second} trainings"
+
+
+def _interval(one: Comparison, measure: Measure) -> str:
+    """The interval, turned like the difference so that the winner's lead is positive; empty where there is none."""
+    if not math.isfinite(one.low):
+        return ""
+    sign = 1 if one.difference >= 0 else -1
+    ends = sorted((sign * one.low, sign * one.high))
     return f" [{decimals(ends[0], measure.digits)}, {decimals(ends[1], measure.digits)}]"
 
 
-def _seed_clause(measure: Measure, comparison: Comparison, flip: int) -> str:
-    if not math.isfinite(comparison.seed_sd):
-        return ""
-    mean = decimals(flip * comparison.mean_difference, measure.digits)
-    return (
-        f" (over patients and seeds: mean {mean}{_interval(comparison.mean_low, comparison.mean_high, flip, measure)})"
-    )
-
-
-def certainty_sentence(measure: Measure, comparison: Comparison) -> str:
-    """Probability of a false claim and the effect size."""
-    better = comparison.mean_difference >= 0 if measure.higher else comparison.mean_difference <= 0
-    loser = comparison.other if better else comparison.reference
-    claim = f"Probability that {loser} is in truth the better one: {p_text(comparison.false_claim).lstrip('= ')}"
-    if comparison.rank_biserial == 0:
-        return f"{claim}; rank-biserial correlation 0.00."
-    favoured = comparison.reference if comparison.rank_biserial > 0 else comparison.other
-    return f"{claim}; rank-biserial correlation {abs(comparison.rank_biserial):.2f} in favour of {favoured}."
-
-
 def margin_sentence(measure: Measure, comparison: Comparison) -> str:
-    """Whether the difference matters, given the practical margin."""
-    margin = f"{measure.margin:g} {measure.points}"
-    judged = "the interval over patients and seeds" if math.isfinite(comparison.seed_sd) else "the interval"
-    if not math.isfinite(comparison.mean_low if math.isfinite(comparison.seed_sd) else comparison.low):
+    """Whether the difference matters, with its probabilities, and what this design could have seen."""
+    if comparison.scope == "none" or not comparison.learned:
+        return ""
+    seen = f"{decimals(comparison.detectable, max(measure.digits, 1))} {measure.points}"
+    if not math.isfinite(comparison.low):
         return (
             f"Whether the difference matters cannot be said: with n = {comparison.n} there is no interval "
             f"(at least {SMALLEST_SAMPLE} patients are needed)."
         )
-    if comparison.verdict == "superior":
-        return f"{comparison.reference} is superior: {judged} lies wholly beyond the practical margin of {margin}."
-    if comparison.verdict == "inferior":
-        return f"{comparison.reference} is inferior: {judged} lies wholly beyond the practical margin of {margin}."
-    if comparison.verdict == "equivalent":
-        return f"The two are equivalent in practice: {judged} lies wholly within the margin of ±{margin}."
-    return f"Whether the difference matters is undecided: {judged} is not wholly on one side of the margin of {margin}."
+    if comparison.scope == "trainings":
+        return f"Were trainings not to vary at all, these patients would show a difference of {seen} in 80 % of repetitions."
+    margin = f"{comparison.margin:g} {measure.points}"
+    words = {
+        "superior": f"{comparison.reference} is superior: the interval lies wholly beyond the margin of {margin}.",
+        "inferior": f"{comparison.reference} is inferior: the interval lies wholly beyond the margin of {margin}.",
+        "equivalent": f"The two are equivalent in practice: both one-sided tests exclude a difference of {margin}.",
+    }
+    text = words.get(
+        comparison.verdict, f"Whether the difference matters is undecided: the interval is not on one side of {margin}."
+    )
+    if comparison.margin:
+        text += (
+            f" Probability that {comparison.reference} is better by more than that {_share(comparison.p_better)}, equivalent "
+            f"{_share(comparison.p_equivalent)}, worse {_share(comparison.p_worse)}."
+        )
+    return f"{text} This design shows a difference of {seen} in 80 % of repetitions."
+
+
+def _share(probability: float) -> str:
+    return f"{100 * probability:.0f} %"
 
 
 def cost_sentences(first: str, second: str, a: ProfileSummary, b: ProfileSummary) -> list[str]:

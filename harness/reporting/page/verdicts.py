@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.reporting.page.sentences import margin_sentence, p_text, verdict_sentence
-from harness.results.comparisons import ALPHA, comparisons, omnibus, ranking
+from harness.reporting.page.sentences import margin_sentence, p_text, scope_sentence, verdict_sentence
+from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, comparisons, omnibus, ranking
 from harness.results.measures import DICE
 from harness.results.result_set import ResultSet
 
 
 def suite_verdicts(results: ResultSet) -> list[str]:
     """Sentences about the suite: the reference against each baseline, then the ranking, then what is missing."""
-    lines = [
-        f"{verdict_sentence(DICE, one, corrected=True)} {margin_sentence(DICE, one)}"
-        for one in comparisons(results, DICE)
-    ]
+    found = comparisons(results, DICE)
+    lines = (
+        [
+            f"Trainings, not models, were compared: a comparison of models needs {SMALLEST_TRAININGS} trainings of each, so that no "
+            "model is called better and nothing is marked with a dagger."
+        ]
+        if found and all(one.scope != "models" for one in found)
+        else []
+    )
+    for one in found:
+        said = [
+            verdict_sentence(DICE, one),
+            "" if lines and one.learned else scope_sentence(one),
+            margin_sentence(DICE, one),
+        ]
+        lines.append(" ".join(sentence for sentence in said if sentence))
     lines += _ranking(results)
     lines += _costs(results)
     lines += [f"{arm.label} is incomplete: {arm.reason}." for arm in results.arms if arm.reason]
@@ -28,16 +40,22 @@ def _ranking(results: ResultSet) -> list[str]:
         return []
     scores, stability = ranked
     best = str(scores.mean().idxmax())
+    lead = f"{best} has the highest mean Dice, {scores[best].mean():.1f} %"
+    if not results.several_trainings:
+        return [
+            f"{lead}, among these trainings; how the models rank cannot be said with fewer than {SMALLEST_TRAININGS} trainings "
+            f"of each. With other patients alone these trainings would keep that first place in "
+            f"{100 * stability.share[1][best]:.0f} % of resamples."
+        ]
     lines = [
-        f"{best} has the highest mean Dice, {scores[best].mean():.1f} %, and keeps that place in "
-        f"{100 * stability.share[1][best]:.0f} % of {len(scores)}-patient resamples "
-        f"(mean Kendall τ with the observed ranking: {stability.tau:.2f})."
+        f"{lead}, and keeps that place in {100 * stability.share[1][best]:.0f} % of resamples of {len(scores)} patients and of "
+        f"the trainings (mean Kendall τ with the observed ranking: {stability.tau:.2f})."
     ]
     test = omnibus(scores)
     if np.isfinite(test.p):
         verdict = "do not all rank alike" if test.p < ALPHA else "are not shown to rank differently"
         lines.append(
-            f"Friedman's test over {test.models} models: the models {verdict} "
+            f"Friedman's test over {test.models} models, trainings taken as given: they {verdict} "
             f"(χ² = {test.statistic:.1f}, p {p_text(test.p)}, n = {test.n})."
         )
     return lines

@@ -10,7 +10,7 @@ from harness.reporting.tables.cost import GMACS, PARAMETERS, cost_cells
 from harness.reporting.tables.main_comparison import value_cell
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import missing_notes
-from harness.results.comparisons import ALPHA, study_effects
+from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, study_effects
 from harness.results.design import Design
 from harness.results.measures import DICE
 from harness.results.profile import clip_ms, headline
@@ -25,12 +25,12 @@ CHECK, CROSS, NOTHING = "✓", "×", "·"
 def ablation_table(results: ResultSet) -> Table:
     """One row per variant: check marks or levels, accuracy with intervals, cost.
 
-    † marks a difference from the full model, Holm-corrected over the variants within each column.
+    † marks a difference from the full model, corrected over the variants within each column.
     """
     design = design_of(results)
     factors, measures = design.definition.factors, results.measures
     daggers = {
-        (effect.name, measure.name): effect.p_adjusted < ALPHA
+        (effect.name, measure.name): effect.shown
         for measure in measures
         for effect in study_effects(results, measure)
         if effect.kind == "contrast"
@@ -115,20 +115,20 @@ def _counts(arm: Arm, values: pd.DataFrame) -> dict[str, Cell]:
 def _caption(results: ResultSet) -> str:
     design = design_of(results)
     seeds = len(design.definition.seeds)
-    over = f"patients and {seeds} seeds (± SD over seeds)" if seeds > 1 else "patients; one seed"
-    test = (
-        "t test of the paired difference with patients and seeds as crossed random effects"
-        if seeds > 1
-        else "two-sided Wilcoxon signed-rank test on patients"
-    )
+    over = f"patients and {seeds} trainings (± SD over trainings)" if seeds > 1 else "patients; one training"
     others = f"{len(design.cells) - 1} variants" if len(design.cells) > 2 else "one other variant"
-    tested = any(e.kind == "contrast" and e.p == e.p for m in results.measures for e in study_effects(results, m))
-    dagger = f"† differs from the full model: {test}, Holm-corrected over the {others} of a column, α = {ALPHA:g}. "
+    tested = any(e.kind == "contrast" and e.tested for m in results.measures for e in study_effects(results, m))
+    dagger = (
+        "† differs from the full model, patients and trainings as crossed random effects, Bonferroni over the "
+        f"{others} of a column, α = {ALPHA:g}. "
+        if tested
+        else f"No daggers: no variant and the full model have {SMALLEST_TRAININGS} trainings each. "
+    )
     switches = any(factor.switch for factor in design.definition.factors)
     signs = "✓: part is on, ×: off, ·: it means nothing in this variant. " if switches else ""
     return (
-        f"Mean over {over} with 95 % bootstrap interval. {signs}"
-        f"{dagger if tested else ''}Checkpoints were selected on validation Dice; the test split took no part in any choice. "
+        f"Mean over {over} with 95 % interval (bootstrap-t over patients). {signs}"
+        f"{dagger}Checkpoints were selected on validation Dice; the test split took no part in any choice. "
         f"Clip: a whole clip at inference. First-frame protocol: {' and '.join(results.protocols)}."
     )
 

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 
+from harness.reporting.tables.paired_comparisons import family_sentence
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
-from harness.results.comparisons import ALPHA, augmented_pairs, gains, image_kinds
+from harness.results.comparisons import Comparison, augmented_pairs, gains
 from harness.results.measures import Measure
 from harness.results.result_set import ResultSet
 
-_INTERVALS = ("plain", "augmented", "gain")
+_INTERVALS = ("plain", "augmented")
 
 
 def augmentation_table(results: ResultSet) -> Table | None:
     """Plain, augmented and the gain for every quantity; None where no arm has a plain one beside it."""
     if not augmented_pairs(results):
         return None
-    rows = [row for measure in results.measures for row in _rows(measure, gains(results, measure))]
-    tests = sum(len(image_kinds(results, arm)) for arm, _ in augmented_pairs(results))
+    found = {measure: gains(results, measure) for measure in results.measures}
+    rows = [row for measure, table in found.items() for row in _rows(measure, table)]
     return Table(
         name="robustness_augmentation",
         title=f"{results.heading}: what training with the perturbations buys on the test split of {results.dataset}",
-        caption="Means over patients, severities and perturbations with 95 % BCa bootstrap interval; differences are paired "
-        f"by patient. † two-sided signed-rank test (Pratt), Holm-corrected within a quantity ({tests} tests), α = {ALPHA}.",
+        caption="Means over patients, severities and perturbations with 95 % bootstrap-t interval; differences are paired by "
+        "patient, every quantity is a family of its own. "
+        + family_sentence([one for table in found.values() for one in table["gain"]]),
         columns=(
             Column(key="plain", source=Source("patients", "the row's group", "plain"), header="Plain", digits=2),
             Column(
@@ -55,8 +55,9 @@ def _rows(measure: Measure, found: pd.DataFrame) -> list[Row]:
     rows = []
     for one in found.to_dict("records"):
         cells = {key: Cell.of(one[key]) for key in _INTERVALS}
-        cells["gain"] = replace(cells["gain"], dagger=bool(one["p_adjusted"] < ALPHA))
-        cells["p"] = Cell(value=one["p_adjusted"])
+        gain: Comparison = one["gain"]
+        cells["gain"] = Cell(value=gain.difference, low=gain.low, high=gain.high, dagger=gain.shown)
+        cells["p"] = Cell(value=gain.p_adjusted)
         rows.append(Row(label=f"{one['model']}, {one['images']}", cells=cells, group=group))
     return rows
 

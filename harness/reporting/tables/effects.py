@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
-from harness.results.comparisons import Effect, effect_verdict, study_effects
+from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, Effect, effect_verdict, study_effects
 from harness.results.measures import Measure
 from harness.results.result_set import ResultSet
 
@@ -16,6 +16,7 @@ def effect_tables(results: ResultSet) -> list[Table]:
     return [effect_table(results, measure, effects) for measure, effects in made if effects]
 
 
+_FAMILIES = ("main effects and interactions", "contrasts")
 _GROUPS = {
     "main": "main effects (reference − level)",
     "interaction": "interactions (difference of differences)",
@@ -34,12 +35,11 @@ def effect_table(results: ResultSet, measure: Measure, effects: list[Effect]) ->
         columns=(
             _column("effect", "Effect", measure, unit=measure.difference_unit),
             _column("p", "p", measure, digits=3, probability=True),
-            _column("p_adjusted", "p (Holm)", measure, digits=3, probability=True),
+            _column("p_adjusted", "p (corrected)", measure, digits=3, probability=True),
             *verdict,
             _column("patients", "n", measure, digits=0),
             _column("seeds", "Seeds", measure, digits=0),
-            _column("bootstrap_low", "bootstrap interval, lower", measure, csv_only=True),
-            _column("bootstrap_high", "bootstrap interval, upper", measure, csv_only=True),
+            _column("level", "Level", measure, digits=4, csv_only=True),
             _column("pairs", "Pairs of cells", measure, digits=0, csv_only=True),
         ),
         rows=tuple(_effect_row(effect, measure) for effect in effects),
@@ -51,26 +51,36 @@ def effect_table(results: ResultSet, measure: Measure, effects: list[Effect]) ->
 
 
 def _effects_caption(effects: list[Effect]) -> str:
-    several = any(effect.seeds > 1 for effect in effects)
+    tested = {
+        kind: [e for e in effects if e.tested and (e.kind == "contrast") == (kind == "contrasts")] for kind in _FAMILIES
+    }
+    families = [
+        f"over the {len(found)} {kind} ({100 * found[0].level:.4g} % each)" for kind, found in tested.items() if found
+    ]
     test = (
-        "95 % interval, p and verdict: t test of the mean difference with patients and seeds as crossed random effects, "
-        "which allows for few seeds (± SD over seeds)"
-        if several
-        else "95 % BCa interval over patients and two-sided Wilcoxon signed-rank test; one seed, so nothing is said about "
-        "another one"
+        "Patients and trainings are crossed random effects, the variance between trainings is moderated over all variants "
+        f"(± its SD in the effect); intervals match Bonferroni's correction {' and '.join(families)}, † corrected p < {ALPHA:g}."
+        if families
+        else "95 % Student's t interval over patients, for these trainings."
+    )
+    rest = (
+        f" Effects without a p rest on fewer than {SMALLEST_TRAININGS} trainings on a side: their intervals are over patients "
+        "alone, and nothing is claimed."
+        if any(not e.tested for e in effects)
+        else ""
     )
     return (
-        "Positive: the reference level has the larger value. Differences are taken within patient and seed. "
-        f"{test}; Holm over main effects and interactions, and apart from them over the contrasts. An interaction says how "
-        "much more one part brings when the other is on."
+        "Positive: the reference level has the larger value. Differences are taken within the patient. "
+        f"{test}{rest} An interaction says how much more one part brings when the other is on."
     )
 
 
 def _effect_row(effect: Effect, measure: Measure) -> Row:
     cells = {
-        "effect": Cell(value=effect.point, low=effect.low, high=effect.high, seed_sd=effect.seed_sd),
-        "bootstrap_low": Cell(value=effect.boot_low),
-        "bootstrap_high": Cell(value=effect.boot_high),
+        "effect": Cell(
+            value=effect.point, low=effect.low, high=effect.high, seed_sd=effect.seed_sd, dagger=effect.shown
+        ),
+        "level": Cell(value=effect.level),
         "p": Cell(value=effect.p),
         "p_adjusted": Cell(value=effect.p_adjusted),
         "verdict": Cell(text=_verdict(effect, measure)),
@@ -82,9 +92,9 @@ def _effect_row(effect: Effect, measure: Measure) -> Row:
 
 
 def _verdict(effect: Effect, measure: Measure) -> str:
-    words = {"superior": "larger", "inferior": "smaller", "equivalent": "equivalent", "undecided": "undecided"}
+    words = {"superior": "larger", "inferior": "smaller", "better": "larger than 0", "worse": "smaller than 0"}
     verdict = effect_verdict(effect, measure)
-    return words[verdict] if verdict else ""
+    return words.get(verdict, verdict) if verdict else ""
 
 
 def _column(key: str, header: str, measure: Measure, *, digits: int = 2, **shown: Any) -> Column:

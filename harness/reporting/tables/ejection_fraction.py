@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
-from harness.reporting.tables.words import interval_words, method_name
+from harness.reporting.tables.words import agreement_words, method_name
 from harness.results.ejection import ef_agreements, ef_method, has_stated_ef
 from harness.results.result_set import ResultSet
 from harness.statistics.agreement import Agreement
@@ -41,7 +41,7 @@ def ef_table(results: ResultSet) -> Table | None:
         name="lvef",
         title=f"{results.heading}: left-ventricular ejection fraction by {method_name(method)}",
         caption="Bias is prediction minus truth, limits of agreement are bias ± 1.96 SD (ddof = 1), r is Pearson's; intervals "
-        f"are {interval_words(results)}; predictions below 0 or above 90 are counted as implausible and kept.",
+        f"are {agreement_words(results)}; predictions below 0 or above 90 are counted as implausible and kept; patients without a predicted EF are left out of this table (n).",
         columns=tuple(
             replace(column, source=Source("cases", f"ef_{method}_predicted", f"EF {column.key}")) for column in _COLUMNS
         ),

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from harness.reporting.tables.cost import COST_COLUMNS, cost_cells
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import condition_notes, interval_words, method_name, missing_notes, seeds_of
-from harness.results.comparisons import ALPHA, SMALLEST_PAIRED_SAMPLE, Comparison, comparisons
-from harness.results.ejection import ef_correlation, ef_measure, ef_method, has_stated_ef
+from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, Comparison, all_comparisons, failure_rate
+from harness.results.ejection import ef_correlation, ef_failures, ef_method, has_stated_ef
 from harness.results.measures import ef_error
 from harness.results.result_set import STRUCTURE_NAMES, Arm, ResultSet
-from harness.statistics.bootstrap import RESAMPLES, SMALLEST_SAMPLE
+from harness.statistics.bootstrap import SMALLEST_SAMPLE
 from harness.statistics.seeds import SeedSummary, summarise
 
 COUNT_COLUMNS = (
     Column(key="patients", header="n", digits=0, source=Source("cases", "patient", "patients with every value")),
     Column(key="seeds", header="Seeds", digits=0, csv_only=True, source=Source("record", "status", "finished runs")),
 )
+FAILURES = Column(
+    key="failures",
+    header="Failures",
+    unit="%",
+    direction="down",
+    source=Source("cases", "dice", "patients below half with exact limits"),
+)
+"""Share of patients with a Dice below 50 %."""
 
 
 def main_table(results: ResultSet) -> Table:
@@ -27,11 +37,8 @@ def main_table(results: ResultSet) -> Table:
     reference. Models without a finished run stay in the table with ``--`` and their reason in the notes.
     """
     structure, method = results.structure, ef_method(results)
-    tests = {measure.name: comparisons(results, measure) for measure in results.measures}
-    error = ef_measure(results)
-    if error:
-        tests[error.name] = comparisons(results, error)
-    daggers = {(one.other, key): one.significant(ALPHA) for key, family in tests.items() for one in family}
+    tests = all_comparisons(results)
+    daggers = {(other, key): one.shown for (key, other), one in tests.items()}
     rows = [_row(results, arm, method, daggers) for arm in results.arms]
     source = Source("record", "first_frame", "as recorded")
     protocol = Column(
@@ -41,10 +48,15 @@ def main_table(results: ResultSet) -> Table:
     return Table(
         name="table",
         title=f"{results.heading}: {STRUCTURE_NAMES.get(structure, structure)} on the test split of {results.dataset}",
-        caption=caption(results, _counted(rows), method, tests),
-        columns=(*accuracy, *_ef_columns(results, method), *COST_COLUMNS, protocol, *COUNT_COLUMNS),
+        caption=caption(results, _counted(rows), method, list(tests.values())),
+        columns=(*accuracy, *_ef_columns(results, method), FAILURES, *COST_COLUMNS, protocol, *COUNT_COLUMNS),
         rows=tuple(rows),
-        notes=(*missing_notes(results), *condition_notes(results, "FPS and memory"), *results.notes),
+        notes=(
+            *missing_notes(results),
+            *_failure_notes(results, method),
+            *condition_notes(results, "FPS and memory"),
+            *results.notes,
+        ),
         mark=results.mark,
         scope=results.name,
     )
@@ -88,6 +100,8 @@ def _row(results: ResultSet, arm: Arm, method: str | None, daggers: dict[tuple[s
         patients = max(patients, len(values.dropna()))
     if method and arm.finished:
         cells |= _ef_cells(results, arm, method, dagger=daggers.get((arm.label, "ef_mae"), False))
+    rate = failure_rate(arm, results.main)
+    cells["failures"] = Cell(value=100 * rate.rate, low=100 * rate.low, high=100 * rate.high)
     cells |= {column.key: cost_cells(arm)[column.key] for column in COST_COLUMNS}
     cells["first_frame"] = Cell(text=arm.first_frame)
     cells["patients"] = Cell(value=patients) if patients else Cell()
@@ -113,35 +127,47 @@ def _counted(rows: list[Row]) -> str:
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
-def caption(results: ResultSet, n: str, method: str | None, tests: dict[str, list[Comparison]]) -> str:
+def _failure_notes(results: ResultSet, method: str | None) -> list[str]:
+    """Which arms gave no EF and for how many patients, the mean without them, and which arms have not learned the task."""
+    lines = []
+    for arm in results.finished:
+        count, without = ef_failures(arm, method) if method else (0, math.nan)
+        if count:
+            lines.append(
+                f"{arm.label}: {count} EF could not be computed and counts with the largest error possible; EF MAE without "
+                f"{'it' if count == 1 else 'them'} {without:.1f} points."
+            )
+        if not failure_rate(arm, results.main).learned:
+            lines.append(f"{arm.label} has not learned the task: most patients failed, so that it is not judged.")
+    return lines
+
+
+def caption(results: ResultSet, n: str, method: str | None, tests: list[Comparison]) -> str:
     """What the table's numbers are, in sentences; nothing is said of a test that was not made."""
     if not results.finished:
         return "No run is finished yet."
     sentences = [
         f"Mean over n = {n} patients (views, phases and frames of a patient are averaged first)"
-        + (f" and {seeds_of(results)} seeds (± SD over seeds)" if results.seeds > 1 else "")
-        + f" with {interval_words(results)} ({RESAMPLES:,} resamples; none below n = {SMALLEST_SAMPLE}).",
+        + (f" and {seeds_of(results)} trainings (± SD over trainings)" if results.seeds > 1 else "")
+        + f" with {interval_words(results)} (none below n = {SMALLEST_SAMPLE}).",
         dagger_sentence(results, tests),
         "Best bold, second underlined (ties at the displayed precision).",
         f"EF by {method_name(method)} against the EF of the reference masks by the same method." if method else "",
+        "Failures: patients with a mean Dice below 50 %, with exact (Clopper–Pearson) limits.",
         f"First-frame protocol: {' and '.join(results.protocols)}.",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def dagger_sentence(results: ResultSet, tests: dict[str, list[Comparison]]) -> str:
-    """Which test the daggers stand for; what stands against one where there is a pair but no test; else nothing."""
-    family = max((list(filter(lambda one: one.p == one.p, made)) for made in tests.values()), key=len, default=[])
-    if family:
-        corrected = (
-            f"Holm-corrected over the {len(family)} baselines of a column, "
-            if len(family) > 1
-            else "the only one of a column, uncorrected, "
-        )
+def dagger_sentence(results: ResultSet, tests: list[Comparison]) -> str:
+    """What the daggers stand for; why there is none where there is a pair but no test; else nothing."""
+    if any(math.isfinite(one.p) for one in tests):
         return (
-            f"† differs from {results.reference}: two-sided Wilcoxon signed-rank test (Pratt) on patient means, "
-            f"{corrected}α = {ALPHA:g}."
+            f"† differs from {results.reference}, patients and trainings as crossed random effects, corrected p < {ALPHA:g}; "
+            "every † has its row in the table of comparisons."
         )
-    if any(tests.values()):
-        return f"No test: fewer than {SMALLEST_PAIRED_SAMPLE} patients are shared with {results.reference}."
-    return ""
+    if not tests:
+        return ""
+    if max(min(one.trainings) for one in tests) < SMALLEST_TRAININGS:
+        return f"No daggers: trainings, not models, were compared (fewer than {SMALLEST_TRAININGS} of a model)."
+    return f"No test: fewer than {SMALLEST_SAMPLE} patients are shared with {results.reference}, or an arm has not learned."

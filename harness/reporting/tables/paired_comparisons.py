@@ -1,46 +1,59 @@
-"""The reference against every baseline: differences, tests, effect sizes and verdicts."""
+"""The reference against every baseline in every measure: one estimand, its interval, test, probabilities and verdict."""
 
 from __future__ import annotations
 
+import math
+
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
-from harness.reporting.tables.words import interval_words
-from harness.results.comparisons import ALPHA, Comparison, comparisons
-from harness.results.measures import DICE, Measure
+from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, Comparison, all_comparisons, tested_measures
 from harness.results.result_set import ResultSet
 
 
-def _column(key: str, header: str, digits: int = 2, *, probability: bool = False, text: bool = False) -> Column:
+def _column(
+    key: str, header: str, digits: int = 2, *, probability: bool = False, text: bool = False, csv_only: bool = False
+) -> Column:
     source = Source("cases", "the row's group", key)
-    return Column(key=key, header=header, digits=digits, probability=probability, text=text, source=source)
+    return Column(
+        key=key, header=header, digits=digits, probability=probability, text=text, csv_only=csv_only, source=source
+    )
 
 
-_COLUMNS = (
-    _column("shift", "Hodges–Lehmann"),
-    _column("mean", "Mean difference"),
+_MODELS = (
     _column("p", "p", 4, probability=True),
-    _column("p_adjusted", "p (Holm)", 4, probability=True),
-    _column("rank_biserial", "Rank-biserial"),
-    _column("false_claim", "P(false claim)", 4, probability=True),
+    _column("p_adjusted", "p (corrected)", 4, probability=True),
+    _column("p_better", "P(better)", 3, probability=True),
+    _column("p_equivalent", "P(equivalent)", 3, probability=True),
+    _column("p_worse", "P(worse)", 3, probability=True),
+)
+"""What is said of models, and left out where only trainings were compared."""
+_BESIDE = (
+    _column("detectable", "Detectable"),
+    _column("sign_flip_p", "p (these trainings)", 4, probability=True),
+    _column("worst_decile", "Worst decile"),
+    _column("median", "Median", csv_only=True),
+    _column("shift", "Hodges–Lehmann", csv_only=True),
+    _column("margin", "Margin", csv_only=True),
+    _column("level", "Level", 4, csv_only=True),
+    _column("non_inferior", "Non-inferior", text=True, csv_only=True),
     _column("verdict", "Verdict", text=True),
+    _column("trainings", "Trainings", text=True),
     _column("patients", "n", 0),
 )
 
 
 def comparison_table(results: ResultSet) -> Table | None:
-    """The reference against every baseline; None without a pair."""
-    rows = [
-        Row(label=one.other, cells=_cells(measure, one), group=measure.title)
-        for measure in results.measures
-        if not measure.csv_only
-        for one in comparisons(results, measure)
-    ]
+    """The reference against every baseline, a row for every dagger of the report; None without a pair."""
+    found = all_comparisons(results)
+    titles = {measure.name: measure.title for measure in tested_measures(results)}
+    rows = [Row(label=other, cells=_cells(one), group=titles[name]) for (name, other), one in found.items()]
     if not rows:
         return None
+    models = any(one.scope == "models" for one in found.values())
     return Table(
         name="comparisons",
         title=f"{results.heading}: {results.reference} minus each baseline",
-        caption=_caption(results),
-        columns=_COLUMNS,
+        caption=comparison_caption(results, list(found.values())),
+        columns=(_column("difference", "Mean difference"), *(_MODELS if models else ()), *_BESIDE),
         rows=tuple(rows),
         mark=results.mark,
         stub="Baseline",
@@ -49,30 +62,71 @@ def comparison_table(results: ResultSet) -> Table | None:
     )
 
 
-def _cells(measure: Measure, one: Comparison) -> dict[str, Cell]:
+def _cells(one: Comparison) -> dict[str, Cell]:
     return {
-        "shift": Cell(value=one.shift, low=one.low, high=one.high, dagger=one.significant(ALPHA)),
-        "mean": Cell(value=one.mean_difference, low=one.mean_low, high=one.mean_high, seed_sd=one.seed_sd),
+        "difference": Cell(
+            value=one.difference, low=one.low, high=one.high, seed_sd=math.hypot(*one.spread), dagger=one.shown
+        ),
         "p": Cell(value=one.p),
         "p_adjusted": Cell(value=one.p_adjusted),
-        "rank_biserial": Cell(value=one.rank_biserial),
-        "false_claim": Cell(value=one.false_claim),
-        "verdict": Cell(text=one.verdict if measure.margin else ""),
+        "p_better": Cell(value=one.p_better),
+        "p_equivalent": Cell(value=one.p_equivalent if one.margin else math.nan),
+        "p_worse": Cell(value=one.p_worse),
+        "detectable": Cell(value=one.detectable),
+        "sign_flip_p": Cell(value=one.flip.p),
+        "worst_decile": Cell(value=one.worst_decile),
+        "median": Cell(value=one.median),
+        "shift": Cell(value=one.shift),
+        "margin": Cell(value=one.margin or math.nan),
+        "level": Cell(value=one.level),
+        "non_inferior": Cell(text=("yes" if one.non_inferior else "no") if one.scope == "models" else ""),
+        "verdict": Cell(text=one.verdict),
+        "trainings": Cell(text=" v ".join(map(str, one.trainings))),
         "patients": Cell(value=one.n),
     }
 
 
-def _caption(results: ResultSet) -> str:
-    arms, seeded = len(results.others), results.seeds > 1
-    family = f"Holm-corrected over the {arms} baselines of each metric" if arms > 1 else "one baseline, no correction"
+def comparison_caption(results: ResultSet, comparisons: list[Comparison]) -> str:
+    """What is compared, how the intervals are corrected, and what the other columns are."""
+    margins = [f"{m.header} {m.margin:g} {m.difference_unit}" for m in tested_measures(results) if m.margin]
+    beside = (
+        "Detectable: smallest true difference that this design shows in 80 % of repetitions"
+        + ("" if any(one.scope == "models" for one in comparisons) else ", were trainings not to vary at all")
+        + ". p (these trainings): exact sign-flip test over patients (Monte Carlo above 20 pairs), which takes the trainings "
+        "as given and decides nothing. Worst decile: difference of the means of the worst tenth of patients."
+    )
+    return " ".join(
+        [
+            "Paired difference of means over patients (of means over trainings).",
+            family_sentence(comparisons),
+            *([f"Smallest differences that matter: {', '.join(margins)}."] if margins else []),
+            beside,
+        ]
+    )
+
+
+def family_sentence(comparisons: list[Comparison]) -> str:
+    """Which intervals these are and what a dagger stands for; that there is none where trainings were compared."""
+    tested = [one for one in comparisons if math.isfinite(one.p)]
+    if not tested:
+        return (
+            f"Trainings, not models, were compared: fewer than {SMALLEST_TRAININGS} of a model say too little about the next "
+            "one, so nothing is tested and there is no dagger; intervals (95 %, Student's t) are over patients alone."
+        )
+    families = {one.correction: one for one in tested}
+    words = []
+    if "bonferroni" in families:
+        first = families["bonferroni"]
+        words.append(
+            f"Bonferroni over {first.tests} baselines for the primary endpoint ({100 * first.level:.4g} % each)"
+        )
+    if "benjamini-hochberg" in families:
+        rest = families["benjamini-hochberg"]
+        words.append(
+            f"Benjamini–Hochberg over the {rest.tests} other comparisons ({100 * rest.level:.4g} % each, 95 % after selection)"
+        )
     return (
-        "Paired differences over patients: Hodges–Lehmann estimate with the 95 % interval of the exact signed-rank distribution, "
-        f"and mean with {interval_words(results)}"
-        + (" (± spread of the difference between single runs)" if seeded else "")
-        + "; two-sided Wilcoxon signed-rank test (Pratt)"
-        + (" on each patient's mean over seeds, which takes the seeds as given" if seeded else "")
-        + f", {family}, † p < {ALPHA:g}; rank-biserial correlation (positive "
-        f"favours {results.reference}); probability that the model with the worse mean is in truth the better one; verdict: the "
-        + ("mean's" if seeded else "Hodges–Lehmann")
-        + f" interval against a practical margin of ±{DICE.margin:g} Dice points."
+        "Patients and trainings are crossed random effects, the variance between trainings is moderated over models; "
+        f"intervals match the correction: {'; '.join(words)}; † corrected p < {ALPHA:g}. P(better), P(equivalent), P(worse): "
+        "posterior probabilities beyond and within the margin."
     )

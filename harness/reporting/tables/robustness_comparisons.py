@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from harness.reporting.tables.paired_comparisons import family_sentence
 from harness.reporting.tables.sweep_words import sweep_notes
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
 from harness.reporting.tables.words import plain_words
-from harness.results.comparisons import ALPHA, by_condition
+from harness.results.comparisons import by_condition
 from harness.results.measures import DICE
 from harness.results.result_set import ResultSet
 
@@ -23,7 +24,7 @@ def condition_table(results: ResultSet) -> Table | None:
                 key=label,
                 header=f"vs {label}",
                 unit="points",
-                source=Source("patients", DICE.name, "shift at the severity"),
+                source=Source("patients", DICE.name, "difference at the severity"),
             ),
             Column(
                 key=f"{label}_p",
@@ -35,19 +36,20 @@ def condition_table(results: ResultSet) -> Table | None:
             ),
         ]
     rows = []
-    for (severity, name), part in tests.groupby(["severity", "perturbation"], sort=True):
-        cells: dict[str, Cell] = {}
-        for one in part.to_dict("records"):
-            label, p = str(one["other"]), float(one["p_adjusted"])
-            cells[label] = Cell(value=one["shift"], low=one["low"], high=one["high"], dagger=p < ALPHA)
-            cells[f"{label}_p"] = Cell(value=p)
-        rows.append(Row(label=plain_words(str(name)), cells=cells, group=f"Severity {severity}"))
-    family = len(others) * len(results.perturbations)
+    for severity in results.severities:
+        for name in results.perturbations:
+            cells: dict[str, Cell] = {}
+            for label in others:
+                one = tests.get((severity, name, label))
+                if one is not None:
+                    cells[label] = Cell(value=one.difference, low=one.low, high=one.high, dagger=one.shown)
+                    cells[f"{label}_p"] = Cell(value=one.p_adjusted)
+            rows.append(Row(label=plain_words(name), cells=cells, group=f"Severity {severity}"))
     return Table(
         name="robustness_comparisons",
         title=f"{results.heading}: {results.reference} minus each other model, Dice",
-        caption="Hodges–Lehmann difference of paired patient means with 95 % interval; positive favours "
-        f"{results.reference}. † two-sided signed-rank test (Pratt), Holm-corrected within a severity ({family} tests), α = 0.05.",
+        caption=f"Paired difference of means over patients; positive favours {results.reference}. "
+        + family_sentence(list(tests.values())),
         columns=tuple(columns),
         rows=tuple(rows),
         notes=sweep_notes(results),

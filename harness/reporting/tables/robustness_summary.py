@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from harness.reporting.tables.paired_comparisons import family_sentence
 from harness.reporting.tables.sweep_words import sweep_caption, sweep_notes
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import plain_words
-from harness.results.comparisons import ALPHA, Comparison, overall
+from harness.results.comparisons import LOSS, Comparison, overall
 from harness.results.conditions import (
     available_mean,
     clean,
@@ -26,7 +27,7 @@ from harness.results.result_set import Arm, ResultSet
 def summary_table(results: ResultSet) -> Table:
     """One row per model: clean and mean perturbed Dice, drop, rPC, worst perturbation, and the mean of the rest."""
     tests = overall(results, DICE)
-    significant = {one.other for one in tests if one.significant(ALPHA)}
+    shown = {(one.other, key) for key, found in tests.items() for one in found if one.shown}
     rest = [item for item in results.measures if item is not DICE]
     columns = [
         measure_column(DICE, "clean", "clean Dice", source=Source("patients", DICE.name, "clean")),
@@ -76,7 +77,7 @@ def summary_table(results: ResultSet) -> Table:
             key="patients", header="n", digits=0, source=Source("patients", "patient", "patients with every condition")
         ),
     ]
-    rows = [_summary_row(results, arm, rest, dagger=arm.label in significant) for arm in results.arms]
+    rows = [_summary_row(results, arm, rest, shown) for arm in results.arms]
     return Table(
         name="robustness",
         title=f"{results.heading}: robustness on the test split of {results.dataset}",
@@ -91,14 +92,14 @@ def summary_table(results: ResultSet) -> Table:
     )
 
 
-def _summary_row(results: ResultSet, arm: Arm, rest: list[Measure], *, dagger: bool) -> Row:
+def _summary_row(results: ResultSet, arm: Arm, rest: list[Measure], shown: set[tuple[str, str]]) -> Row:
     wide = arm.under(DICE)
     perturbed = mean_of(wide, results.perturbations, results.severities)
     lost = mean_drops(results, arm)
     cells = {
         "clean": Cell.of(interval(clean(wide))),
-        "perturbed": Cell.of(interval(perturbed), dagger=dagger),
-        "drop": Cell.of(interval(drop(wide, perturbed, higher=True))),
+        "perturbed": Cell.of(interval(perturbed), dagger=(arm.label, DICE.name) in shown),
+        "drop": Cell.of(interval(drop(wide, perturbed, higher=True)), dagger=(arm.label, LOSS) in shown),
         "rpc": Cell.of(relative_performance(wide, perturbed)),
         "area": Cell.of(interval(_mean_area(results, wide))),
         "relative_drop": Cell(value=relative_drop(lost.mean(), _reference_drop(results))),
@@ -123,17 +124,61 @@ def _reference_drop(results: ResultSet) -> float:
     return float(mean_drops(results, results.arm(results.reference)).mean())
 
 
-def _test_sentence(results: ResultSet, tests: list[Comparison]) -> str:
-    """Which test the daggers stand for; nothing where none was made."""
-    if not any(one.p == one.p for one in tests):
+def _test_sentence(results: ResultSet, tests: dict[str, list[Comparison]]) -> str:
+    """Which questions the daggers answer; that trainings were compared where there are too few; nothing without a pair."""
+    found = [one for family in tests.values() for one in family]
+    if not found:
         return ""
-    family = (
-        f"Holm-corrected over the other models ({len(tests)})" if len(tests) > 1 else "one other model, uncorrected"
-    )
     return (
-        f"† differs from {results.reference} in mean perturbed Dice: two-sided signed-rank test on patient means, "
-        f"{family}. "
+        f"Against {results.reference} the loss itself is compared (Drop), and beside it the perturbed Dice: see the table of "
+        f"losses. {family_sentence(found)} "
     )
+
+
+def loss_table(results: ResultSet) -> Table | None:
+    """What a fault costs each model against the reference: the paired difference of losses, and of the perturbed values."""
+    tests = overall(results, DICE)
+    titles = {
+        LOSS: "Loss of Dice, points (negative: the reference loses less)",
+        DICE.name: "Dice under perturbation, points",
+    }
+    rows = [
+        Row(label=one.other, cells=_loss_cells(one), group=titles[key]) for key, found in tests.items() for one in found
+    ]
+    if not rows:
+        return None
+    source = {key: Source("patients", DICE.name, f"{key} of losses") for key in ("difference", "p", "p_adjusted", "n")}
+    return Table(
+        name="robustness_losses",
+        title=f"{results.heading}: {results.reference} minus each other model, over all perturbations and severities",
+        caption="Paired difference of means over patients (of means over conditions and trainings). "
+        + family_sentence([one for found in tests.values() for one in found]),
+        columns=(
+            Column(key="difference", header="Mean difference", digits=2, source=source["difference"]),
+            Column(key="p", header="p", digits=4, probability=True, source=source["p"]),
+            Column(key="p_adjusted", header="p (corrected)", digits=4, probability=True, source=source["p_adjusted"]),
+            Column(
+                key="verdict", header="Verdict", text=True, source=Source("patients", DICE.name, "verdict of losses")
+            ),
+            Column(key="patients", header="n", digits=0, source=source["n"]),
+        ),
+        rows=tuple(rows),
+        notes=sweep_notes(results),
+        stub="Model",
+        mark=results.mark,
+        scope=results.name,
+        ranked=False,
+    )
+
+
+def _loss_cells(one: Comparison) -> dict[str, Cell]:
+    return {
+        "difference": Cell(value=one.difference, low=one.low, high=one.high, dagger=one.shown),
+        "p": Cell(value=one.p),
+        "p_adjusted": Cell(value=one.p_adjusted),
+        "verdict": Cell(text=one.verdict),
+        "patients": Cell(value=one.n),
+    }
 
 
 def seen_text(results: ResultSet, arm: Arm) -> str:

@@ -14,8 +14,15 @@ def seeds_of(results: ResultSet) -> str:
 def interval_words(results: ResultSet) -> str:
     """What an interval of this suite is: over patients, or over patients and seeds where there are several."""
     if results.seeds > 1:
-        return "95 % bootstrap interval over patients × seeds"
-    return "95 % BCa bootstrap interval over patients"
+        return "95 % interval over patients (bootstrap-t) and trainings"
+    return "95 % bootstrap-t interval over patients"
+
+
+def agreement_words(results: ResultSet) -> str:
+    """What an interval of a statistic that is no mean is (r, SD, limits of agreement)."""
+    if results.seeds > 1:
+        return "95 % bootstrap interval over patients × trainings"
+    return "95 % expanded BCa interval over patients"
 
 
 def method_name(method: str) -> str:

@@ -1,0 +1,125 @@
+"""A report is derived again from its rows: nothing changed agrees, one changed digit anywhere does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.power import command as power
+from harness.cli.verify import command as verify
+from harness.errors import BenchError
+from harness.reporting.manifest import write_manifest
+from harness.reporting.report import more_tables
+from harness.reporting.tables.main_comparison import main_table
+from harness.reporting.tables.power import power_table
+from harness.reporting.tables.stored import write_table
+from harness.reporting.verify import verify_report
+from harness.results.power import power_of
+from harness.results.result_set import ResultSet
+from harness.results.suite import suite_results
+from harness.statistics.power import detectable
+from harness.store.runs import RunSpec, RunStore
+
+Maker = Callable[..., ResultSet]
+
+
+@pytest.fixture
+def reported(make_suite: Maker, tmp_path: Path) -> tuple[Path, Path]:
+    """Folders of reports and runs: the tables of a suite of two models with three trainings, and its manifest."""
+    reports, store = tmp_path / "reports", RunStore(tmp_path / "runs")
+    runs = []
+    for model in make_suite(patients=12, seeds=3, models=("GDKVM", "U-Net")).runs:
+        spec = RunSpec(
+            model={"name": model.model, "size": "small", "label": model.label},
+            data={"dataset": "phantom", "mark": None, "fingerprint": "abcd"},
+            recipe={}, seed=model.seed, protocol={"first_frame": "auto"},
+        )  # fmt: skip
+        run = store.open(spec)
+        run.write_rows(model.rows)
+        run.finish()
+        runs.append(run)
+    results = suite_results(runs, name="demo")
+    tables = [main_table(results), *more_tables(results)]
+    for table in tables:
+        write_table(table, reports / "demo")
+    write_manifest(results, reports / "demo", tuple(table.name for table in tables))
+    return reports, store.root
+
+
+def verb(command: object, reported: tuple[Path, Path], *arguments: str) -> tuple[int, str]:
+    options = ["--reports-dir", str(reported[0]), "--results-dir", str(reported[1])]
+    result = CliRunner().invoke(command, ["demo", *arguments, *options], standalone_mode=False)  # type: ignore[arg-type]
+    assert result.exception is None, result.exception
+    return int(result.return_value or 0), result.output
+
+
+def test_an_untouched_report_agrees_and_names_its_data(reported: tuple[Path, Path]) -> None:
+    found = verify_report("demo", *reported)
+    assert found.differences == ()
+    assert found.cells > 100
+    code, output = verb(verify, reported)
+    assert code == 0
+    assert "all agree" in output
+    assert "data fingerprint abcd" in output
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".md", ".table.json"])
+def test_a_changed_digit_is_found_in_every_form_of_a_table(reported: tuple[Path, Path], suffix: str) -> None:
+    path = reported[0] / "demo" / f"table{suffix}"
+    text = path.read_text()
+    changed = (
+        text.replace("94.", "95.", 1) if suffix != ".table.json" else text.replace('"value": 94.', '"value": 95.', 1)
+    )
+    assert changed != text
+    path.write_text(changed)
+    code, output = verb(verify, reported)
+    assert code == 1
+    assert "demo/table" in output
+
+
+def test_a_table_that_is_gone_or_from_nowhere_is_named(reported: tuple[Path, Path]) -> None:
+    (reported[0] / "demo" / "comparisons.csv").rename(reported[0] / "demo" / "invented.csv")
+    found = verify_report("demo", *reported)
+    assert "demo/comparisons: not stored" in found.differences
+    assert any("demo/invented: stored, but not derived" in text for text in found.differences)
+
+
+def test_a_row_of_the_cases_that_was_changed_is_found(reported: tuple[Path, Path]) -> None:
+    rows = next(reported[1].rglob("cases.csv*"))
+    run = RunStore(reported[1]).all()[0]
+    table = run.rows()
+    table.loc[table["metric"] == "dice", "value"] *= 0.99
+    rows.unlink()
+    run.write_rows(table)
+    assert not verify_report("demo", *reported).agrees
+
+
+def test_power_of_a_suite_is_what_the_library_says_of_its_components(make_suite: Maker) -> None:
+    suite = make_suite(patients=14, seeds=3)
+    found = power_of(suite, sizes=(0.5, 50.0))
+    assert found.alpha == pytest.approx(0.05 / 4)
+    assert found.present == pytest.approx(detectable(found.variances, 14, 3, alpha=0.05 / 4, arms=5))
+    assert found.patients.shape == (2, 3)
+    assert found.patients[1, 0] <= 10
+    table = power_table(suite, found)
+    assert [row.label for row in table.rows] == ["0.5 Dice points", "50 Dice points"]
+    assert "14 patients, 3 trainings" in table.notes[1]
+
+
+def test_one_training_needs_the_spread_from_elsewhere(suite: ResultSet) -> None:
+    with pytest.raises(BenchError, match="--training-sd"):
+        power_of(suite)
+    found = power_of(suite, training_sd=0.5)
+    assert found.variances.trainings == pytest.approx(0.5)
+    assert np.isnan(found.present)
+
+
+def test_the_verb_prints_and_writes_the_plan(reported: tuple[Path, Path]) -> None:
+    _, output = verb(power, reported, "--difference", "1", "--write")
+    assert "1 Dice points" in output
+    written = {path.name for path in (reported[0] / "demo" / "power").iterdir()}
+    assert {"power.csv", "power.png", "power.pdf"} <= written
