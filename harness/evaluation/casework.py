@@ -95,7 +95,7 @@ def segmentation_rows(work: CaseWork) -> list[Row]:
 
 
 def ventricle_profiles(work: CaseWork) -> dict[tuple[Source, str], LongAxisProfile | None]:
-    """Long-axis profile of the predicted and the reference LV at ED and ES, where these frames are at hand."""
+    """Long-axis profile of the predicted and the reference LV at ED and ES, where these frames are in the clip."""
     label = 1 + work.classes.index("lv")
     # Without a spacing EF is still a ratio; who writes the rows leaves the volumes out.
     spacing = work.spacing_mm or (1.0, 1.0)

@@ -1,4 +1,8 @@
-"""The word ``robust`` of a recipe's ``augment``, written out before a run's identity is taken."""
+"""Replace the word ``robust`` in a recipe's ``augment`` by the transforms it stands for.
+
+This is done before the recipe is hashed into a run's identity, so that a run is known by what it was trained with and not
+by a word whose meaning may change.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeping the pixels of a run's best, median and worst test case while its model is at hand."""
+"""Store pictures of a run's best, median and worst test case right after its test, while the model is in memory."""
 
 from __future__ import annotations
 

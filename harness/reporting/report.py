@@ -1,4 +1,4 @@
-"""Everything that leaves the house for one suite, written to one folder."""
+"""Write the report of one suite: tables, figures and page, in one folder."""
 
 from __future__ import annotations
 

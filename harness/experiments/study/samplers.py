@@ -1,4 +1,4 @@
-"""Optuna's samplers and pruners by name."""
+"""Build one of Optuna's samplers or pruners from the name and options that a study's file gives."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def _replaced(earlier: pd.DataFrame, severity: int, rows: pd.DataFrame) -> pd.Da
 
 
 class Sweeper:
-    """A run's model at hand, and the sectors of the clips found so far.
+    """A run's loaded model, and the sectors of the clips detected so far.
 
     Args:
         run: a finished run.

@@ -45,7 +45,7 @@ _SETTINGS: Any = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Everything drawn inside has the house style; settings outside are untouched."""
+    """Figures drawn inside this context have the fonts, sizes and colours of all reports; settings outside are untouched."""
     with mpl.rc_context(_SETTINGS):
         yield
 

@@ -19,7 +19,7 @@ from harness.store.formats.study import MOOT
 from harness.store.formats.study import Cell as Variant
 
 CHECK, CROSS, NOTHING = "✓", "×", "·"
-"""A part that is on, one that is off, one that means nothing in this variant."""
+"""A module that is on, one that is off, one that has no effect in this cell."""
 
 
 def ablation_table(results: ResultSet) -> Table:

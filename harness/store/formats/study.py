@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Kind = Literal["grid", "single", "tpe"]
 MOOT = "moot"
-"""Level of a factor that means nothing in a cell."""
+"""Level of a factor that has no effect in a cell, such as the update rule of a model without memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +59,7 @@ class StudyDefinition:
         suite: other options of the base suite (``dataset``, ``size``, ``structures``, ``first_frame``).
         recipes: dataset → recipe; a dataset that is not named uses its own.
         exclude: conditions (factor → level); cells that meet one are left out.
-        moot: ``dict(when=condition, factors=[...])``: where the condition holds these factors mean nothing.
+        moot: ``dict(when=condition, factors=[...])``: where the condition holds these factors have no effect.
         space, budget, sampler, pruner: of a ``tpe`` study.
     """
 
