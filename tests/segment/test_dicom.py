@@ -115,7 +115,7 @@ def test_one_picture_without_a_number_of_frames_is_one_frame(tmp_path, clip):
         del data.NumberOfFrames
     data.save_as(path)
     source = open_source(path)
-    assert source.count == 1
+    assert (source.path, source.count) == (path, 1)
     np.testing.assert_array_equal(next(source.frames()), clip[0])
 
 
@@ -157,6 +157,7 @@ def test_pixels_that_cannot_be_decoded_are_one_sentence(tmp_path, clip):
     with pytest.raises(DataError, match=r"The pixels of .*a\.dcm cannot be decoded \(.*\); pip install") as caught:
         list(open_source(path).frames())
     assert "\n" not in str(caught.value)
+    assert "(None)" not in str(caught.value)
 
 
 def test_a_file_that_is_no_dicom_says_why(tmp_path):
