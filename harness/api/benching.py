@@ -16,10 +16,11 @@ from harness.experiments import SuiteOptions, plan_suite
 from harness.experiments.bench import run_suite
 from harness.experiments.kept_pictures import keep_pictures
 from harness.reporting import write_report
+from harness.reporting.growing import begin_report
 from harness.reporting.manifest import report_is_of
 from harness.results.result_set import ResultSet
 from harness.results.suite import suite_results
-from harness.store.runs import Run
+from harness.store.runs import Run, RunStore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,8 +31,9 @@ class Benched:
         runs: the suite's runs in their order, finished or failed.
         failed: names of those that failed; ``run.record["reason"]`` says why.
         report: folder of tables, figures and page.
-        results: what the report was made from.
+        results: what the report was made from: these runs and every other finished one of their condition.
         written: files written now; empty where the report was up to date.
+        left_out: runs that the report had and that were made by other code.
     """
 
     runs: list[Run]
@@ -39,6 +41,7 @@ class Benched:
     report: Path
     results: ResultSet
     written: list[Path] = field(default_factory=list)
+    left_out: tuple[str, ...] = ()
 
     @property
     def table(self) -> pd.DataFrame:
@@ -129,6 +132,16 @@ def run_bench(
     plan = plan_suite(options, progress)
     if not profile:
         plan = dataclasses.replace(plan, profile=None)
+    # Begun before the first training: a bench that is killed leaves a report that `echobench report` can make.
+    begun = begin_report(
+        Path(reports),
+        plan.name,
+        plan.specs,
+        RunStore(results),
+        named=bool(options.name),
+        reference=plan.reference,
+        command=command,
+    )
     console = None if progress else Console(quiet=True)
     outcome = run_suite(
         plan,
@@ -139,8 +152,15 @@ def run_bench(
         console=console,
         progress=progress,
     )
-    collected = suite_results(outcome.runs, name=plan.name, reference=plan.reference, command=command)
-    folder = Path(reports) / plan.name
+    runs, folder = begun.runs(outcome.runs), Path(reports) / begun.name
+    collected = suite_results(runs, name=begun.name, reference=plan.reference, command=command)
     due = bool(outcome.executed) or not report_is_of(collected, folder)
     written = write_report(collected, folder) if due else []
-    return Benched(runs=outcome.runs, failed=outcome.failed, report=folder, results=collected, written=written)
+    return Benched(
+        runs=outcome.runs,
+        failed=outcome.failed,
+        report=folder,
+        results=collected,
+        written=written,
+        left_out=begun.left_out,
+    )

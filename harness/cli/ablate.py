@@ -124,8 +124,12 @@ def _finish(results: ResultSet, reports_dir: Path) -> int:
 def named(job: StudyJob, resolved: ResolvedStudy, studies: Path | None) -> StudyJob:
     """The job with the name of its stored study, and of its SQLite file where none was given."""
     from harness.experiments.study.storage import place
+    from harness.results.condition import condition_of
 
-    name = job.name or f"{resolved.definition.name}-{resolved.plan.name}"
+    # The study's own recipe is the headline one here: only what deviates from it is told.
+    plan, recipes = resolved.plan, resolved.definition.recipes
+    recipe = recipes.get(plan.specs[0].data["dataset"]) if plan.specs[0].model["size"] == "small" else None
+    name = job.name or f"{resolved.definition.name}-{condition_of(*plan.specs, recipe=recipe).name}"
     where = job.place if studies is None else place(None, studies / f"{name}.db")
     return dataclasses.replace(job, name=name, place=where)
 

@@ -52,6 +52,14 @@ def command(
         retrain=retrain,
         accept_code=accept_code,
     )
+    if added := len(made.results.runs) - len(made.runs):
+        click.echo(
+            f"The report {made.report.name} also holds {added} runs of the same condition that were there already."
+        )
+    if made.left_out:
+        click.echo(
+            f"Left out, because their code has changed since: {', '.join(made.left_out)}; bench these models again."
+        )
     print_report(made.results, made.written)
     if not made.written:
         again = f"echobench report {made.report.name} makes it again"

@@ -13,7 +13,7 @@ from harness.clip import STRUCTURE_SETS
 from harness.data import PreparedCache
 from harness.data.prepared import MANIFEST
 from harness.errors import ConfigError, unknown
-from harness.experiments.augment import is_robust, written_out
+from harness.experiments.augment import written_out
 from harness.experiments.first_mask import (
     AUTO_UNET,
     FIRST_FRAME,
@@ -25,6 +25,7 @@ from harness.experiments.identity import complete
 from harness.experiments.models import ModelChoice, choose_model
 from harness.experiments.source import dataset_config, open_data, short_name
 from harness.registry import DATASETS
+from harness.results.condition import Condition, condition_of, headline_name
 from harness.store.runs import RunSpec
 from harness.training import Recipe
 from harness.training.precision import resolve_device
@@ -59,6 +60,7 @@ class SuitePlan:
 
     Attributes:
         name, reference: of the report, and of the model that the others are compared with.
+        condition: what the runs share.
         cache: the data.
         specs: the runs of the table.
         profile: arguments of ``profile_model``; None leaves profiling out.
@@ -68,6 +70,7 @@ class SuitePlan:
 
     name: str
     reference: str
+    condition: Condition
     cache: PreparedCache
     specs: list[RunSpec]
     profile: dict[str, Any] | None = field(default_factory=dict)
@@ -109,9 +112,10 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     recipe = _fitted(identity_keys(recipe), cache)
     protocol = protocol_of(suite["first_frame"], suite["structures"], maker)
     specs = [_spec(choice, suite, recipe, cache, seed, protocol) for choice in choices for seed in suite["seeds"]]
-    name = options.name or _suite_name(suite, cache.manifest["options"], is_robust(recipe["augment"]))
+    condition = condition_of(*specs)
     return SuitePlan(
-        name=name,
+        name=options.name or condition.name,
+        condition=condition,
         reference=suite["reference"],
         cache=cache,
         specs=specs,
@@ -143,7 +147,15 @@ def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:
         chosen = PreparedCache.open(root).manifest["options"]
     known = DATASETS.get(chosen["type"]).all_views if "type" in chosen else chosen["views"]
     views = [view for view in known if view in chosen["views"]]
-    return options.name or _suite_name(suite, {"views": views, "clip": chosen["clip"]}, augmented)
+    return options.name or headline_name(
+        short_name(suite["dataset"]),
+        views,
+        chosen["clip"],
+        suite["size"],
+        structures=suite["structures"],
+        first_frame=suite["first_frame"],
+        augmented=augmented,
+    )
 
 
 def _suite(options: SuiteOptions) -> dict[str, Any]:
@@ -220,13 +232,3 @@ def _spec(
         "mark": cache.mark,
     }
     return complete(RunSpec(model=model, data=data, recipe=recipe, seed=seed, protocol=protocol))
-
-
-def _suite_name(suite: dict[str, Any], data: dict[str, Any], augmented: bool) -> str:
-    """``<dataset>-<views>-<clip>-<size>`` plus what deviates from the headline protocol."""
-    views = "+".join(data["views"]).lower()
-    parts = [short_name(suite["dataset"]), *([views] if views else []), data["clip"], suite["size"]]
-    parts += [suite["structures"]] if suite["structures"] != "lv" else []
-    parts += [suite["first_frame"]] if suite["first_frame"] != "auto" else []
-    parts += ["robust"] if augmented else []
-    return "-".join(parts)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from harness.errors import BenchError, unknown
 from harness.reporting.sections import fingerprint
+from harness.results.condition import condition_of, finished_runs
 from harness.results.result_set import ResultSet, RunResults
 from harness.results.study import archived_study, stored_study, write_design
 from harness.results.suite import suite_results
 from harness.results.sweep import sweep_results
 from harness.store.formats.archive import is_archive
 from harness.store.formats.manifest import Kind, Manifest, find_manifest
+from harness.store.formats.record import FILE as RECORD
 from harness.store.runs import RunStore
 
 ROBUSTNESS_FOLDER = "robustness"
@@ -45,6 +47,7 @@ def write_manifest(
         tables=tables,
         captions=dict(captions or {}),
         sections=fingerprint(folder, results.dataset) if kind == "suite" else "",
+        condition=results.condition,
     ).write(folder)
 
 
@@ -71,7 +74,9 @@ def read_suite(name: str, reports_dir: Path, results_dir: Path) -> ResultSet:
     if manifest is None:
         raise unknown("report", name, list_reports(reports_dir, "suite"), str(reports_dir))
     store = RunStore(results_dir)
-    runs = [store.get(run) for run in manifest.runs]
+    # A bench that was killed early has not begun all of its runs.
+    begun = [run for run in manifest.runs if manifest.tables or (store.root / run / RECORD).is_file()]
+    runs = [store.get(run) for run in begun]
     for run in runs:
         if run.name in manifest.accepted:
             run.accept(**manifest.accepted[run.name])
@@ -84,11 +89,32 @@ def read_suite(name: str, reports_dir: Path, results_dir: Path) -> ResultSet:
     )
 
 
+def read_condition(name: str, reports_dir: Path, results_dir: Path) -> ResultSet:
+    """Every finished run of the condition of this name in the results store: no report needs to be there.
+
+    Raises:
+        BenchError: there is neither a report nor a condition of this name, or several conditions share it.
+    """
+    finished = [run for run in RunStore(results_dir).all() if run.status == "finished"]
+    conditions = {run.name: condition_of(run.spec) for run in finished}
+    chosen = [run for run in finished if conditions[run.name].name == name]
+    if not chosen:
+        known = sorted({*list_reports(reports_dir), *(condition.name for condition in conditions.values())})
+        raise unknown("report", name, known, f"{reports_dir} and {results_dir}")
+    if len({conditions[run.name].key for run in chosen}) > 1:
+        raise BenchError(
+            f"The runs of {name} in {results_dir} were made with different data; report them with `bench`."
+        )
+    return suite_results(finished_runs(finished, conditions[chosen[0].name]), name=name)
+
+
 def read_results(name: str, reports_dir: Path, results_dir: Path) -> dict[Path, ResultSet]:
     """Everything that is reported under a name, by folder, sections first: a sweep, a study, a suite.
 
+    Without a report of that name: the finished runs of the condition of that name.
+
     Raises:
-        BenchError: no such report, or a run of it is no longer in the store.
+        BenchError: no such report or condition, or a run is no longer in the store.
     """
     folder, store = Path(reports_dir) / name, RunStore(results_dir)
     results: dict[Path, ResultSet] = {}
@@ -101,9 +127,7 @@ def read_results(name: str, reports_dir: Path, results_dir: Path) -> dict[Path, 
         results[folder] = archived_study(results_dir) if is_archive(results_dir) else stored_study(folder, store)
     elif find_manifest(folder, "suite"):
         results[folder] = read_suite(name, reports_dir, results_dir)
-    if not results:
-        raise unknown("report", name, list_reports(reports_dir), str(reports_dir))
-    return results
+    return results or {folder: read_condition(name, reports_dir, results_dir)}
 
 
 def list_reports(reports_dir: Path, *kinds: Kind) -> list[str]:

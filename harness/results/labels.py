@@ -100,7 +100,8 @@ def _differences(specs: Sequence[RunSpec]) -> list[str]:
 
 
 def _without_seed(spec: RunSpec) -> dict[str, Any]:
-    return {key: value for key, value in asdict(spec).items() if key != "seed"}
+    """A run that was trained again is no other arm."""
+    return {key: value for key, value in asdict(spec).items() if key not in ("seed", "generation")}
 
 
 def _without_augmentation(spec: RunSpec) -> RunSpec:

@@ -40,6 +40,11 @@ class ProfileSummary:
     peak_memory_mb: float = _NAN
     condition: str = ""
 
+    @property
+    def fps_spread(self) -> tuple[float, float]:
+        """Frames per second at the slow and the fast end of 90 % of the repeats; NaN where no spread was measured."""
+        return self.fps * self.median_ms / self.p95_ms, self.fps * self.median_ms / self.p5_ms
+
 
 FIGURES = tuple(one.name for one in fields(ProfileSummary) if one.name != "condition")
 

@@ -196,7 +196,8 @@ class ResultSet:
         design: factors, cells and trials of a study; None for anything else.
         notes: sentences that a reader must know, below every table.
         primary: name of the primary endpoint; margins: smallest differences that matter, where the suite sets its own.
-        difference: what sets the condition apart from the headline one, as part of a title; empty for that.
+        condition: key of the condition that all runs share; empty where they differ.
+        difference: what sets that condition apart from the headline one, as part of a title; empty for that.
     """
 
     name: str
@@ -209,6 +210,7 @@ class ResultSet:
     severities: tuple[int, ...] = ()
     design: Design | None = None
     notes: tuple[str, ...] = ()
+    condition: str = ""
     difference: str = ""
     primary: str = DICE.name
     margins: Mapping[str, float] = field(default_factory=dict)

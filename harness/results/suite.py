@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.errors import ConfigError
+from harness.results.condition import condition_of
 from harness.results.labels import run_labels
 from harness.results.result_set import ResultSet, RunResults, read_run
 from harness.store.runs import Run
@@ -39,8 +40,12 @@ def suite_results(
     if distinct and len(set(labels)) < len(opened):
         labels = [run.name for run in opened]
     read = [read_run(run, label=label) for run, label in zip(opened, labels, strict=True)]
+    condition = condition_of(*(run.spec for run in opened))
+    shared = len({condition_of(run.spec).key for run in opened}) == 1
     return ResultSet(
         name=name,
+        condition=condition.key if shared else "",
+        difference=f", {', '.join(condition.differences)}" if shared and condition.differences else "",
         dataset=dataset or names.pop(),
         mark="; ".join(marks) or None,
         runs=tuple(read),

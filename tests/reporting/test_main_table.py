@@ -123,8 +123,31 @@ def test_fewer_than_ten_patients_give_values_without_intervals(make_suite: Maker
 
 
 def test_a_suite_without_the_reference_has_no_tests(make_suite: Maker) -> None:
-    table = main_table(make_suite(patients=12, models=("U-Net", "STM")))
-    assert not any(row.cell("dice").dagger for row in table.rows)
+    for models in (("U-Net", "STM"), ("U-Net",), ("GDKVM",)):
+        table = main_table(make_suite(patients=12, models=models))
+        assert not any(row.cell("dice").dagger for row in table.rows)
+        assert not any(word in table.caption for word in ("†", "Wilcoxon", "Holm", "baselines"))
+        assert "GDKVM" not in table.caption
+
+
+def test_too_few_patients_for_a_test_are_said_to_be_too_few_and_one_baseline_is_not_corrected(
+    make_suite: Maker,
+) -> None:
+    few = main_table(make_suite(patients=2, models=("GDKVM", "U-Net"))).caption
+    assert "No test: fewer than 6 patients are shared with GDKVM." in few
+    assert not any(word in few for word in ("†", "Wilcoxon", "Holm"))
+    pair = main_table(make_suite(patients=12, models=("GDKVM", "U-Net"))).caption
+    assert "Wilcoxon" in pair
+    assert "Holm" not in pair
+
+
+def test_a_speed_is_marked_only_outside_of_the_others_spread(suite: ResultSet) -> None:
+    table = main_table(suite)
+    marks = {row.label: table.marks().get((index, "fps"), "") for index, row in enumerate(table.rows)}
+    # 210 [162, 233] and 60 [46.2, 66.7] stand alone: the next one is 41 [31.5, 45.6].
+    assert marks == {"GDKVM": "", "U-Net": "best", "TransUNet": "second", "STM": "", "XMem": ""}
+    cell = row_of(table, "U-Net").cell("fps")
+    assert (cell.low, cell.high) == (pytest.approx(210 / 1.3), pytest.approx(210 / 0.9))
 
 
 def test_the_report_is_written_and_written_again_with_the_same_bytes(pair: ResultSet, tmp_path: Path) -> None:

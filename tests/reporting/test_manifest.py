@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from harness.cli.report import command
 from harness.errors import BenchError, ConfigError
 from harness.reporting import write_report
-from harness.reporting.manifest import only_suite, read_suite
+from harness.reporting.growing import begin_report
+from harness.reporting.manifest import only_suite, read_results, read_suite, report_is_of, write_manifest
 from harness.results.pictures import CasePicture, load_pictures, save_pictures
 from harness.results.result_set import ResultSet
 from harness.results.suite import suite_results
+from harness.store.formats.cases import CASES
 from harness.store.formats.profile import PROFILE
 from harness.store.runs import RunSpec, RunStore
 
@@ -87,3 +91,90 @@ def test_unknown_or_missing_reports_are_named_in_one_sentence(stored: ResultSet,
     assert only_suite(tmp_path / "reports") == "demo"
     with pytest.raises(ConfigError, match="Did you mean 'demo'"):
         read_suite("dmo", tmp_path / "reports", tmp_path / "runs")
+
+
+def spec(label: str, **recipe: object) -> RunSpec:
+    return RunSpec(
+        model={"name": label.lower().replace("-", ""), "size": "small", "label": label, "build": {}},
+        data={"dataset": "elsewhere", "views": ["4CH"], "clip": "half", "fingerprint": "f", "mark": None},
+        recipe={"iterations": 5, **recipe},
+        seed=0,
+        protocol={"first_frame": "auto", "structures": "lv"},
+    )
+
+
+def bench(folder: Path, *specs: RunSpec, finish: bool = True, name: str = "", rows: pd.DataFrame | None = None) -> str:
+    """What the verb does around the training: begin the report, finish the runs."""
+    store = RunStore(folder / "runs")
+    begun = begin_report(
+        folder / "reports",
+        name or "elsewhere-4ch-half-small",
+        specs,
+        store,
+        named=bool(name),
+        reference="gdkvm",
+        command="c",
+    )
+    for one in specs:
+        run = store.open(one)
+        if finish:
+            run.write_rows(CASES.empty() if rows is None else rows)
+            run.finish()
+    if finish:
+        results = suite_results(begun.runs([store.open(one) for one in specs]), name=begun.name, reference="gdkvm")
+        write_manifest(results, folder / "reports" / begun.name, ("table",))
+    return begun.name
+
+
+def shown(folder: Path, name: str) -> list[str]:
+    return [run.label for run in read_suite(name, folder / "reports", folder / "runs").runs]
+
+
+def test_one_more_model_adds_its_row_and_replaces_nothing(tmp_path: Path) -> None:
+    name = bench(tmp_path, spec("U-Net"))
+    assert bench(tmp_path, spec("GDKVM")) == name
+    assert shown(tmp_path, name) == ["U-Net", "GDKVM"]
+    (tmp_path / "reports" / name / "suite.json").unlink()
+    bench(tmp_path, spec("STM"))
+    assert shown(tmp_path, name) == ["STM", "GDKVM", "U-Net"]  # found in the store, whatever reports there were
+
+
+def test_another_condition_never_takes_a_report_over(tmp_path: Path) -> None:
+    name = bench(tmp_path, spec("U-Net"))
+    other = bench(tmp_path, spec("U-Net", iterations=9))
+    assert other.startswith(f"{name}-")
+    assert (shown(tmp_path, name), shown(tmp_path, other)) == (["U-Net"], ["U-Net"])
+    mine = bench(tmp_path, spec("U-Net"), name="mine")
+    assert (mine, shown(tmp_path, mine)) == ("mine", ["U-Net"])
+    with pytest.raises(ConfigError, match="of another condition"):
+        bench(tmp_path, spec("U-Net", iterations=9), name="mine")
+
+
+def test_a_named_report_keeps_to_the_runs_that_were_asked_for(tmp_path: Path) -> None:
+    bench(tmp_path, spec("U-Net"))
+    bench(tmp_path, spec("STM"), name="mine")
+    assert shown(tmp_path, "mine") == ["STM"]
+    bench(tmp_path, spec("GDKVM"), name="mine")
+    assert shown(tmp_path, "mine") == ["STM", "GDKVM"]
+
+
+def test_a_killed_bench_leaves_a_report_that_can_be_read(tmp_path: Path) -> None:
+    name = bench(tmp_path, spec("U-Net"), spec("GDKVM"), finish=False)
+    results = read_suite(name, tmp_path / "reports", tmp_path / "runs")
+    assert [run.status for run in results.runs] == ["new", "new"]
+    assert not report_is_of(results, tmp_path / "reports" / name)
+
+
+def test_a_report_is_made_from_the_store_by_its_condition_alone(pair: ResultSet, tmp_path: Path) -> None:
+    store, rows = RunStore(tmp_path / "runs"), pair.runs[0].rows
+    for label, iterations in (("U-Net", 5), ("GDKVM", 5), ("STM", 9)):
+        run = store.open(spec(label, iterations=iterations))
+        run.write_rows(rows)
+        run.finish()
+    only = store.open(spec("STM", iterations=9))
+    shutil.rmtree(only.path)
+    (results,) = read_results("elsewhere-4ch-half-small", tmp_path / "reports", tmp_path / "runs").values()
+    assert sorted(run.label for run in results.runs) == ["GDKVM", "U-Net"]
+    assert results.reference == "GDKVM"
+    with pytest.raises(ConfigError, match="Did you mean 'elsewhere-4ch-half-small'"):
+        read_results("elsewhere-4ch-half-smal", tmp_path / "reports", tmp_path / "runs")

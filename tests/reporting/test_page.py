@@ -19,6 +19,7 @@ from PIL import Image
 
 from harness.reporting.page.page import page
 from harness.reporting.page.players import contour_path, player
+from harness.reporting.page.provenance import origin
 from harness.reporting.page.verdicts import suite_verdicts
 from harness.reporting.tables.all_cases import case_table
 from harness.reporting.tables.main_comparison import main_table
@@ -220,3 +221,24 @@ def test_players_keep_the_patients_proportions() -> None:
     one = player(picture(90))
     assert one.height / one.width == pytest.approx(30 * 2 / 40, rel=0.01)
     assert len(one.frames) == len(one.reference) == 3
+
+
+def test_uncommitted_changes_are_told_of_any_run_and_never_without_one(pair: ResultSet) -> None:
+    def told(*dirty: bool) -> str:
+        runs = [
+            replace(run, record={**run.record, "code": {"commit": "a" * 40, "dirty": flag}})
+            for run, flag in zip(pair.runs, dirty, strict=True)
+        ]
+        return origin(replace(pair, runs=tuple(runs)))
+
+    assert told(False, False).endswith("commit aaaaaaaaaa.")
+    for dirty in ((True, False), (False, True), (True, True)):
+        assert told(*dirty).endswith("; some with uncommitted changes.")
+
+
+def test_a_race_inside_the_noise_has_no_winner(suite: ResultSet) -> None:
+    (cost,) = [line for line in suite_verdicts(suite) if line.startswith("Cost:")]
+    assert "fastest U-Net (210.0 FPS)," in cost
+    slow = suite.of("GDKVM", "XMem")
+    (cost,) = [line for line in suite_verdicts(slow) if line.startswith("Cost:")]
+    assert "fastest XMem (41.0 FPS), within the spread of the repeats also GDKVM" in cost

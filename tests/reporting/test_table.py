@@ -108,3 +108,18 @@ def test_a_row_without_a_cell_has_a_missing_value_and_groups_keep_their_order() 
     assert table.groups == ["b", "a"]
     assert math.isnan(table.rows[0].cell("asd").value)
     assert table.rows[0].cell("hd").value == 1
+
+
+def test_a_time_is_marked_only_where_its_spread_meets_no_other() -> None:
+    timed = Column(key="fps", header="FPS", direction="up", timed=True)
+
+    def marks(*spreads: tuple[float, float, float]) -> list[str]:
+        cells = [Cell(value=value, low=low, high=high) for value, low, high in spreads]
+        rows = tuple(Row(label=f"m{i}", cells={"fps": cell}) for i, cell in enumerate(cells))
+        table = Table(name="t", title="T", caption="C", columns=(timed,), rows=rows)
+        return [table.marks().get((index, "fps"), "") for index in range(len(rows))]
+
+    assert marks((100, 90, 110), (80, 75, 85), (50, 40, 60)) == ["best", "second", ""]
+    assert marks((100, 90, 110), (92, 85, 99), (50, 40, 60)) == ["", "", ""]
+    assert marks((100, 90, 110), (80, 75, 85), (78, 70, 80)) == ["best", "", ""]
+    assert marks((100, math.nan, math.nan), (80, math.nan, math.nan)) == ["", ""]

@@ -8,12 +8,14 @@ from harness.reporting.tables.table import Cell, Column, Direction, Row, Source,
 from harness.results.result_set import Arm, ResultSet
 
 
-def _column(key: str, header: str, unit: str = "", direction: Direction = "down", digits: int = 2) -> Column:
+def _column(
+    key: str, header: str, unit: str = "", direction: Direction = "down", digits: int = 2, *, timed: bool = False
+) -> Column:
     source = Source("profile", key.removesuffix("_m"), "median over seeds")
-    return Column(key=key, header=header, unit=unit, direction=direction, digits=digits, source=source)
+    return Column(key=key, header=header, unit=unit, direction=direction, digits=digits, source=source, timed=timed)
 
 
-FPS = _column("fps", "FPS", direction="up", digits=1)
+FPS = _column("fps", "FPS", direction="up", digits=1, timed=True)
 GMACS = _column("gmacs_per_frame_torch", "GMACs/frame", "torch")
 PARAMETERS = _column("parameters_m", "Param.", "M")
 MEMORY = _column("peak_memory_mb", "Memory", "MB", digits=0)
@@ -24,9 +26,9 @@ _LATENCY = (
     _column("gmacs_per_frame_fvcore", "GMACs", "fvcore"),
     _column("gmacs_per_frame_torch", "GMACs", "torch"),
     FPS,
-    _column("median_ms", "Median", "ms"),
+    _column("median_ms", "Median", "ms", timed=True),
     _column("p5_ms", "5 %", "ms", direction="none"),
-    _column("p95_ms", "95 %", "ms"),
+    _column("p95_ms", "95 %", "ms", direction="none"),
     MEMORY,
 )
 
@@ -35,8 +37,12 @@ def cost_cells(arm: Arm) -> dict[str, Cell]:
     """The cells of every cost column, by key; the median over the arm's seeds."""
     cost = arm.cost
     named = {column.key for column in (*COST_COLUMNS, *_LATENCY)} - {PARAMETERS.key}
-    return {PARAMETERS.key: Cell(value=cost.parameters / 1e6)} | {
-        key: Cell(value=getattr(cost, key)) for key in sorted(named)
+    cells = {key: Cell(value=getattr(cost, key)) for key in sorted(named)}
+    low, high = cost.fps_spread
+    return cells | {
+        PARAMETERS.key: Cell(value=cost.parameters / 1e6),
+        FPS.key: Cell(value=cost.fps, low=low, high=high),
+        "median_ms": Cell(value=cost.median_ms, low=cost.p5_ms, high=cost.p95_ms),
     }
 
 
@@ -49,7 +55,8 @@ def cost_table(results: ResultSet) -> Table | None:
     return Table(
         name="cost",
         title=f"{results.heading}: complexity and latency",
-        caption="Streaming, steady state, per frame; FPS = frames / median latency. One multiply-add counts once. "
+        caption="Streaming, steady state, per frame; FPS = frames / median latency, with what 90 % of the repeats lie within; "
+        "a time is marked only where its spread meets no other's. One multiply-add counts once. "
         f"Condition: {'; '.join(conditions)}.",
         columns=_LATENCY,
         rows=tuple(Row(label=arm.label, cells=cost_cells(arm)) for arm in measured),

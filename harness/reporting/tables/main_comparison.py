@@ -54,7 +54,7 @@ def main_table(results: ResultSet) -> Table:
         notes=(
             *missing_notes(results),
             *_failure_notes(results, method),
-            *condition_notes(results, "FPS and memory"),
+            *condition_notes(results, "FPS (median; 90 % of the repeats) and memory"),
             *results.notes,
         ),
         mark=results.mark,

@@ -38,6 +38,7 @@ class Column:
 
     ``direction`` says whether more (``up``) or less (``down``) is better and decides arrows, best and second.
     ``probability`` columns show values below their last digit as ``<0.001``. ``text`` columns hold words. ``csv_only`` columns are left out where space is short.
+    ``timed`` columns hold measured times, whose interval is their spread: a mark needs a spread that meets no other's.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Column:
     text: bool = False
     csv_only: bool = False
     probability: bool = False
+    timed: bool = False
     source: Source | None = None
 
     @property
@@ -147,7 +149,8 @@ class Table:
     def marks(self) -> dict[tuple[int, str], Mark]:
         """Best and second per column and group, by row number and column key; ties at the displayed precision share a mark.
 
-        A column is marked only where it has a direction and at least two values of a group differ.
+        A column is marked only where it has a direction and at least two values of a group differ; a timing only where its
+        spread meets no other's.
         """
         found: dict[tuple[int, str], Mark] = {}
         if not self.ranked:
@@ -167,7 +170,20 @@ class Table:
         if len(order) < 2:
             return {}
         names: dict[float, Mark] = {order[0]: "best", order[1]: "second"}
-        return {(index, column.key): names[value] for index, value in numbers.items() if value in names}
+        marked = {index: names[value] for index, value in numbers.items() if value in names}
+        if column.timed:
+            cells = {index: self.rows[index].cell(column.key) for index in numbers}
+            marked = {index: mark for index, mark in marked.items() if _stands_apart(index, cells)}
+        return {(index, column.key): mark for index, mark in marked.items()}
+
+
+def _stands_apart(index: int, cells: dict[int, Cell]) -> bool:
+    """Whether a timing's spread is known and meets no other's: what differs by less is the noise of one machine."""
+    chosen = cells[index]
+    others = [cell for other, cell in cells.items() if other != index]
+    return chosen.has_interval and all(
+        cell.has_interval and (cell.high < chosen.low or cell.low > chosen.high) for cell in others
+    )
 
 
 def measure_column(

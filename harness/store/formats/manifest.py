@@ -31,7 +31,7 @@ class Manifest:
         tables: file stems, in order.
         captions: figure → what it shows, in order.
         sections: hash of the sections that the page took up; empty where there were none.
-        condition: hash of the condition that the runs share; empty where they may differ.
+        condition: key of the condition that the runs share (``results.condition``); empty where they may differ.
         accepted: run of other code that was accepted → ``mark``, and the ``code`` that it stands for.
     """
 
