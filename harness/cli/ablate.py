@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     "--storage", help="FILE.db (default: results/studies/NAME.db), FILE.journal or postgresql://USER@HOST/DATABASE."
 )
 @click.option("--trials", "budget", type=click.IntRange(1), help="Number of trials of a search.")
-@click.option("--retry-failed", is_flag=True, help="Train variants again whose run failed.")
+@click.option("--retry-failed", is_flag=True, help="Train variants again whose run failed (not of a search).")
 @click.option("--no-profile", is_flag=True, help="Leave the cost columns empty.")
 @click.option("--report-only", is_flag=True, help="Train nothing; report what is there.")
 @click.option("--dry-run", is_flag=True, help="List the runs and their state, train nothing.")
@@ -67,7 +67,7 @@ def command(
 
     STUDY is modules, update_rule, keys, clip, tune, a config file of your own (*.py), or a folder that `export` wrote,
     which is reported again without data or training. Variants are ordinary runs: what is finished is not repeated, what was
-    interrupted resumes. The same command on the same storage joins in. Example:
+    interrupted resumes. The same command in another process joins in. Example:
 
         echobench ablate modules --dataset phantom --workers 2
     """
@@ -75,10 +75,11 @@ def command(
 
     from harness.experiments import SuiteOptions
     from harness.experiments.study.collect import collect, profile_cells
-    from harness.experiments.study.engine import run_study
     from harness.experiments.study.job import StudyJob, check_models, resolve
-    from harness.experiments.study.queue import bind
-    from harness.experiments.study.storage import exclusive, open_storage, open_study, place
+    from harness.experiments.study.running import run_study
+    from harness.experiments.study.search import bind
+    from harness.experiments.study.storage import open_storage, open_study, place
+    from harness.experiments.study.trials import study_of
     from harness.results.study import archived_study
 
     if Path(study).is_dir() and study not in list_configs("studies"):
@@ -105,10 +106,11 @@ def command(
         run_study(job, resolved, workers=workers, tell=console.print)
         if not no_profile:
             profile_cells(resolved)
-    opened = open_storage(job.place)
-    stored = open_study(job.place, opened, job.name)
-    with exclusive(job.place, opened, job.name):
+    if resolved.definition.kind == "tpe":
+        stored = open_study(job.place, open_storage(job.place), job.name)
         bind(stored, resolved.identity)
+    else:
+        stored = study_of(resolved, job.name, job.place)
     command_line = typed(sys.argv[1:], flags=("--report-only",))
     return _finish(collect(resolved, stored, name=job.name, command=command_line), Path(reports_dir))
 

@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ def carry_out(
     profile: dict[str, Any] | None = None,
     keep: Keep | None = None,
     vis_backends: list[dict[str, Any]] | None = None,
+    hooks: Sequence[Hook] = (),
     progress: bool = True,
 ) -> None:
     """Bring a run that this process holds to ``finished``; training resumes from its last checkpoint.
@@ -70,6 +71,7 @@ def carry_out(
         profile: arguments of ``profile_model``; None leaves profiling out.
         keep: called with the run, its predictor and the data once the rows are written, to keep more of the model.
         vis_backends: where the training sends its curves; None is the recipe's default.
+        hooks: further mmengine hooks of the training.
         progress: show progress bars.
 
     Raises:
@@ -83,7 +85,7 @@ def carry_out(
     run.start(**facts)
     with _told_in(run):
         seconds: dict[str, float] = {}
-        summary = train(training_job(run, vis_backends), cache, progress=progress, hooks=[LeaseHook(run.path)])
+        summary = train(training_job(run, vis_backends), cache, progress=progress, hooks=[LeaseHook(run.path), *hooks])
         seconds["train"] = round(summary.seconds, 1)
         with _timed(seconds, "evaluate"):
             predict = predictor(load_trained(run, summary.best_checkpoint), torch.device(summary.device))

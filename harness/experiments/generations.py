@@ -10,7 +10,8 @@ from harness.store.runs import Run, RunSpec, RunStore
 
 def newest(store: RunStore, spec: RunSpec) -> RunSpec:
     """The spec with the highest generation that the store holds; generation 0 where it holds none."""
-    while store.holds(following := dataclasses.replace(spec, generation=spec.generation + 1)):
+    # The identity of an older store's spec knows no generations: every one of them would be held.
+    while spec.code and store.holds(following := dataclasses.replace(spec, generation=spec.generation + 1)):
         spec = following
     return spec
 

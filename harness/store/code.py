@@ -32,7 +32,7 @@ ROOMS = (
 )
 """Rooms of the harness whose code can change weights or rows. What only stores, shows, times or starts work is no part of
 a run: a new progress bar must not make every finished run one of other code."""
-WITHOUT_INFLUENCE = ("harness.training.hooks", "harness.training.interrupt")
+WITHOUT_INFLUENCE = ("harness.training.hooks", "harness.training.interrupt", "harness.training.tracking")
 """Modules of these rooms that only tell how a training goes, or when it stops."""
 DATA_SUFFIXES = (".csv", ".json", ".npy", ".npz", ".txt")
 """Files of numbers that a module names in its source and that lie beside it count like code (a ladder of severities)."""

@@ -7,16 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import optuna
 import pandas as pd
-from optuna.trial import TrialState
 
 from harness import config
 from harness.experiments.study.cells import study_cells
 from harness.experiments.study.collect import collect
 from harness.experiments.study.job import ResolvedStudy
-from harness.experiments.study.queue import waiting_trial
 from harness.experiments.study.reading import load_study
+from harness.experiments.study.trials import study_of
 from harness.profiling.profile import profile_table
 from harness.registry import load_plugins
 from harness.results.result_set import ResultSet
@@ -64,29 +62,20 @@ def resolved_study(root: Path, name: str = "modules") -> ResolvedStudy:
 def finish(resolved: ResolvedStudy, *, patients: int = 25, unfinished: tuple[str, ...] = ()) -> ResultSet:
     """Write rows, profiles and trials of every cell (but those of ``unfinished`` keys, which failed)."""
     rng = np.random.default_rng(0)
-    study = optuna.create_study(direction="maximize")
     difficulty = rng.normal(0.88, 0.04, size=patients)
     for cell in resolved.cells:
         gain = sum(value for name, value in EFFECTS.items() if cell.levels.get(name) == "on")
         for seed in resolved.definition.seeds:
             run = resolved.run(cell, seed)
-            trial = waiting_trial(resolved.definition, cell, seed)
             if cell.key in unfinished:
                 run.stop("failed", "the loss is not finite")
-                study.add_trial(_ended(trial, TrialState.FAIL))
                 continue
             dice = difficulty + gain + rng.normal(0, 0.002) + rng.normal(0, 0.008, size=patients)
             run.write_rows(_rows(run.name, seed, dice))
             PROFILE.write(profile_table(COSTS, model="gdkvm", size="small", clip_length=10), run.path / PROFILE.file)
             run.finish(validation_dice=float(dice.mean()), device="cpu")
-            trial.user_attrs["run"] = run.name
-            study.add_trial(_ended(trial, TrialState.COMPLETE, float(dice.mean())))
-    return collect(resolved, study, name="modules-phantom", command="echobench ablate modules")
-
-
-def _ended(trial: optuna.trial.FrozenTrial, state: TrialState, value: float | None = None) -> optuna.trial.FrozenTrial:
-    return optuna.create_trial(
-        state=state, value=value, params=trial.params, distributions=trial.distributions, user_attrs=trial.user_attrs
+    return collect(
+        resolved, study_of(resolved, "modules-phantom"), name="modules-phantom", command="echobench ablate modules"
     )
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.experiments.study.cells import study_cells
-from harness.experiments.study.queue import claim, enqueue
-from harness.experiments.study.reading import load_study
-from harness.experiments.study.storage import open_storage, open_study, place
+sys.path.insert(0, str(Path(__file__).parent))
+from synthetic import finish, resolved_study
+
+from harness.experiments.study.storage import place
+from harness.experiments.study.trials import study_of
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("optuna_dashboard") is None,
@@ -42,13 +43,11 @@ def fetch(url: str, deadline_s: float = 120) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["db", "journal"])
-def test_the_dashboard_lists_the_study_and_its_trials(tmp_path, suffix):
+def test_the_dashboard_lists_the_record_of_a_factorial_study(tmp_path, suffix):
     where = place(str(tmp_path / f"modules.{suffix}"), tmp_path / "unused.db")
-    storage = open_storage(where)
-    study = open_study(where, storage, "modules-phantom")
-    definition = load_study("modules")
-    enqueue(study, definition, study_cells(definition), done=lambda cell, seed: False)
-    study.tell(claim(study, storage), 0.9)
+    resolved = resolved_study(tmp_path / "runs")
+    finish(resolved)
+    study_of(resolved, "modules-phantom", where)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -64,4 +63,4 @@ def test_the_dashboard_lists_the_study_and_its_trials(tmp_path, suffix):
         server.kill()
         server.wait()
     states = [trial["state"] for trial in detail["trials"]]
-    assert (states.count("Complete"), states.count("Waiting")) == (1, 14)
+    assert (states.count("Complete"), len(states)) == (15, 15)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -11,18 +10,16 @@ from rich.console import Console
 
 from harness.errors import BenchError
 from harness.experiments.study.job import StudyJob, resolve
-from harness.experiments.study.worker import Worker
+from harness.experiments.study.running import work
 
 
 def main(path: str) -> int:
     """Work on the job of a JSON file until nothing is left; returns the exit code."""
     console = Console(stderr=True, highlight=False)
-    parent = os.getppid()
     logging.captureWarnings(True)
     try:
         job = StudyJob.from_json(Path(path).read_text(encoding="utf-8"))
-        worker = Worker(job, resolve(job, progress=False), tell=console.print, progress=False, parent=parent)
-        worker.run()
+        work(job, resolve(job, progress=False), tell=console.print, progress=False)
     except BenchError as error:
         console.print(str(error), style="red")
         return error.exit_code

@@ -14,7 +14,10 @@ from harness.store.formats.profile import PROFILE
 
 
 def collect(resolved: ResolvedStudy, study: optuna.Study, *, name: str, command: str = "") -> ResultSet:
-    """Read the runs of a study from the results store; nothing is trained or measured."""
+    """Read the runs of a study from the results store; nothing is trained or measured.
+
+    ``study`` is the stored one of a search, or ``study_of`` of a factorial study.
+    """
     design = Design(definition=resolved.definition, cells=tuple(resolved.cells), study=study)
     runs = [(cell.key, resolved.run(cell, seed)) for cell in resolved.cells for seed in resolved.definition.seeds]
     return study_results(design, runs, resolved.plan.specs[0].data, name=name, command=command)

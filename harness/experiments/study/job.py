@@ -13,6 +13,7 @@ from optuna.trial import BaseTrial
 
 from harness.errors import ConfigError
 from harness.experiments import SuiteOptions, SuitePlan, plan_suite
+from harness.experiments.generations import newest
 from harness.experiments.study.cells import study_cells
 from harness.experiments.study.reading import load_study
 from harness.experiments.study.samplers import build
@@ -32,10 +33,10 @@ class StudyJob:
         study: name or path of the study's config.
         options: base suite; ``models`` is ignored (the study names its model), ``seeds`` replace the study's.
         name: of the stored study and the report.
-        place: storage.
+        place: storage of a search; of a factorial study, where its record for optuna-dashboard is written.
         results_dir: results store.
         budget: number of trials of a ``tpe`` study; None takes the config's.
-        retry_failed: queue failed runs again.
+        retry_failed: train variants of a factorial study again whose run failed.
     """
 
     study: str
@@ -99,11 +100,7 @@ class ResolvedStudy:
 
     def run(self, cell: Cell, seed: int) -> Run:
         """The run of a cell and seed, in whatever state."""
-        return self.store.open(self.spec(cell.overrides, seed))
-
-    def done(self, cell: Cell, seed: int) -> bool:
-        """Whether that run is finished."""
-        return self.run(cell, seed).status == "finished"
+        return self.store.open(newest(self.store, self.spec(cell.overrides, seed)))
 
 
 def resolve(job: StudyJob, progress: bool = True) -> ResolvedStudy:

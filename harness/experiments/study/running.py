@@ -1,0 +1,65 @@
+"""Running a study with one or several processes on this machine; further machines join with the same command."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.experiments.execute import carry_out
+from harness.experiments.generations import newest
+from harness.experiments.study.job import ResolvedStudy, StudyJob
+from harness.experiments.study.search import Search
+from harness.experiments.worklist import Outcome, Worklist, tasks_of
+from harness.jobs import orphaned, run_workers
+from harness.store.runs import Run
+
+logger = logging.getLogger(__name__)
+Tell = Callable[[str], None]
+
+
+def run_study(job: StudyJob, resolved: ResolvedStudy, *, workers: int = 1, tell: Tell = logger.info) -> None:
+    """Work on a study until nothing is left of it.
+
+    Args:
+        job: what to run.
+        resolved: the same with its data (``resolve``); with several workers each of them resolves it again.
+        workers: processes; 1 works in this one.
+        tell: receives one line per run.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; every worker stopped at a safe moment, its run resumes from its checkpoint.
+    """
+    if workers == 1:
+        work(job, resolved, tell=tell)
+        return
+    with tempfile.TemporaryDirectory(prefix="echobench-ablate-") as folder:
+        file = Path(folder) / "job.json"
+        file.write_text(job.to_json(), encoding="utf-8")
+        run_workers([sys.executable, "-m", "harness.experiments.study", str(file)], workers, tell=tell)
+
+
+def work(job: StudyJob, resolved: ResolvedStudy, *, tell: Tell, progress: bool = True) -> None:
+    """Take what is free of a study until all of it has ended, in this process."""
+    if resolved.definition.kind == "tpe":
+        Search(job, resolved, tell=tell, progress=progress).run()
+    else:
+        work_cells(resolved, tell=tell, retry_failed=job.retry_failed, progress=progress)
+
+
+def work_cells(resolved: ResolvedStudy, *, tell: Tell, retry_failed: bool = False, progress: bool = True) -> Outcome:
+    """Train the cells of a factorial study, each with every seed: a list of runs like that of any suite.
+
+    Costs are measured later, alone (``profile_cells``): a timing beside other trainings compares with nothing.
+    """
+    plan = resolved.plan
+
+    def carry(run: Run, maker: Run | None) -> None:
+        carry_out(run, plan.cache, maker=maker, vis_backends=plan.vis_backends, progress=progress)
+
+    # Seed by seed: after the first round every variant has a number, whenever the study is stopped.
+    wanted = [resolved.spec(cell.overrides, seed) for seed in resolved.definition.seeds for cell in resolved.cells]
+    tasks = tasks_of(resolved.store, [newest(resolved.store, spec) for spec in wanted])
+    return Worklist(tasks, carry, tell=tell, retry_failed=retry_failed, wanted=lambda: not orphaned()).work()
