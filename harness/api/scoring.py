@@ -16,11 +16,11 @@ from harness.api.loading import load_model
 from harness.data import PreparedCache
 from harness.evaluation.evaluator import evaluate as evaluate_split
 from harness.evaluation.metrics import DEFAULT_METRICS
-from harness.evaluation.prediction import FirstFrame
 from harness.evaluation.scoring import MaskFolder, score_masks
 from harness.experiments.execute import predictor, scored_clip_length
 from harness.store.runs import Run
 from harness.training.precision import resolve_device
+from harness.vocabulary import FirstFrame
 
 
 def evaluate(

@@ -9,6 +9,7 @@ import click
 
 from harness.cli import _complete
 from harness.cli._complete import CommaList, Named
+from harness.vocabulary import FIRST_FRAMES
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorators = list[Callable[[Any], Any]]
@@ -16,7 +17,7 @@ Decorators = list[Callable[[Any], Any]]
 SIZE = Named(_complete.words("small", "paper"))
 RECIPE = Named(_complete.configs("recipes"), paths=True)
 STRUCTURES = Named(_complete.words("lv", "all"))
-FIRST_FRAME = Named(_complete.words("auto", "auto_unet", "gt"))
+FIRST_FRAME = Named(_complete.words(*FIRST_FRAMES))
 DEVICE = Named(_complete.words("auto", "cpu", "cuda"))
 RUN = Named(_complete.runs)
 RUNS = CommaList(names=_complete.runs)

@@ -12,10 +12,11 @@ from harness.data.prepared import PreparedClip, PreparedSplit
 from harness.evaluation.casework import CaseWork, Row
 from harness.evaluation.measuring import Measuring, default_workers
 from harness.evaluation.metrics import DEFAULT_METRICS, metric_functions
-from harness.evaluation.prediction import FirstFrame, Predict, Resolution, Transform, predict_clip
+from harness.evaluation.prediction import Predict, Resolution, Transform, predict_clip
 from harness.evaluation.volumes import Patient, patient_rows
 from harness.jobs import Progress
 from harness.store.runs import ROW_COLUMNS
+from harness.vocabulary import FirstFrame
 
 
 def evaluate(

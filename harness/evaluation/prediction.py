@@ -15,6 +15,7 @@ from harness.data.prepared import PreparedClip
 from harness.data.sampling import class_table, resample_indices, structure_names
 from harness.errors import BenchError, DataError
 from harness.evaluation.casework import CaseWork
+from harness.vocabulary import FirstFrame
 
 Predict = Callable[[Tensor, Tensor | None], Tensor]
 """frames float [T, 1, S, S] in [0, 1] and the class ids [S, S] of frame 0 or None → logits [T, K+1, S, S]."""
@@ -22,7 +23,6 @@ Predict = Callable[[Tensor, Tensor | None], Tensor]
 Transform = Callable[[Tensor, PreparedClip], Tensor]
 """frames float [T, 1, S, S] in [0, 1] and the clip they come from → frames of the same shape, as the model shall see them."""
 
-FirstFrame = Literal["auto", "gt", "auto_unet"]
 Resolution = Literal["native", "model"]
 
 

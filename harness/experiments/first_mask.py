@@ -15,9 +15,8 @@ from harness.experiments.identity import complete
 from harness.experiments.models import ModelChoice, choose_model
 from harness.registry import MODELS
 from harness.store.runs import RunSpec
+from harness.vocabulary import AUTO_UNET, FIRST_FRAMES
 
-FIRST_FRAME = ("auto", "auto_unet", "gt")
-AUTO_UNET = "auto_unet"
 MAKER = "unet"
 """Name of the config of the model that makes first masks."""
 
@@ -28,8 +27,8 @@ def protocol_of(first_frame: str, structures: str, maker: ModelChoice | None = N
     Raises:
         ConfigError: an unknown protocol, or ``auto_unet`` without ``maker``.
     """
-    if first_frame not in FIRST_FRAME:
-        raise unknown("first-frame protocol", str(first_frame), FIRST_FRAME)
+    if first_frame not in FIRST_FRAMES:
+        raise unknown("first-frame protocol", str(first_frame), FIRST_FRAMES)
     protocol: dict[str, Any] = {"first_frame": first_frame, "structures": structures}
     if first_frame == AUTO_UNET:
         if maker is None:

@@ -15,8 +15,6 @@ from harness.data.prepared import MANIFEST
 from harness.errors import ConfigError, unknown
 from harness.experiments.augment import written_out
 from harness.experiments.first_mask import (
-    AUTO_UNET,
-    FIRST_FRAME,
     choose_maker,
     protocol_of,
     split_takers,
@@ -30,6 +28,7 @@ from harness.store.runs import RunSpec
 from harness.training import Recipe
 from harness.training.precision import resolve_device
 from harness.training.recipe import OPTIONAL_KEYS, identity_keys
+from harness.vocabulary import AUTO_UNET, FIRST_FRAMES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,8 +171,8 @@ def _suite(options: SuiteOptions) -> dict[str, Any]:
 def _check_protocol(suite: dict[str, Any]) -> None:
     if suite["structures"] not in STRUCTURE_SETS:
         raise unknown("structure set", suite["structures"], STRUCTURE_SETS)
-    if suite["first_frame"] not in FIRST_FRAME:
-        raise unknown("first-frame protocol", suite["first_frame"], FIRST_FRAME)
+    if suite["first_frame"] not in FIRST_FRAMES:
+        raise unknown("first-frame protocol", suite["first_frame"], FIRST_FRAMES)
     if not suite["models"] or not suite["seeds"]:
         raise ConfigError("A suite needs at least one model and one seed; give --models and --seeds.")
     repeated = sorted({name for name in suite["models"] if suite["models"].count(name) > 1})

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from harness.clip import STRUCTURE_SETS
 from harness.errors import unknown
 from harness.files import canonical_hash
 from harness.training.recipe import Recipe, identity_keys
-
-FirstFrame = Literal["auto", "gt", "auto_unet"]
-FIRST_FRAMES = ("auto", "gt", "auto_unet")
+from harness.vocabulary import FIRST_FRAMES, FirstFrame
 
 _WITHOUT_INFLUENCE = ("workers", "device", "checkpoint_interval", "log_interval", "activation_checkpointing")
 """Keys of a recipe that may differ between the sessions of one training: its bits do not depend on them."""

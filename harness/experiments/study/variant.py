@@ -10,11 +10,12 @@ from typing import Any
 
 from harness import config
 from harness.errors import ConfigError, unknown
-from harness.experiments.first_mask import AUTO_UNET, choose_maker, protocol_of, takes_first_mask
+from harness.experiments.first_mask import choose_maker, protocol_of, takes_first_mask
 from harness.experiments.identity import complete
 from harness.registry import MODELS
 from harness.store.runs import RunSpec
 from harness.training import Recipe
+from harness.vocabulary import AUTO_UNET
 
 ROOTS = ("models", "recipe", "protocol")
 _FIXED = ("image_size",)

@@ -1,0 +1,10 @@
+"""Words that several rooms use, each list once."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+FirstFrame = Literal["auto", "auto_unet", "gt"]
+"""What a model is given of frame 0: nothing, the mask that a U-Net predicts, or the reference mask."""
+FIRST_FRAMES: tuple[FirstFrame, ...] = get_args(FirstFrame)
+AUTO_UNET: FirstFrame = "auto_unet"
