@@ -89,7 +89,7 @@ def expanded_level(n: int, level: float = 0.95) -> float:
     A resample spreads by the divisor n where the estimate of a variance needs n - 1, and knows nothing of Student's tails.
 
     >>> round(expanded_level(10), 4), round(expanded_level(1000), 4)
-    (0.9829, 0.9502)
+    (0.9829, 0.9504)
     """
     reach = float(stdtrit(n - 1, (1 + level) / 2)) * np.sqrt(n / (n - 1))
     return float(2 * ndtr(reach) - 1)
