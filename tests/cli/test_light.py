@@ -63,7 +63,7 @@ def completed(*typed: str) -> list[str]:
         (("bench", "--recipe", ""), config.list_configs("recipes")),
         (("bench", "--suite", ""), config.list_configs("suites")),
         (("bench", "--structures", ""), list(STRUCTURE_SETS)),
-        (("bench", "--clip", ""), ["ed_es", "half"]),
+        (("bench", "--clip", ""), ["ed_es", "half", "cine"]),
         (("bench", "--views", "2CH,"), ["2CH,4CH"]),
         (("ablate", ""), config.list_configs("studies")),
         (("profile", "--device", "c"), ["cpu", "cuda"]),
@@ -95,10 +95,10 @@ def test_a_config_that_cannot_be_listed_leaves_the_prompt_clean(monkeypatch: pyt
 
 def test_words_that_completion_repeats_are_those_of_their_owners() -> None:
     from harness.experiments.augment import WORD
-    from harness.experiments.first_mask import FIRST_FRAME
     from harness.registry import list_perturbations
+    from harness.vocabulary import FIRST_FRAMES
 
     assert _sweeps.AUGMENTED == WORD
-    assert set(completed("bench", "--first-frame", "")) == set(FIRST_FRAME)
+    assert set(completed("bench", "--first-frame", "")) == set(FIRST_FRAMES)
     assert completed("robustness", "run", "--perturbations", "") == list_perturbations()
     assert _complete.perturbations(None) == list_perturbations()  # type: ignore[arg-type]
