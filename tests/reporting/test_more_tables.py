@@ -55,7 +55,7 @@ def test_the_ef_table_has_both_truths_and_the_definition_of_the_limits(suite: Re
 def test_costs_name_their_condition(suite: ResultSet) -> None:
     table = cost_table(suite)
     assert table is not None
-    assert "cpu, fp32, threads 2" in table.caption
+    assert "cpu, fp32, eager engine, threads 2" in table.caption
     row = table.rows[0]
     assert row.cell("fps").value == 37
     assert row.cell("gmacs_per_frame_torch").value == pytest.approx(20.02)
