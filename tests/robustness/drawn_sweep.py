@@ -52,11 +52,21 @@ def run_results(label: str, slope: float, seed: int = 0, **known: Any) -> RunRes
     return RunResults(label=label, model=label.lower(), seed=seed, swept=patient_table(rows(slope, seed=seed)), **known)
 
 
-def results(plain: str = "", **slopes: float) -> ResultSet:
-    """One arm per named slope; the first one is the reference. The second arm saw haze in training."""
+def results(plain: str = "", trainings: int = 1, **slopes: float) -> ResultSet:
+    """One arm per named slope; the first one is the proposed one. The second arm saw haze in training.
+
+    Trainings of an arm differ by a hundredth of its slope.
+    """
     runs = tuple(
-        run_results(label, slope, seen=frozenset({"haze"} if number == 1 else ()), plain=plain if number == 1 else "")
+        run_results(
+            label,
+            slope * (1 + seed / 100),
+            seed,
+            seen=frozenset({"haze"} if number == 1 else ()),
+            plain=plain if number == 1 else "",
+        )
         for number, (label, slope) in enumerate(slopes.items())
+        for seed in range(trainings)
     )
     return ResultSet(
         name="demo", dataset="phantom", runs=runs, reference=runs[0].label, perturbations=NAMES, severities=SEVERITIES

@@ -44,14 +44,15 @@ def test_a_line_per_condition_and_patient_the_clean_ones_first():
     assert table["hd95_mm"].isna().all()
 
 
-def test_an_undefined_value_stays_missing_on_the_way_through_the_file(tmp_path):
+def test_an_ef_without_an_answer_counts_as_the_worst_and_a_missing_distance_stays_missing(tmp_path):
     table = patient_table(rows(0.02))
     PATIENTS.write(table, tmp_path / PATIENTS.file)
     again = PATIENTS.read(tmp_path / PATIENTS.file)
     pd.testing.assert_frame_equal(again, table, check_dtype=False)
-    missing = table["ef_error"].isna()
-    assert missing.sum() == 2
-    assert (again["ef_error"].isna() == missing).all()
+    assert again["hd95_mm"].isna().all()
+    unanswered = again[(again["severity"] == 5) & (again["patient"] == "p00")]
+    # The true EF is 60: nothing between 0 and 100 is further away than 60 points.
+    assert unanswered["ef_error"].tolist() == [60.0, 60.0]
 
 
 def test_the_copy_holds_no_rows_and_the_same_values(store, tmp_path):
