@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 # 64 clips of the test split are what makes the evaluation start workers by itself
 TINY = (
     'cache = harness.load_dataset("phantom", image_size=32, data=DATA, '
-    'settings={"generate.patients": (1, 1, 32), "generate.pixel_mm": 4.0})'
+    'settings={"generate.patients": (1, 1, 32), "generate.pixel_mm": 3.0})'
 )
 SPLIT = 64
 
