@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -79,6 +80,10 @@ def stranger(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
     python = folder / "env" / "bin" / "python"
     (site,) = (folder / "env" / "lib").glob("python*/site-packages")
     dependencies = [entry for entry in sys.path if Path(entry).name == "site-packages"]
+    # The kernels are announced there too where they are installed in editable form: their folder must be visible then.
+    kernels = importlib.util.find_spec("echobench_kernels")
+    if kernels is not None and kernels.origin is not None:
+        dependencies.append(str(Path(kernels.origin).parents[1]))
     (site / "dependencies.pth").write_text("\n".join(dependencies))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--python", str(python)]
     subprocess.run([*pip, "install", "--no-deps", "--no-index", "--ignore-installed", str(wheel)], check=True)
