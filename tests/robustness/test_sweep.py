@@ -22,6 +22,7 @@ from harness.experiments.sweep.sweep import (
     limited,
     sweep_run,
 )
+from harness.store.claim import Busy, Held, claim
 from harness.store.formats.sweep import SWEEP_COLUMNS, read_sweep, sweep_path, swept
 from harness.store.runs import ROW_COLUMNS, Run
 
@@ -81,19 +82,18 @@ def test_a_stopped_sweep_keeps_what_is_finished(run, cache):
     assert sweep_run(run, cache, OPTIONS) == 1
 
 
-def test_what_another_process_added_in_the_meantime_is_kept(run, cache, monkeypatch):
-    narrow = dataclasses.replace(OPTIONS, perturbations=("gain_up",), severities=(1,))
-    rows = Sweeper.rows
+def test_while_one_process_sweeps_a_run_no_other_may(run, cache, monkeypatch):
+    rows, answers = Sweeper.rows, []
 
-    def interrupted(self, condition):
-        if condition.severity == 5:
-            monkeypatch.setattr(Sweeper, "rows", rows)
-            sweep_run(run, cache, narrow)  # the other process
+    def watched(self, condition):
+        answers.append(claim(run, finished_too=True))
         return rows(self, condition)
 
-    monkeypatch.setattr(Sweeper, "rows", interrupted)
-    sweep_run(run, cache, dataclasses.replace(narrow, severities=(5,)))
-    assert sorted(read_sweep(sweep_path(run, "gain_up"))["severity"].unique()) == [1, 5]
+    monkeypatch.setattr(Sweeper, "rows", watched)
+    sweep_run(run, cache, dataclasses.replace(OPTIONS, perturbations=("gain_up",), severities=(5,)))
+    assert answers
+    assert all(isinstance(answer, Busy) for answer in answers)
+    assert isinstance(claim(run, finished_too=True), Held)
 
 
 def test_rows_of_fewer_patients_or_metrics_do_not_pass_for_the_whole(run, cache):
