@@ -5,6 +5,8 @@ Geometric measures: a tenth of what separates the same cardiologist from himself
 rows for the LV endocardium at ED: Dice 94.5 %, mean distance 1.4 mm, Hausdorff distance 4.6 mm). A difference of a tenth of it
 between two models is one that no reader could see. Ejection fraction: 5 points, the least change that guidelines for serial
 echocardiography treat as more than noise.
+
+The CAMUS figures were not yet checked against the paper: check them before a margin decides anything.
 """
 
 from __future__ import annotations
