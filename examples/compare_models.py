@@ -10,4 +10,4 @@ print(f"{answer.first} against {answer.second} on {answer.dataset}")
 print(answer)
 
 for metric, comparison in answer.figures["comparisons"].items():
-    print(f"{metric}: {comparison['n']} patients, mean difference {comparison['mean_difference']}")
+    print(f"{metric}: {comparison['n']} patients, mean difference {comparison['difference']}")
