@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import cloudpickle
 from loky.process_executor import ProcessPoolExecutor
+from threadpoolctl import ThreadpoolController
 
 from harness.errors import BenchError
 from harness.jobs.cores import cores, one_thread_each
@@ -139,7 +140,9 @@ def map_ordered(
     if workers is None:
         workers = min(cores(), MOST) if len(items) >= worth else 1
     count = min(workers, len(items))
-    results = map(function, items) if count <= 1 else _map_processes(function, items, count, label)
+    results = (
+        map(_with_one_blas_thread(function), items) if count <= 1 else _map_processes(function, items, count, label)
+    )
     try:
         with Progress(label, len(items), shown=progress) as bar:
             for result in results:
@@ -148,6 +151,17 @@ def map_ordered(
     finally:
         if isinstance(results, Generator):  # a caller that stops early must not leave workers behind
             results.close()
+
+
+def _with_one_blas_thread(function: Callable[[A], R]) -> Callable[[A], R]:
+    """As in a worker: a matrix product split over threads rounds differently, and a data set's bytes would follow the cores."""
+    libraries = ThreadpoolController()
+
+    def call(item: A) -> R:
+        with libraries.limit(limits=1, user_api="blas"):
+            return function(item)
+
+    return call
 
 
 def _map_processes(function: Callable[[A], R], items: Sequence[A], workers: int, label: str) -> Iterator[R]:

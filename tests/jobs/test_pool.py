@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.errors import BenchError
@@ -33,6 +34,15 @@ def test_few_items_stay_in_this_process_unless_workers_are_asked_for() -> None:
 
     assert set(map_ordered(process, range(3), progress=False, worth=4)) == {os.getpid()}
     assert os.getpid() not in set(map_ordered(process, range(3), workers=2, progress=False, worth=4))
+
+
+def test_products_of_matrices_have_the_same_bytes_in_this_process_and_in_workers() -> None:
+    def product(seed: int) -> bytes:
+        values = np.random.default_rng(seed).normal(size=(700, 700)).astype(np.float32)
+        return (values @ values.T).tobytes()
+
+    here = list(map_ordered(product, range(3), workers=1, progress=False))
+    assert here == list(map_ordered(product, range(3), workers=2, progress=False))
 
 
 def test_an_error_of_a_worker_is_raised_here_as_it_is() -> None:
