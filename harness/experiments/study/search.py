@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from harness.errors import BenchError, ConfigError
 from harness.experiments.execute import carry_out
 from harness.experiments.study.job import ResolvedStudy, StudyJob, suggest
-from harness.experiments.study.samplers import build
+from harness.experiments.study.samplers import SeededByTrial, build
 from harness.experiments.study.storage import open_storage, open_study, storage_error
 from harness.experiments.worklist import tasks_of
 from harness.jobs import orphaned
@@ -44,6 +44,7 @@ class Search:
         self.job, self.resolved, self.tell, self.progress = job, resolved, tell, progress
         self.study = open_study(job.place, open_storage(job.place), job.name)
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # a failed trial is told in one line, not with a traceback
+        self.study.sampler = SeededByTrial(resolved.definition.sampler or {"type": "TPESampler"})
         self.study.pruner = build("pruners", resolved.definition.pruner or {"type": "NopPruner"})
 
     def run(self) -> None:
@@ -59,7 +60,6 @@ class Search:
             bind(self.study, self.resolved.identity)
             while not orphaned():
                 if self._due():
-                    self._sample()
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore", ExperimentalWarning)
                         self.study.optimize(self._objective, n_trials=1, catch=(Exception,))
@@ -88,12 +88,6 @@ class Search:
             warnings.simplefilter("ignore", ExperimentalWarning)
             optuna.storages.fail_stale_trials(self.study)
         return bool(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)))
-
-    def _sample(self) -> None:
-        """A sampler with a seed of its own for each trial: two processes never draw the same point, a repeat does."""
-        options = dict(self.resolved.definition.sampler or {"type": "TPESampler"})
-        options["seed"] = options.get("seed", 0) + len(self.study.get_trials(deepcopy=False))
-        self.study.sampler = build("samplers", options)
 
     def _objective(self, trial: Trial) -> float:
         """Train one point; its validation Dice."""
