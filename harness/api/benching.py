@@ -141,6 +141,7 @@ def run_bench(
         named=bool(options.name),
         reference=plan.reference,
         command=command,
+        criteria=plan.criteria,
     )
     console = None if progress else Console(quiet=True)
     outcome = run_suite(
@@ -153,7 +154,7 @@ def run_bench(
         progress=progress,
     )
     runs, folder = begun.runs(outcome.runs), Path(reports) / begun.name
-    collected = suite_results(runs, name=begun.name, reference=plan.reference, command=command)
+    collected = suite_results(runs, name=begun.name, reference=plan.reference, command=command, criteria=plan.criteria)
     due = bool(outcome.executed) or not report_is_of(collected, folder)
     written = write_report(collected, folder) if due else []
     return Benched(

@@ -24,6 +24,7 @@ from harness.experiments.models import ModelChoice, choose_model
 from harness.experiments.source import dataset_config, open_data, short_name
 from harness.registry import DATASETS
 from harness.results.condition import Condition, condition_of, headline_name
+from harness.statistics.margins import Criteria
 from harness.store.runs import RunSpec
 from harness.training import Recipe
 from harness.training.precision import resolve_device
@@ -60,6 +61,7 @@ class SuitePlan:
     Attributes:
         name, reference: of the report, and of the model that the others are compared with.
         condition: what the runs share.
+        criteria: primary endpoint and margins.
         cache: the data.
         specs: the runs of the table.
         profile: arguments of ``profile_model``; None leaves profiling out.
@@ -70,6 +72,7 @@ class SuitePlan:
     name: str
     reference: str
     condition: Condition
+    criteria: Criteria
     cache: PreparedCache
     specs: list[RunSpec]
     profile: dict[str, Any] | None = field(default_factory=dict)
@@ -83,7 +86,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     Raises:
         ConfigError, DataError: one sentence about the first thing that is wrong.
     """
-    suite = _suite(options)
+    suite, margins = _suite(options)
     choices = [choose_model(name, suite["size"]) for name in suite["models"]]
     maker: ModelChoice | None = None
     notes: list[str] = []
@@ -98,11 +101,14 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
         "dataset": data_cfg["dataset"],
         "models": _by_name([*choices, *([maker] if maker else [])]),
         "profile": suite.get("profile", {}),
+        "endpoint": suite.get("endpoint", Criteria.endpoint),
+        "margins": copy.deepcopy(margins),
     }
     if "generate" in data_cfg:
         tree["generate"] = data_cfg["generate"]
     plain = recipe["augment"]
     config.override(tree, config.parse_overrides(options.overrides))
+    criteria = _criteria(tree, margins)
     recipe["augment"] = written_out(recipe["augment"], plain, short_name(suite["dataset"]))
     resolve_device(Recipe.from_dict(recipe).device)
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
@@ -115,6 +121,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     return SuitePlan(
         name=options.name or condition.name,
         condition=condition,
+        criteria=criteria,
         reference=suite["reference"],
         cache=cache,
         specs=specs,
@@ -122,6 +129,14 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
         vis_backends=vis_backends,
         notes=notes,
     )
+
+
+def _criteria(tree: dict[str, Any], before: dict[str, Any]) -> Criteria:
+    """Primary endpoint and margins; a value from the command line does not keep the reason of the value it replaces."""
+    for name, margin in tree["margins"].items():
+        if margin["value"] != before[name]["value"] and margin["source"] == before[name]["source"]:
+            margin["source"] = "set on the command line"
+    return Criteria.read(tree)
 
 
 def _by_name(choices: list[ModelChoice]) -> dict[str, dict[str, Any]]:
@@ -139,7 +154,7 @@ def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:
     Raises:
         ConfigError: a wrong option. DataError: a prepared root that cannot be opened.
     """
-    suite = _suite(options)
+    suite, _ = _suite(options)
     chosen = dataset_config(suite["dataset"], _data_options(options, suite))["dataset"]
     root = chosen.get("root")
     if root is not None and (Path(root) / MANIFEST).is_file():
@@ -157,15 +172,16 @@ def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:
     )
 
 
-def _suite(options: SuiteOptions) -> dict[str, Any]:
-    """The suite's config with the user's choices written in, its protocol checked."""
-    suite: dict[str, Any] = copy.deepcopy(config.load("suites", options.suite).to_dict()["suite"])
+def _suite(options: SuiteOptions) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The suite's config with the user's choices written in, its protocol checked; and its margins."""
+    loaded = copy.deepcopy(config.load("suites", options.suite).to_dict())
+    suite: dict[str, Any] = loaded["suite"]
     for key in ("dataset", "models", "size", "seeds", "structures", "first_frame"):
         value = getattr(options, key)
         if value is not None:
             suite[key] = list(value) if isinstance(value, tuple) else value
     _check_protocol(suite)
-    return suite
+    return suite, {**Criteria().record()["margins"], **loaded.get("margins", {})}
 
 
 def _check_protocol(suite: dict[str, Any]) -> None:

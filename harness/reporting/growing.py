@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.results.condition import condition_of, finished_runs
+from harness.statistics.margins import Criteria
 from harness.store.formats.manifest import Manifest, find_manifest
 from harness.store.runs import Run, RunSpec, RunStore
 
@@ -42,6 +43,7 @@ def begin_report(
     named: bool,
     reference: str,
     command: str,
+    criteria: Criteria,
 ) -> BegunReport:
     """Write the manifest of a suite's report before its runs are made: a bench that is killed leaves one to report from.
 
@@ -54,7 +56,7 @@ def begin_report(
         specs: of the runs that are asked for.
         store: where runs lie.
         named: whether the user chose the name.
-        reference, command: of the report.
+        reference, command, criteria: of the report.
 
     Raises:
         ConfigError: the user's own name belongs to a report of another condition.
@@ -94,6 +96,7 @@ def begin_report(
         tables=before.tables if before and before.runs == names else (),
         sections=before.sections if before else "",
         condition=condition.key,
+        criteria=criteria.record(),
     ).write(Path(reports_dir) / name)
     left_out = tuple(run.name for run in stale.values() if run in earlier)
     return BegunReport(name=name, others=tuple(kept.values()), order=tuple(order), left_out=left_out)

@@ -12,6 +12,7 @@ from harness.results.result_set import ResultSet, RunResults
 from harness.results.study import archived_study, stored_study, write_design
 from harness.results.suite import suite_results
 from harness.results.sweep import sweep_results
+from harness.statistics.margins import Criteria
 from harness.store.formats.archive import is_archive
 from harness.store.formats.manifest import Kind, Manifest, find_manifest
 from harness.store.formats.record import FILE as RECORD
@@ -48,6 +49,7 @@ def write_manifest(
         captions=dict(captions or {}),
         sections=fingerprint(folder, results.dataset) if kind == "suite" else "",
         condition=results.condition,
+        criteria=results.criteria.record(),
     ).write(folder)
 
 
@@ -61,7 +63,8 @@ def report_is_of(results: ResultSet, out_dir: Path) -> bool:
     if manifest is None or not manifest.tables:
         return False
     runs = tuple(run.name for run in results.runs)
-    return manifest.runs == runs and manifest.sections == fingerprint(out_dir, results.dataset)
+    same = manifest.runs == runs and Criteria.read(manifest.criteria) == results.criteria
+    return same and manifest.sections == fingerprint(out_dir, results.dataset)
 
 
 def read_suite(name: str, reports_dir: Path, results_dir: Path) -> ResultSet:
@@ -86,6 +89,7 @@ def read_suite(name: str, reports_dir: Path, results_dir: Path) -> ResultSet:
         dataset=manifest.dataset,
         reference=manifest.reference,
         command=manifest.command,
+        criteria=Criteria.read(manifest.criteria),
     )
 
 
@@ -121,7 +125,11 @@ def read_results(name: str, reports_dir: Path, results_dir: Path) -> dict[Path, 
     if manifest := find_manifest(folder / ROBUSTNESS_FOLDER, "robustness"):
         runs = [store.get(run) for run in manifest.runs]
         results[folder / ROBUSTNESS_FOLDER] = sweep_results(
-            runs, name=manifest.name, reference=manifest.reference, command=manifest.command
+            runs,
+            name=manifest.name,
+            reference=manifest.reference,
+            command=manifest.command,
+            criteria=Criteria.read(manifest.criteria),
         )
     if manifest := find_manifest(folder, "study"):
         results[folder] = archived_study(results_dir) if is_archive(results_dir) else stored_study(folder, store)

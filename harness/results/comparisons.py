@@ -56,14 +56,14 @@ def all_comparisons(results: ResultSet, selection: Selection | None = None) -> d
     selection = selection or results.main
     if not results.arms:
         return {}
-    cache, key = results.arms[0].cache, ("comparisons", selection, results.reference, results.primary)
+    cache, key = results.arms[0].cache, ("comparisons", selection, results.reference, results.criteria.endpoint)
     if key not in cache:  # the table, its daggers, the figures and the sentences ask for the same comparisons
         measures = tested_measures(results)
         values = {m.name: {arm.label: arm.values(m, selection) for arm in results.finished} for m in measures}
         cache[key] = compare_measures(
             [measured(results, m, values[m.name]) for m in measures],
             results.reference,
-            primary=results.primary,
+            primary=results.criteria.endpoint,
             not_learned=not_learned(results, selection),
         )
     found: dict[tuple[str, str], Comparison] = cache[key]
@@ -82,8 +82,8 @@ def comparisons(results: ResultSet, measure: Measure, selection: Selection | Non
 
 
 def measured(results: ResultSet, measure: Measure, values: Mapping[str, pd.DataFrame], key: str = "") -> Measured:
-    """Values [patients, seeds] per arm with what is needed to judge them; a suite's own margin goes first."""
-    margin = float(results.margins.get(measure.name, measure.margin))
+    """Values [patients, seeds] per arm with what is needed to judge them."""
+    margin = results.criteria.margin(measure.name)
     return Measured(key=key or measure.name, values=values, higher=measure.higher, margin=margin)
 
 
@@ -111,9 +111,9 @@ def overall(results: ResultSet, measure: Measure) -> dict[str, list[Comparison]]
 
     means = {arm.label: arm.by_training(measure, perturbed) for arm in results.finished}
     losses = {arm.label: arm.by_training(measure, lost) for arm in results.finished}
-    margin = measured(results, measure, means).margin
     columns = [
-        Measured(key=LOSS, values=losses, higher=False, margin=margin),
+        # A point that is lost weighs as much as a point.
+        Measured(key=LOSS, values=losses, higher=False, margin=results.criteria.margin(measure.name)),
         measured(results, measure, means),
     ]
     found = compare_measures(columns, results.reference, not_learned=_not_learned_clean(results))
@@ -233,16 +233,16 @@ def _study_effects(results: ResultSet, measure: Measure) -> list[Effect]:
     return [*effects, *contrasts(scores, design.cells[0].key, design.names, not_learned=without)]
 
 
-def effect_verdict(effect: Effect, measure: Measure) -> Verdict | None:
-    """An effect against zero and the measure's margin; None where there is no margin or no interval."""
-    if not measure.margin or effect.low != effect.low:
+def effect_verdict(effect: Effect, margin: float) -> Verdict | None:
+    """An effect against zero and the margin; None where there is no margin or no interval."""
+    if not margin or effect.low != effect.low:
         return None
     if not effect.learned:
         return "not learned"
     if not effect.tested:
         return "not compared"
     limits = (effect.low, effect.high, effect.equivalence_low, effect.equivalence_high)
-    return interval_verdict(*limits, measure.margin)
+    return interval_verdict(*limits, margin)
 
 
 def dice_by_patient(results: ResultSet) -> pd.DataFrame:

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from harness.statistics.failures import FAILED_DICE, worst_ef_error
-from harness.statistics.margins import margin_of
 from harness.statistics.patients import distance_unit, ef_methods, select
 from harness.store.formats.sweep import CLEAN, CONDITION
 
@@ -41,7 +40,6 @@ class Measure:
         header, unit: for people; ``%`` shows a share times 100.
         direction: whether more (``up``) or less (``down``) is better.
         digits: shown after the decimal point.
-        margin: the smallest difference that matters in practice, in the unit; 0 where nobody has set one.
         metrics: metrics of the case rows that it is made of; the name itself by default.
         averaging: ``mean`` over frames and views; ``share below`` FAILED_DICE (an undefined value is left out);
             ``difference``: of two metrics of the whole patient, without its sign. Where the first is missing and the second
@@ -57,7 +55,6 @@ class Measure:
     unit: str
     direction: Direction
     digits: int = 2
-    margin: float = 0.0
     metrics: tuple[str, ...] = ()
     averaging: Averaging = "mean"
     csv_only: bool = False
@@ -130,12 +127,12 @@ def _averaged(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
     return means.astype(np.float64)
 
 
-DICE = Measure(name="dice", header="Dice", unit="%", direction="up", digits=1, margin=margin_of("dice"))
-IOU = Measure(name="iou", header="IoU", unit="%", direction="up", digits=1, margin=margin_of("iou"))
+DICE = Measure(name="dice", header="Dice", unit="%", direction="up", digits=1)
+IOU = Measure(name="iou", header="IoU", unit="%", direction="up", digits=1)
 FAILURE = Measure(
     name="failure", header="Failures", unit="%", direction="down", digits=1, metrics=("dice",), averaging="share below"
 )
-HD95 = Measure(name="hd95_mm", header="HD95", unit="mm", direction="down", margin=margin_of("hd95_mm"))
+HD95 = Measure(name="hd95_mm", header="HD95", unit="mm", direction="down")
 HD95_PX = Measure(name="hd95_px", header="HD95", unit="px", direction="down")
 FLIPS = Measure(name="flip_rate", header="Flicker", unit="%", direction="down")
 EF_ERROR = Measure(
@@ -144,7 +141,6 @@ EF_ERROR = Measure(
     unit="points",
     direction="down",
     digits=1,
-    margin=margin_of("ef_error"),
     averaging="difference",
 )
 """Of the patients' table of a sweep, where the method was chosen when it was made; elsewhere ``ef_error`` names one."""
@@ -161,7 +157,6 @@ def ef_error(method: str, *, name: str = "ef_mae", header: str = "EF MAE", again
         unit="points",
         direction="down",
         digits=1,
-        margin=margin_of("ef_mae"),
         metrics=(f"ef_{method}_predicted", truth),
         averaging="difference",
     )
@@ -176,7 +171,6 @@ def distances(tables: Sequence[pd.DataFrame]) -> list[Measure]:
             header=name,
             unit=unit,
             direction="down",
-            margin=margin_of(f"{name.lower()}_{unit}"),
             csv_only=name == "HD",
         )
         for name in ("HD95", "ASD", "HD")
@@ -184,7 +178,7 @@ def distances(tables: Sequence[pd.DataFrame]) -> list[Measure]:
     nsd = f"nsd_{unit}"
     # Rows that were written before the surface Dice was measured cannot be scored again without their masks.
     if tables and all((table["metric"] == nsd).any() for table in tables):
-        found.insert(2, Measure(name=nsd, header="NSD", unit="%", direction="up", digits=1, margin=margin_of(nsd)))
+        found.insert(2, Measure(name=nsd, header="NSD", unit="%", direction="up", digits=1))
     return found
 
 

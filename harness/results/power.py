@@ -23,6 +23,7 @@ class Power:
 
     Attributes:
         measure: whose differences; unit as it is shown.
+        margin: smallest difference that matters; 0 where none is stated.
         variances: variance components, the median over baselines; those of trainings taken from elsewhere where ``assumed``.
         sizes: differences, ``trainings``: numbers per model.
         patients: needed per size (row) and number of trainings (column), NaN where out of reach or not known.
@@ -31,6 +32,7 @@ class Power:
     """
 
     measure: Measure
+    margin: float
     variances: Components
     assumed: bool
     sizes: tuple[float, ...]
@@ -82,6 +84,7 @@ def power_of(
     s = min(len(arm.finished) for arm in results.finished)
     return Power(
         measure=measure,
+        margin=results.criteria.margin(measure.name),
         variances=variances,
         assumed=assumed,
         sizes=tuple(sizes),

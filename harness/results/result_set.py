@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from harness.results.design import Design
 from harness.results.measures import DICE, IOU, SWEPT, Measure, Selection, distances
 from harness.results.profile import ProfileSummary, median_summary
 from harness.statistics.comparison import SMALLEST_TRAININGS
+from harness.statistics.margins import Criteria
 from harness.store.formats.cases import CASES
 from harness.store.formats.profile import PROFILE
 from harness.store.formats.sweep import CLEAN, CONDITION
@@ -195,7 +196,7 @@ class ResultSet:
         perturbations, severities: conditions that every arm was swept under; none for a suite.
         design: factors, cells and trials of a study; None for anything else.
         notes: sentences that a reader must know, below every table.
-        primary: name of the primary endpoint; margins: smallest differences that matter, where the suite sets its own.
+        criteria: primary endpoint and the smallest differences that matter.
         condition: key of the condition that all runs share; empty where they differ.
         difference: what sets that condition apart from the headline one, as part of a title; empty for that.
     """
@@ -212,8 +213,7 @@ class ResultSet:
     notes: tuple[str, ...] = ()
     condition: str = ""
     difference: str = ""
-    primary: str = DICE.name
-    margins: Mapping[str, float] = field(default_factory=dict)
+    criteria: Criteria = field(default_factory=Criteria)
 
     @property
     def heading(self) -> str:

@@ -8,6 +8,7 @@ from harness.errors import ConfigError
 from harness.results.condition import condition_of
 from harness.results.labels import run_labels
 from harness.results.result_set import ResultSet, RunResults, read_run
+from harness.statistics.margins import Criteria
 from harness.store.runs import Run
 
 
@@ -19,11 +20,12 @@ def suite_results(
     reference: str = "GDKVM",
     command: str = "",
     distinct: bool = False,
+    criteria: Criteria | None = None,
 ) -> ResultSet:
     """Read a suite from the results store; unfinished runs come along without rows, with their status and reason.
 
     ``reference`` is a label or a registry name. Runs that differ in the seed alone are one arm; arms of one model are told
-    apart by what differs. With ``distinct`` every run is an arm of its own, called by its name where labels are the same.
+    apart by what differs. ``criteria`` are the suite's own. With ``distinct`` every run is an arm of its own, called by its name where labels are the same.
 
     Raises:
         ConfigError: there is no run, or the runs come from different datasets.
@@ -51,6 +53,7 @@ def suite_results(
         runs=tuple(read),
         reference=reference_label(read, reference),
         command=command,
+        criteria=criteria or Criteria(),
     )
 
 

@@ -15,6 +15,7 @@ from harness.results.labels import plain_labels, run_labels, seen_perturbations
 from harness.results.measures import sweep_patients
 from harness.results.result_set import Arm, ResultSet, read_run
 from harness.results.suite import reference_label
+from harness.statistics.margins import Criteria
 from harness.store.formats.sweep import CLEAN, CONDITION, PATIENTS, sweep_files, swept
 from harness.store.runs import Run
 
@@ -23,8 +24,10 @@ DECIMALS = 4
 _KEYS = [*CONDITION, "patient"]
 
 
-def sweep_results(runs: Sequence[Run], *, name: str, reference: str = "gdkvm", command: str = "") -> ResultSet:
-    """Read swept runs; several seeds of one model and recipe are one arm.
+def sweep_results(
+    runs: Sequence[Run], *, name: str, reference: str = "gdkvm", command: str = "", criteria: Criteria | None = None
+) -> ResultSet:
+    """Read swept runs; several seeds of one model and recipe are one arm. ``criteria``: of the suite that they are from.
 
     Raises:
         BenchError: a run was not swept. ConfigError: the runs come from different data or share no condition.
@@ -51,6 +54,7 @@ def sweep_results(runs: Sequence[Run], *, name: str, reference: str = "gdkvm", c
         runs=read,
         reference=chosen if chosen in labels else labels[0],
         command=command,
+        criteria=criteria or Criteria(),
         perturbations=perturbations,
         severities=severities,
         notes=(*_left_out(bare.arms, set(perturbations), severities), *_different_images([run.swept for run in read])),

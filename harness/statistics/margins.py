@@ -1,23 +1,21 @@
-"""The smallest difference that matters, per measure, and where it comes from. A suite's config may set its own.
+"""What a suite declares before it is run: its primary endpoint, and the smallest difference that matters per measure.
 
-Geometric measures: a tenth of what separates the same cardiologist from himself seven months later on CAMUS (S. Leclerc et al.,
-"Deep learning for segmentation using an open large-scale dataset in 2D echocardiography", IEEE TMI 38, 2019, intra-observer
-rows for the LV endocardium at ED: Dice 94.5 %, mean distance 1.4 mm, Hausdorff distance 4.6 mm). A difference of a tenth of it
-between two models is one that no reader could see. Ejection fraction: 5 points, the least change that guidelines for serial
-echocardiography treat as more than noise.
-
-The CAMUS figures were not yet checked against the paper: check them before a margin decides anything.
+The margins that hold without a word of the suite are in ``configs/margins.py``, each with its source.
 """
 
 from __future__ import annotations
 
+import math
+import runpy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-NSD_TOLERANCE_MM = 2.2
-"""Tolerance of the normalised surface Dice: mean distance between two cardiologists' LV contours at ED on CAMUS (same paper)."""
+from harness.errors import ConfigError, unknown
 
-_INTRA = "a tenth of the intra-observer disagreement on CAMUS (Leclerc et al. 2019)"
+_DEFAULTS = Path(__file__).resolve().parent.parent / "configs" / "margins.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +26,76 @@ class Margin:
     source: str
 
 
-MARGINS: Mapping[str, Margin] = {
-    "dice": Margin(0.5, _INTRA),
-    "iou": Margin(0.9, "what half a Dice point is in IoU at Dice 93 %: 2 / (2 - D)^2"),
-    "hd_mm": Margin(0.5, _INTRA),
-    "hd95_mm": Margin(0.5, _INTRA),
-    "asd_mm": Margin(0.15, _INTRA),
-    "nsd_mm": Margin(1.0, "as many points of surface as half a Dice point is at the size of an LV"),
-    "ef_mae": Margin(5.0, "least change of EF that is more than noise in serial echocardiography"),
-    "ef_error": Margin(5.0, "least change of EF that is more than noise in serial echocardiography"),
-}
+def read_margins(tree: Mapping[str, Any]) -> dict[str, Margin]:
+    """Margins from a config or a manifest: per measure a ``value`` above 0 and its ``source``.
 
-
-def margin_of(metric: str, chosen: Mapping[str, float] | None = None) -> float:
-    """Margin of a measure in its displayed unit; ``chosen`` (a suite's own) goes first; 0 where none is stated.
-
-    >>> margin_of("dice"), margin_of("dice", {"dice": 1.0}), margin_of("hd95_px")
-    (0.5, 1.0, 0.0)
+    Raises:
+        ConfigError: a value that is no positive number, or one without a source.
     """
-    if chosen and metric in chosen:
-        return float(chosen[metric])
-    return MARGINS[metric].value if metric in MARGINS else 0.0
+    margins = {}
+    for name, entry in tree.items():
+        value = entry.get("value") if isinstance(entry, Mapping) else None
+        source = entry.get("source") if isinstance(entry, Mapping) else None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise ConfigError(
+                f"The margin of {name} is {value!r}; write margins = dict({name}=dict(value=0.5, source='why'))."
+            )
+        if not isinstance(source, str) or not source.strip():
+            raise ConfigError(f"The margin of {name} has no source; say in source='...' where {value:g} comes from.")
+        margins[name] = Margin(float(value), source)
+    return margins
+
+
+@lru_cache(maxsize=1)
+def default_margins() -> dict[str, Margin]:
+    """The margins of ``configs/margins.py``.
+
+    >>> default_margins()["dice"].value
+    0.5
+    """
+    # Read as a plain script: mmengine's loader imports torch, which this room must not.
+    return read_margins(runpy.run_path(str(_DEFAULTS))["margins"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criteria:
+    """By what a suite is judged.
+
+    Attributes:
+        endpoint: measure that is tested on its own; all others are secondary.
+        margins: per measure the smallest difference that matters.
+    """
+
+    endpoint: str = "dice"
+    margins: Mapping[str, Margin] = field(default_factory=default_margins)
+
+    @classmethod
+    def read(cls, tree: Mapping[str, Any]) -> Criteria:
+        """From ``endpoint`` and ``margins`` of a config or a manifest; what is not there is the default.
+
+        Raises:
+            ConfigError: a measure that nobody measures, or a margin without value or source.
+        """
+        margins = {**default_margins(), **read_margins(tree.get("margins") or {})}
+        endpoint = tree.get("endpoint") or cls.endpoint
+        measured = [name for name in default_margins() if name != "ef_error"]
+        measured += [name.replace("_mm", "_px") for name in measured if name.endswith("_mm")]
+        if endpoint not in measured:
+            raise unknown("endpoint", endpoint, measured)
+        for name in margins:
+            if name not in [*measured, "ef_error"]:
+                raise unknown("measure", name, measured, "margins")
+        return cls(endpoint=endpoint, margins=margins)
+
+    def record(self) -> dict[str, Any]:
+        """Plain values that ``read`` takes."""
+        margins = {name: {"value": one.value, "source": one.source} for name, one in self.margins.items()}
+        return {"endpoint": self.endpoint, "margins": margins}
+
+    def margin(self, measure: str) -> float:
+        """Margin of a measure in its displayed unit; 0 where none is stated.
+
+        >>> Criteria().margin("dice"), Criteria().margin("hd95_px")
+        (0.5, 0.0)
+        """
+        return self.margins[measure].value if measure in self.margins else 0.0

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
+from harness.config import config_root
 from harness.data import PreparedCache
 from harness.errors import ConfigError, DataError
 from harness.experiments import SuiteOptions, plan_suite
 from harness.experiments.execute import scored_clip_length
 from harness.experiments.identity import code_roots
+from harness.statistics.margins import Criteria, Margin
 
 
 def test_a_plan_has_one_run_per_model_and_seed_with_everything_resolved(tiny):
@@ -28,6 +32,23 @@ def test_a_plan_has_one_run_per_model_and_seed_with_everything_resolved(tiny):
     assert spec.protocol == {"first_frame": "auto", "structures": "lv"}
     assert plan.name.startswith("phantom-2ch+4ch-half-small-other-")  # a tiny recipe is another condition
     assert "iterations=2" in plan.condition.differences
+
+
+def test_a_suite_says_by_what_it_is_judged_and_a_changed_margin_loses_its_old_reason(tiny, tmp_path):
+    assert plan_suite(tiny(), progress=False).criteria == Criteria()
+    own = tmp_path / "own.py"
+    base = config_root() / "suites" / "small.py"
+    own.write_text(
+        f"_base_ = [{str(base)!r}]\nsuite = dict(endpoint='asd_mm')\nmargins = dict(hd95_mm=dict(value=1.0, source='ours'))\n"
+    )
+    chosen = ("margins.dice.value=2", "endpoint=iou")
+    options = tiny(suite=str(own))
+    plan = plan_suite(dataclasses.replace(options, overrides=(*options.overrides, *chosen)), progress=False)
+    assert plan.criteria.endpoint == "iou"
+    assert plan.criteria.margins["hd95_mm"] == Margin(1.0, "ours")
+    assert plan.criteria.margins["dice"] == Margin(2.0, "set on the command line")
+    assert plan.criteria.margins["iou"] == Criteria().margins["iou"]
+    assert plan.name == plan_suite(tiny(), progress=False).name  # how results are judged is no part of what is run
 
 
 def test_the_name_tells_deviations_from_the_headline_protocol(tiny):
@@ -64,6 +85,8 @@ def test_a_wrong_option_is_one_sentence_with_the_nearest_valid_name(tmp_path, ch
         ("recipe.iteration=3", r"Did you mean 'recipe\.iterations'"),
         ("models.unet.width=3", r"Did you mean 'models\.unet\.widths'"),
         ("recipe.precision=fp31", "precision"),
+        ("endpoint=dise", r"Did you mean 'dice'"),
+        ("margins.dice.value=0", r"The margin of dice is 0"),
     ],
 )
 def test_a_wrong_override_is_refused_before_any_data_is_made(tmp_path, override, sentence):

@@ -18,6 +18,7 @@ from harness.reporting.manifest import only_suite, read_results, read_suite, rep
 from harness.results.pictures import CasePicture, load_pictures, save_pictures
 from harness.results.result_set import ResultSet
 from harness.results.suite import suite_results
+from harness.statistics.margins import Criteria
 from harness.store.formats.cases import CASES
 from harness.store.formats.profile import PROFILE
 from harness.store.runs import RunSpec, RunStore
@@ -93,6 +94,9 @@ def test_unknown_or_missing_reports_are_named_in_one_sentence(stored: ResultSet,
         read_suite("dmo", tmp_path / "reports", tmp_path / "runs")
 
 
+CRITERIA = Criteria.read({"endpoint": "hd95_mm"})
+
+
 def spec(label: str, **recipe: object) -> RunSpec:
     return RunSpec(
         model={"name": label.lower().replace("-", ""), "size": "small", "label": label, "build": {}},
@@ -114,6 +118,7 @@ def bench(folder: Path, *specs: RunSpec, finish: bool = True, name: str = "", ro
         named=bool(name),
         reference="gdkvm",
         command="c",
+        criteria=CRITERIA,
     )
     for one in specs:
         run = store.open(one)
@@ -121,9 +126,16 @@ def bench(folder: Path, *specs: RunSpec, finish: bool = True, name: str = "", ro
             run.write_rows(CASES.empty() if rows is None else rows)
             run.finish()
     if finish:
-        results = suite_results(begun.runs([store.open(one) for one in specs]), name=begun.name, reference="gdkvm")
+        made = begun.runs([store.open(one) for one in specs])
+        results = suite_results(made, name=begun.name, reference="gdkvm", criteria=CRITERIA)
         write_manifest(results, folder / "reports" / begun.name, ("table",))
     return begun.name
+
+
+def test_a_report_keeps_the_suites_criteria_whether_its_runs_are_made_or_not(tmp_path: Path) -> None:
+    for folder, finish in ((tmp_path / "begun", False), (tmp_path / "made", True)):
+        name = bench(folder, spec("GDKVM"), finish=finish)
+        assert read_suite(name, folder / "reports", folder / "runs").criteria == CRITERIA
 
 
 def shown(folder: Path, name: str) -> list[str]:

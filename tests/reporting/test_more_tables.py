@@ -19,6 +19,7 @@ from harness.reporting.tables.parts import part_tables
 from harness.reporting.tables.published_figures import published_files, read_published
 from harness.reporting.tables.table import Row, Table
 from harness.results.result_set import ResultSet
+from harness.statistics.margins import Criteria
 
 Maker = Callable[..., ResultSet]
 
@@ -80,6 +81,24 @@ def test_comparisons_repeat_the_paired_statistics(make_suite: Maker) -> None:
         assert row.cell("p_adjusted").value == pytest.approx(min(4 * row.cell("p").value, 1))
         assert row.cell("level").value == pytest.approx(1 - 0.05 / 4)
         assert row.cell("trainings").text == "3 v 3"
+
+
+def test_the_suites_own_endpoint_and_margins_decide_and_stand_in_the_table(make_suite: Maker) -> None:
+    suite = make_suite(patients=12, seeds=3)
+    own = {"endpoint": "iou", "margins": {"dice": {"value": 30.0, "source": "our two readers"}}}
+    table = comparison_table(replace(suite, criteria=Criteria.read(own)))
+    usual = comparison_table(suite)
+    assert table is not None
+    assert usual is not None
+    assert "Primary endpoint: IoU." in table.caption
+    assert "Primary endpoint: Dice." in usual.caption
+    assert "Margin of Dice: our two readers." in table.notes
+    levels = {row.group: row.cell("level").value for row in table.rows}
+    assert levels["IoU [%]"] == pytest.approx(1 - 0.05 / 4)  # four baselines, Bonferroni
+    assert levels["Dice [%]"] != pytest.approx(1 - 0.05 / 4)
+    assert find(table, "STM", "Dice [%]").cell("margin").value == 30
+    assert find(table, "STM", "Dice [%]").cell("verdict").text in ("equivalent", "undecided")
+    assert find(usual, "STM", "Dice [%]").cell("margin").value == 0.5
 
 
 def test_every_dagger_of_the_main_table_has_its_row_and_an_interval_without_zero(make_suite: Maker) -> None:

@@ -8,7 +8,6 @@ import pytest
 from scipy import stats
 
 from harness.statistics.failures import failed_patients, failure_rate, rate_of, worst_ef_error
-from harness.statistics.margins import MARGINS, margin_of
 from harness.statistics.robust import profile, worst_decile, worst_decile_interval
 
 
@@ -69,10 +68,3 @@ def test_a_profile_is_the_share_at_or_above_each_threshold() -> None:
     expected = [np.mean(values[np.isfinite(values)] >= t) for t in (0, 80, 90.5, 95, 99)]
     assert profile(values, [0, 80, 90.5, 95, 99]) == pytest.approx(expected)
     assert np.isnan(profile([], [1.0])).all()
-
-
-def test_every_margin_has_a_source_and_a_suite_may_choose_its_own() -> None:
-    assert all(margin.value > 0 and margin.source for margin in MARGINS.values())
-    assert margin_of("dice") == 0.5
-    assert margin_of("ef_mae", {"ef_mae": 3}) == 3.0
-    assert margin_of("asd_px") == 0.0

@@ -22,8 +22,8 @@ def power_figure(plan: Power, *, arms: int, mark: str | None = None) -> Figure:
         for label, count in zip(labels, plan.trainings, strict=True):
             seen = [detectable(plan.variances, int(n), count, alpha=plan.alpha, arms=arms) for n in _PATIENTS]
             axes.plot(_PATIENTS, seen, label=label, color=palette[label], marker=shapes[label], markersize=3)
-        if plan.measure.margin:
-            axes.axhline(plan.measure.margin, color="0.5", linewidth=0.8, linestyle="--")
+        if plan.margin:
+            axes.axhline(plan.margin, color="0.5", linewidth=0.8, linestyle="--")
         axes.set_xscale("log")
         axes.set_xlabel("patients")
         axes.set_ylabel(f"difference shown with 80 % power [{plan.measure.points}]")

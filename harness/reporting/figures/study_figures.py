@@ -42,7 +42,7 @@ def study_figures(results: ResultSet) -> Iterator[tuple[str, Figure, str]]:
     if results.finished:
         effects = [e for e in study_effects(results, DICE) if math.isfinite(e.point)]
         if effects:
-            yield "effects", effect_plot(effects, DICE, mark=mark), _EFFECTS
+            yield "effects", effect_plot(effects, DICE, results.criteria.margin(DICE.name), mark=mark), _EFFECTS
         panels = interaction_means(results, DICE)
         if panels:
             yield "interactions", interaction_plot(panels, DICE, mark=mark), _INTERACTIONS
@@ -51,14 +51,14 @@ def study_figures(results: ResultSet) -> Iterator[tuple[str, Figure, str]]:
     yield from optuna_figures(design.study, design.definition.labels, mark=mark)
 
 
-def effect_plot(effects: Sequence[Effect], measure: Measure, *, mark: str | None = None) -> Figure:
+def effect_plot(effects: Sequence[Effect], measure: Measure, margin: float, *, mark: str | None = None) -> Figure:
     """Point and interval of every effect, one block per kind; the band is the practical margin."""
     kinds = list(dict.fromkeys(effect.kind for effect in effects))
     lines = len(effects) + 0.9 * len(kinds)
     with house_style():
         figure = new_figure(PAGE_INCHES * 0.7, 0.7 + 0.2 * lines)
         axes = figure.add_subplot()
-        if margin := measure.margin:
+        if margin:
             axes.axvspan(-margin, margin, color="0.93", zorder=0)
         axes.axvline(0, color="0.4", linewidth=0.8)
         palette = colours(_HEADS)

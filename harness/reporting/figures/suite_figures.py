@@ -51,7 +51,7 @@ def _differences(results: ResultSet) -> Figure | None:
     labels = [f"vs {pair.other}" for pair in pairs]
     points, lows, highs = ([getattr(pair, name) for pair in pairs] for name in ("difference", "low", "high"))
     label = f"{results.reference} minus baseline [{DICE.points}]"
-    return effect_plot(labels, points, lows, highs, label, margin=DICE.margin, mark=results.mark)
+    return effect_plot(labels, points, lows, highs, label, margin=results.criteria.margin(DICE.name), mark=results.mark)
 
 
 def _ranking(results: ResultSet, *, stability: bool) -> Figure | None:

@@ -26,8 +26,8 @@ _GROUPS = {
 
 def effect_table(results: ResultSet, measure: Measure, effects: list[Effect]) -> Table:
     """Effects on one measure with intervals, p and (Dice) the verdict against the practical margin."""
-    title = f"Against ±{measure.margin:g} points"
-    verdict = (_column("verdict", title, measure, text=True),) if measure.margin else ()
+    margin = results.criteria.margin(measure.name)
+    verdict = (_column("verdict", f"Against ±{margin:g} points", measure, text=True),) if margin else ()
     return Table(
         name=f"effects_{measure.header.lower()}",
         title=f"{results.heading}: effects on {measure.header}",
@@ -42,7 +42,7 @@ def effect_table(results: ResultSet, measure: Measure, effects: list[Effect]) ->
             _column("level", "Level", measure, digits=4, csv_only=True),
             _column("pairs", "Pairs of cells", measure, digits=0, csv_only=True),
         ),
-        rows=tuple(_effect_row(effect, measure) for effect in effects),
+        rows=tuple(_effect_row(effect, margin) for effect in effects),
         mark=results.mark,
         scope=results.name,
         stub="Effect",
@@ -75,7 +75,7 @@ def _effects_caption(effects: list[Effect]) -> str:
     )
 
 
-def _effect_row(effect: Effect, measure: Measure) -> Row:
+def _effect_row(effect: Effect, margin: float) -> Row:
     cells = {
         "effect": Cell(
             value=effect.point, low=effect.low, high=effect.high, seed_sd=effect.seed_sd, dagger=effect.shown
@@ -83,7 +83,7 @@ def _effect_row(effect: Effect, measure: Measure) -> Row:
         "level": Cell(value=effect.level),
         "p": Cell(value=effect.p),
         "p_adjusted": Cell(value=effect.p_adjusted),
-        "verdict": Cell(text=_verdict(effect, measure)),
+        "verdict": Cell(text=_verdict(effect, margin)),
         "patients": Cell(value=effect.patients),
         "seeds": Cell(value=effect.seeds),
         "pairs": Cell(value=effect.pairs),
@@ -91,9 +91,9 @@ def _effect_row(effect: Effect, measure: Measure) -> Row:
     return Row(label=effect.name, cells=cells, group=_GROUPS[effect.kind])
 
 
-def _verdict(effect: Effect, measure: Measure) -> str:
+def _verdict(effect: Effect, margin: float) -> str:
     words = {"superior": "larger", "inferior": "smaller", "better": "larger than 0", "worse": "smaller than 0"}
-    verdict = effect_verdict(effect, measure)
+    verdict = effect_verdict(effect, margin)
     return words.get(verdict, verdict) if verdict else ""
 
 

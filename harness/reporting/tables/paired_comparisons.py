@@ -55,6 +55,7 @@ def comparison_table(results: ResultSet) -> Table | None:
         caption=comparison_caption(results, list(found.values())),
         columns=(_column("difference", "Mean difference"), *(_MODELS if models else ()), *_BESIDE),
         rows=tuple(rows),
+        notes=margin_notes(results),
         mark=results.mark,
         stub="Baseline",
         ranked=False,
@@ -86,9 +87,19 @@ def _cells(one: Comparison) -> dict[str, Cell]:
     }
 
 
+def margin_notes(results: ResultSet) -> tuple[str, ...]:
+    """Where the smallest differences that matter come from, one sentence per source."""
+    named: dict[str, list[str]] = {}
+    for measure in tested_measures(results):
+        if measure.name in results.criteria.margins:
+            named.setdefault(results.criteria.margins[measure.name].source, []).append(measure.header)
+    return tuple(f"Margin of {', '.join(headers)}: {source}." for source, headers in named.items())
+
+
 def comparison_caption(results: ResultSet, comparisons: list[Comparison]) -> str:
     """What is compared, how the intervals are corrected, and what the other columns are."""
-    margins = [f"{m.header} {m.margin:g} {m.difference_unit}" for m in tested_measures(results) if m.margin]
+    margin = results.criteria.margin
+    margins = [f"{m.header} {margin(m.name):g} {m.difference_unit}" for m in tested_measures(results) if margin(m.name)]
     beside = (
         "Detectable: smallest true difference that this design shows in 80 % of repetitions"
         + ("" if any(one.scope == "models" for one in comparisons) else ", were trainings not to vary at all")
@@ -97,12 +108,18 @@ def comparison_caption(results: ResultSet, comparisons: list[Comparison]) -> str
     )
     return " ".join(
         [
-            "Paired difference of means over patients (of means over trainings).",
+            f"Paired difference of means over patients (of means over trainings). Primary endpoint: {_endpoint(results)}.",
             family_sentence(comparisons),
             *([f"Smallest differences that matter: {', '.join(margins)}."] if margins else []),
             beside,
         ]
     )
+
+
+def _endpoint(results: ResultSet) -> str:
+    """The primary endpoint as tables call it."""
+    headers = {measure.name: measure.header for measure in tested_measures(results)}
+    return headers.get(results.criteria.endpoint, f"{results.criteria.endpoint}, which these rows do not hold")
 
 
 def family_sentence(comparisons: list[Comparison]) -> str:

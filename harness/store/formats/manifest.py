@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from harness.errors import DataError
 from harness.files import read_json, write_text
@@ -32,6 +32,7 @@ class Manifest:
         captions: figure → what it shows, in order.
         sections: hash of the sections that the page took up; empty where there were none.
         condition: key of the condition that the runs share (``results.condition``); empty where they may differ.
+        criteria: primary endpoint and margins of the suite (``statistics.margins``); empty: the defaults.
         accepted: run of other code that was accepted → ``mark``, and the ``code`` that it stands for.
     """
 
@@ -47,6 +48,7 @@ class Manifest:
     captions: dict[str, str] = field(default_factory=dict)
     sections: str = ""
     condition: str = ""
+    criteria: dict[str, Any] = field(default_factory=dict)
     accepted: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
