@@ -16,6 +16,7 @@ from harness.modeling.memory_read import as_map, dot_similarity, rows
 from harness.modeling.memory_segmenter import MemorySegmenter, Moment, to_weights
 from harness.modeling.residual import per_object
 from harness.modeling.resnet import ResNetTrunk, load_torchvision
+from harness.modeling.structure_start import structure_start
 from harness.registry import MODELS
 
 
@@ -69,10 +70,13 @@ class STM(MemorySegmenter):
         depth, width: ResNet trunks (50 and 64 in the paper).
         key_channels, value_channels, decoder_width: 128, 512 and 256 in the paper.
         memory_every: interval of the frames that are kept, 5 in the paper.
+        learned_start: give each of several structures a vector of its own where no first mask tells them apart.
         pretrained: path of a torchvision-style ResNet state dict for both trunks, or None (from scratch).
 
     With the defaults: 38,925,570 parameters.
     """
+
+    objects_share_weights = True
 
     def __init__(
         self,
@@ -86,6 +90,7 @@ class STM(MemorySegmenter):
         value_channels: int = 512,
         decoder_width: int = 256,
         memory_every: int = 5,
+        learned_start: bool = False,
         pretrained: str | Path | None = None,
     ) -> None:
         super().__init__(num_structures=num_structures, in_channels=in_channels)
@@ -99,6 +104,7 @@ class STM(MemorySegmenter):
         self.memory_head = KeyValueHead(f16, key_channels, value_channels)
         self.query_head = KeyValueHead(f16, key_channels, value_channels)
         self.decoder = Decoder(2 * value_channels, f8, f4, decoder_width)
+        self.start = structure_start(learned_start, num_structures, value_channels)
         # Published training starts both trunks from ImageNet; from scratch is the default here and the table says so.
         if pretrained is not None:
             load_torchvision(self.query_encoder, pretrained)
@@ -121,6 +127,7 @@ class STM(MemorySegmenter):
         # The mask of the object and the sum of all others, soft, so that later losses reach this frame's masks.
         own, others = (m.flatten(0, 1).unsqueeze(1) for m in (masks, other_objects(masks)))
         key, value = self.memory_head(self.memory_encoder(images, own, others))
+        value = value if self.start is None else self.start.add_to_values(value)
         return Elements(rows(key), rows(value))
 
     def blank(self, frame: Tensor, features: Query) -> Memory:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from baselines.transunet_hybrid import HybridResNet
 from baselines.transunet_vit import VisionTransformer, resize_positions
+from harness.modeling.pretrained import mark_pretrained
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -39,6 +40,7 @@ def load_vit_npz(resnet: HybridResNet, transformer: VisionTransformer, path: str
             module.load_state_dict(state)
         except RuntimeError as error:
             raise ValueError(f"The pretrained weights {path} do not fit: {error}") from error
+    mark_pretrained(resnet, transformer)
 
 
 def _resnet_state(resnet: HybridResNet, arrays: Arrays) -> dict[str, Tensor]:

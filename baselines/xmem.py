@@ -17,6 +17,7 @@ from harness.modeling.memory_read import as_map, rows
 from harness.modeling.memory_segmenter import MemorySegmenter, Moment, to_weights
 from harness.modeling.residual import per_object
 from harness.modeling.resnet import ResNetTrunk, load_torchvision
+from harness.modeling.structure_start import structure_start
 from harness.registry import MODELS
 
 
@@ -71,11 +72,14 @@ class XMem(MemorySegmenter):
         decoder_widths: at strides 16, 8, 4: 512, 256, 256 in the paper.
         update_width: of the sensory update's input, 256 in the paper.
         memory_every, top, max_frames, min_frames, prototypes, max_long_term: see above.
+        learned_start: give each of several structures a vector of its own where no first mask tells them apart.
         pretrained, value_pretrained: paths of torchvision-style ResNet state dicts for the key encoder and for
             the image part of the value encoder, or None (from scratch).
 
     With the defaults: 62,185,224 parameters.
     """
+
+    objects_share_weights = True
 
     def __init__(
         self,
@@ -97,6 +101,7 @@ class XMem(MemorySegmenter):
         min_frames: int = 5,
         prototypes: int = 128,
         max_long_term: int = 10_000,
+        learned_start: bool = False,
         pretrained: str | Path | None = None,
         value_pretrained: str | Path | None = None,
     ) -> None:
@@ -116,6 +121,7 @@ class XMem(MemorySegmenter):
         # Readout and sensory memory enter the decoder side by side.
         objects = value_channels + sensory_channels
         self.decoder = Decoder((f4, f8, f16), objects, decoder_widths, update_width, sensory_channels)
+        self.value_encoder.start = structure_start(learned_start, num_structures, value_channels)
         if pretrained is not None:
             load_torchvision(self.key_encoder, pretrained)
         if value_pretrained is not None:

@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.modeling.memory_segmenter import to_weights
+from harness.modeling.pretrained import mark_pretrained
 from harness.modeling.residual import PreActivationResidual, per_object, upsampled_sum
 from harness.modeling.resnet import ResNetTrunk, load_torchvision
+from harness.modeling.structure_start import StructureStart
 
 
 class KeyHeads(nn.Module):
@@ -101,6 +103,7 @@ class ValueEncoder(nn.Module):
         self.trunk = ResNetTrunk(depth, image_channels + 2, width)
         self.fuser = Fuser(f16_channels, self.trunk.channels[2], value_channels)
         self.sensory = GatedUpdate(value_channels, sensory_channels)
+        self.start: StructureStart | None = None
 
     def forward(self, image: Tensor, f16: Tensor, mask: Tensor, others: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Value and deeply updated sensory memory of K objects per frame.
@@ -116,6 +119,7 @@ class ValueEncoder(nn.Module):
         """
         x = to_weights(torch.cat([image, mask, others], 1), self.trunk)
         value = self.fuser(f16, self.trunk(x)[2])
+        value = value if self.start is None else self.start.add_to_values(value)
         return value, self.sensory(value, h)
 
     def load_torchvision(self, path: str | Path) -> None:
@@ -127,6 +131,7 @@ class ValueEncoder(nn.Module):
         # ImageNet knows no masks: their input channels keep their random start.
         state["conv1.weight"] = torch.cat([state["conv1.weight"], masks], 1)
         self.trunk.load_state_dict(state)
+        mark_pretrained(self.trunk)
 
 
 class DecoderFeatures(NamedTuple):

@@ -22,6 +22,7 @@ from harness.modeling.aggregation import object_masks, other_objects, soft_aggre
 from harness.modeling.contract import AuxiliaryLogits, TrainingOutput, VideoSegmenter
 from harness.modeling.log_odds import aggregate_logits
 from harness.modeling.resnet import ResNetTrunk, load_torchvision
+from harness.modeling.structure_start import structure_start
 from harness.registry import MODELS
 
 ValuePixelFeature = Literal["stale", "current"]
@@ -100,8 +101,12 @@ class GDKVM(VideoSegmenter):
         value_pixel_feature: ``stale`` (published: the value encoder of frame t sees the pixel feature of t−1) or
             ``current`` (default).
         auxiliary_weight: weight of each auxiliary head in the loss.
+        learned_start: give each of several structures a vector of its own (``StructureStart``); the plan of a suite
+            asks for it where no first mask is given. Off for published weights.
         pretrained: path of a torchvision-style ResNet state dict for the image encoder, or None.
     """
+
+    objects_share_weights = True
 
     def __init__(
         self,
@@ -129,6 +134,7 @@ class GDKVM(VideoSegmenter):
         key_scale: KeyScale = "bound",
         value_pixel_feature: ValuePixelFeature = "current",
         auxiliary_weight: float = 0.01,
+        learned_start: bool = False,
         pretrained: str | Path | None = None,
     ) -> None:
         super().__init__(num_structures=num_structures, in_channels=in_channels)
@@ -166,6 +172,7 @@ class GDKVM(VideoSegmenter):
         )
         self.decoder = MaskDecoder((c4, c8), (width, *decoder_widths), width)
         self.sensory_head = SensoryHead(width)
+        self.start = structure_start(learned_start, num_structures, width, width)
         if pretrained is not None:
             load_torchvision(self.image_encoder, pretrained)
 
@@ -227,13 +234,14 @@ class GDKVM(VideoSegmenter):
         stale = self.stale_pixel and memory.pixel is not None
         value = self.value_encoder(features.image, masks, others, memory.pixel if stale else features.for_value)
         # Deep update before the frame is segmented, the decoder's update after it: the order of the published code.
+        value = value if self.start is None else self.start.add_to_values(value)
         hidden = self.value_encoder.update(value, memory.hidden)
         state, readout = self._remember(features, value, memory)
         fused = self.readout_fusion(readout, hidden.to(value.dtype), small_masks, small_others, features.for_readout)
         # From the masks of t − 1, so it is added after frame t was segmented; frame 0 has nothing else and uses it.
         summary = self.summariser(small_masks, value)
         known = summary if memory.summaries is None else memory.summaries
-        pixels, query_logits = self.transformer(fused, known, auxiliary)
+        pixels, query_logits = self.transformer(fused, known, auxiliary, self.start)
         logits, hidden = self.decoder(pixels, features.skip8, features.skip4, hidden, objects)
         # Here objects exclude each other: the background has the probability Π(1 − p) (soft aggregation, STM).
         logits = aggregate_logits(logits.unflatten(0, (-1, objects)).squeeze(2))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gdkvm.blocks import ChannelAttentionBlock, sine_position_code
 from harness.modeling.aggregation import soft_aggregate
+from harness.modeling.structure_start import StructureStart
 
 
 class Attention(nn.Module):
@@ -87,13 +88,16 @@ class QueryTransformer(nn.Module):
         self.blocks = nn.ModuleList(QueryBlock(width, heads, hidden) for _ in range(blocks))
         self.mask_heads = nn.ModuleList(nn.Conv2d(width, 1, 1) for _ in range(blocks + 1))
 
-    def forward(self, pixels: Tensor, summaries: Tensor, auxiliary: bool) -> tuple[Tensor, list[Tensor]]:
+    def forward(
+        self, pixels: Tensor, summaries: Tensor, auxiliary: bool, start: StructureStart | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         """Refine one frame.
 
         Args:
             pixels: [B * N, C, h, w].
             summaries: [B, N, queries, C + 1], sums and areas (all zero when there is none yet).
             auxiliary: also return the mask logits of all stages.
+            start: what tells structures apart that had no first mask.
 
         Returns:
             pixels [B * N, C, h, w] and, if asked for, class logits [B, N + 1, h, w] after each stage.
@@ -102,6 +106,7 @@ class QueryTransformer(nn.Module):
         # Mean of the feature over the area seen so far; 1e-4 stands for an area of nothing.
         values = (summaries[..., :-1] / (summaries[..., -1:] + 1e-4)).flatten(0, 1)
         query = self.query_init + self.summary_to_init(values)
+        query = query if start is None else start.add_to_queries(query)
         query_code = self.query_code + self.summary_to_code(values)
         code = sine_position_code(*pixels.shape[-2:], pixels.shape[1], pixels.device)
         pixel_code = self.pixel_code(pixels).flatten(2).transpose(1, 2) + code

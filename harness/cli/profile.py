@@ -88,7 +88,7 @@ def command(
     from rich.console import Console
 
     from harness.clip import STRUCTURE_SETS
-    from harness.experiments.models import choose_model
+    from harness.experiments.models import build_for, choose_model
     from harness.files import write_text
     from harness.jobs import Progress
     from harness.profiling import ProfileSettings, profile_model
@@ -103,7 +103,7 @@ def command(
     tables, failed = [], []
     with Progress("profiling", len(choices), unit="models") as bar:
         for choice, imports in choices:
-            build = {**choice.build, "num_structures": len(STRUCTURE_SETS[structures])}
+            build = build_for(choice.build, structures, "auto")
             named: dict[str, Any] = {"model": choice.name, "size": size, "custom_imports": imports}
             try:
                 tables.append(profile_model(build, **named, **settings.as_dict()))

@@ -125,6 +125,7 @@ def _remembered(summary: TrainingSummary) -> dict[str, Any]:
         "validation_dice": None if math.isnan(summary.best_score) else summary.best_score,
         "precision": summary.precision,
         "device": summary.device,
+        "pretrained_parameters": summary.pretrained_parameters,
     }
 
 

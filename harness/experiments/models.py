@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness import config
+from harness.clip import STRUCTURE_SETS
 from harness.errors import ConfigError, unknown
 from harness.modules import user_folder
 from harness.registry import MODELS, load_plugins
@@ -60,6 +63,33 @@ def choose_model(name: str, size: str) -> ModelChoice:
     label = _fill(cfg.get("label", short), template)
     imports = tuple(cfg.get("custom_imports", {}).get("imports", ()))
     return ModelChoice(name=short, size=size, label=label, build=build, custom_imports=imports)
+
+
+LEARNED_START = "learned_start"
+"""The argument by which a model tells structures apart that have no first mask."""
+
+
+def build_for(build: Mapping[str, Any], structures: str, first_frame: str) -> dict[str, Any]:
+    """A model's registry config, completed for a structure set and a first-frame protocol.
+
+    Networks that know their structures by the first masks alone get a learned start for each of several structures where
+    none is given (``auto``). Under the other protocols, and for one structure, they are the published networks.
+
+    Raises:
+        ConfigError: such a network without that argument, or with it turned off: all its structures would stay equal.
+    """
+    count = len(STRUCTURE_SETS[structures])
+    complete = {**build, "num_structures": count}
+    kind = MODELS.get(build["type"])
+    if count == 1 or first_frame != "auto" or not getattr(kind, "objects_share_weights", False):
+        return complete
+    complete.setdefault(LEARNED_START, True)
+    if complete[LEARNED_START] and LEARNED_START in inspect.signature(kind).parameters:
+        return complete
+    raise ConfigError(
+        f"{build['type']} cannot tell {count} structures apart without a first mask, all would get the same logits; "
+        f"use --first-frame gt or auto_unet, --structures lv, or build it with {LEARNED_START}=True where it has that."
+    )
 
 
 def _fill(value: Any, template: str) -> Any:

@@ -20,7 +20,7 @@ from harness.experiments.first_mask import (
     split_takers,
 )
 from harness.experiments.identity import complete
-from harness.experiments.models import ModelChoice, choose_model
+from harness.experiments.models import ModelChoice, build_for, choose_model
 from harness.experiments.source import dataset_config, open_data, short_name
 from harness.registry import DATASETS
 from harness.results.condition import Condition, condition_of, headline_name
@@ -237,7 +237,7 @@ def _spec(
     protocol: dict[str, Any],
 ) -> RunSpec:
     model = dataclasses.asdict(choice)
-    model["build"]["num_structures"] = len(STRUCTURE_SETS[suite["structures"]])
+    model["build"] = build_for(model["build"], suite["structures"], suite["first_frame"])
     data = {
         "dataset": short_name(suite["dataset"]),
         "views": cache.manifest["options"]["views"],

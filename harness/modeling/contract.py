@@ -65,6 +65,9 @@ class VideoSegmenter(nn.Module, ABC):
     stride = 16
     uses_first_mask = True
     """False for models that cannot take a mask of frame 0: the argument is then ignored."""
+    objects_share_weights = False
+    """True for networks that know their structures by the first masks alone. Without masks several structures are equal
+    for ever, unless the model is built with ``learned_start=True`` (``harness/modeling/structure_start.py``)."""
 
     def __init__(self, *, num_structures: int = 1, in_channels: int = 1) -> None:
         super().__init__()

@@ -21,8 +21,8 @@ LIMIT = math.log((1 - EPS) / EPS)
 def aggregate_logits(logits: Tensor) -> Tensor:
     """Merge independent object logits into log-odds over background and objects (Oh 2019, STM, Eq. 4).
 
-    With p = σ(logits): the background's probability is Π(1 − p), all probabilities are limited to
-    [1e-7, 1 − 1e-7], and each becomes log(p / (1 − p)). Gradients end at the limits.
+    With p = σ(logits): the background's probability is Π(1 − p) of the unlimited p, then all probabilities are limited
+    to [1e-7, 1 − 1e-7], and each becomes log(p / (1 − p)). Gradients end at the limits.
 
     Args:
         logits: [..., K, H, W], any float type.
@@ -31,10 +31,12 @@ def aggregate_logits(logits: Tensor) -> Tensor:
         float32 (float64 for float64) [..., K+1, H, W] in [−16.1, 16.1], class 0 = background; a softmax over
         dim -3 gives class probabilities.
     """
-    objects = (logits if logits.dtype == torch.float64 else logits.float()).clamp(-LIMIT, LIMIT)
-    log_background = F.logsigmoid(-objects).sum(-3, keepdim=True).clamp(math.log(EPS), -EPS)
+    objects = logits if logits.dtype == torch.float64 else logits.float()
+    # First the product, then the limits, as STM, XMem and GDKVM do: two objects that are surely absent leave a background
+    # of 16.1; limited before, each would take 1e-7 from it and three of them lower it to 15.0.
+    log_background = F.logsigmoid(-objects).sum(-3, keepdim=True).clamp(math.log(EPS), math.log1p(-EPS))
     background = log_background - torch.log(-torch.expm1(log_background))
-    return torch.cat([background, objects], -3)
+    return torch.cat([background, objects.clamp(-LIMIT, LIMIT)], -3)
 
 
 def mask_logits(masks: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.modeling.pretrained import mark_pretrained
 from harness.modeling.published import read_state_dict
 
 
@@ -143,3 +144,4 @@ def load_torchvision(trunk: ResNetTrunk, path: str | Path) -> None:
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(f"{path} does not fit this ResNet: missing {missing[:5]}, unexpected {unexpected[:5]}")
+    mark_pretrained(trunk)

@@ -159,13 +159,17 @@ def _recipes(dataset: str, size: str, recipe: str | None) -> dict[str, dict[str,
         return {}
 
 
+FILLED_IN = ("num_structures", "learned_start")
+"""Arguments of a model that follow from structures and protocol (``experiments.models.build_for``): nobody's choice."""
+
+
 def _model_differences(model: Mapping[str, Any]) -> tuple[str, ...]:
     """``model.argument=value`` of every argument that the model's config does not have so: ``--set models.…``."""
     settings = _model_settings(model["name"], model["size"])
     if settings is None:
         return ()
     build = model.get("build", {})
-    keys = [key for key in build if key != "num_structures" and not _same(build[key], settings.get(key))]
+    keys = [key for key in build if key not in FILLED_IN and not _same(build[key], settings.get(key))]
     return tuple(f"{model['name']}.{key}={_short(build[key])}" for key in keys)
 
 

@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 
 from harness.data.prepared import PreparedCache
 from harness.errors import ConfigError, TrainingError
+from harness.modeling.pretrained import pretrained_parameters
 from harness.registry import MODELS, load_plugins
 from harness.training import checkpoints
 from harness.training.averaging import build_average
@@ -94,6 +95,8 @@ def _assemble(
     """The runner of a job, from the beginning or from what was ``begun``: identity, checkpoint, counters."""
     identity, resumed, state = begun
     segmentation = _segmentation(job, processes.device)
+    loaded = pretrained_parameters(segmentation.model)
+    state.pretrained_parameters = sum(p.numel() for p in segmentation.model.parameters() if id(p) in loaded)
     # Before activations are recomputed: the average is a deep copy and must not share wrapped forwards.
     average = None if job.recipe.ema is None else build_average(segmentation.model, job.recipe.ema)
     if job.recipe.activation_checkpointing:
@@ -170,4 +173,5 @@ def _summary(job: TrainingJob, state: TrainingState, device: torch.device) -> Tr
         best_checkpoint=job.checkpoints / "best.pth",
         precision=resolve_precision(job.recipe.precision, device),
         device=str(device),
+        pretrained_parameters=state.pretrained_parameters,
     )

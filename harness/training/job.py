@@ -84,6 +84,7 @@ class TrainingSummary:
             where no case could be scored).
         best_checkpoint: ``best.pth`` with ``{"model": state_dict, "iteration": int, "score": float}``.
         precision, device: what was used (``auto`` resolved).
+        pretrained_parameters: how many parameters started from a file and learned at ``backbone_lr_factor``.
     """
 
     iterations: int
@@ -93,3 +94,4 @@ class TrainingSummary:
     best_checkpoint: Path
     precision: str
     device: str
+    pretrained_parameters: int = 0

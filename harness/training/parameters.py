@@ -9,25 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.modeling.resnet import ResNetTrunk
+from harness.modeling.pretrained import pretrained_parameters
 from harness.training.recipe import OptimizerSpec
 
 _LEARNED_CODES = ("embed", "position", "pos_", "query", "queries", "token")
-
-
-def backbone_parameters(model: nn.Module) -> set[int]:
-    """Ids of the parameters that ``backbone_lr_factor`` applies to.
-
-    A model may say so itself with an optional method ``backbone_parameters()`` that returns an iterable of
-    parameters. Otherwise they are the parameters of its ``ResNetTrunk`` modules; a model with neither has no
-    backbone and the factor has no effect on it.
-    """
-    said: Callable[[], Iterable[nn.Parameter]] | None = getattr(model, "backbone_parameters", None)
-    if said is not None:
-        found = iter(said())
-    else:
-        found = (p for module in model.modules() if isinstance(module, ResNetTrunk) for p in module.parameters())
-    return {id(parameter) for parameter in found}
 
 
 def undecayed_parameters(model: nn.Module) -> set[int]:
@@ -55,18 +40,22 @@ def _is_code(module: nn.Module, name: str) -> bool:
 
 
 def parameter_groups(model: nn.Module, spec: OptimizerSpec) -> list[dict[str, Any]]:
-    """Parameter groups by (backbone?, decayed?), in a fixed order, with ``lr``, ``initial_lr`` and ``weight_decay``."""
-    backbone, undecayed = backbone_parameters(model), undecayed_parameters(model)
+    """Parameter groups by (pretrained?, decayed?), in a fixed order, with ``lr``, ``initial_lr`` and ``weight_decay``.
+
+    ``backbone_lr_factor`` applies to weights that were loaded (``mark_pretrained``) and to no others: what starts from
+    random numbers has to learn at the full rate, or it is held back against models whose encoder is no ResNet.
+    """
+    pretrained, undecayed = pretrained_parameters(model), undecayed_parameters(model)
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
     for parameter in model.parameters():
         if parameter.requires_grad:
-            groups[id(parameter) in backbone, id(parameter) not in undecayed].append(parameter)
+            groups[id(parameter) in pretrained, id(parameter) not in undecayed].append(parameter)
     # Sorted: the optimiser's state in a checkpoint is by position.
     return [_group(groups[key], spec, *key) for key in sorted(groups)]
 
 
-def _group(parameters: list[nn.Parameter], spec: OptimizerSpec, backbone: bool, decayed: bool) -> dict[str, Any]:
-    lr = spec.lr * (spec.backbone_lr_factor if backbone else 1.0)
+def _group(parameters: list[nn.Parameter], spec: OptimizerSpec, pretrained: bool, decayed: bool) -> dict[str, Any]:
+    lr = spec.lr * (spec.backbone_lr_factor if pretrained else 1.0)
     return {"params": parameters, "lr": lr, "initial_lr": lr, "weight_decay": spec.weight_decay * decayed}
 
 

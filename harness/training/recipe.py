@@ -31,7 +31,8 @@ class OptimizerSpec:
         type: a class of ``torch.optim`` that the engine supports.
         lr: learning rate at the top of the schedule.
         weight_decay: decoupled for AdamW; never applied to norms, biases and embeddings.
-        backbone_lr_factor: factor of ``lr`` for the model's backbone (see ``training/parameters.py``).
+        backbone_lr_factor: factor of ``lr`` for weights that were loaded from a file; a model that starts from scratch
+            learns at ``lr`` everywhere (see ``training/parameters.py``).
     """
 
     type: Literal["AdamW", "Adam", "SGD"] = "AdamW"

@@ -17,16 +17,17 @@ from harness.training.recipe import LossSpec
 class ClipBatch(BaseDataPreprocessor):
     """Moves a batch to the device and turns the flags of labelled frames into indices (on the CPU, no sync)."""
 
-    def __init__(self, drops_first: bool) -> None:
+    def __init__(self, *, drops_first: bool, scores_later_frames: bool) -> None:
         super().__init__(non_blocking=True)
-        self.drops_first = drops_first
+        self.drops_first, self.scores_later_frames = drops_first, scores_later_frames
 
     def forward(self, data: dict[str, Tensor], training: bool = False) -> dict[str, Tensor]:
         """``frames`` [B, T, 1, S, S], ``masks`` [B, T, S, S], ``supervised`` int64 [M] (indices into B*T)."""
         # The loader's tensor may be in pinned memory that is used again.
         labelled = data["labelled"].clone()
-        if self.drops_first:
-            # Its answer was given: supervising it would teach the model to copy.
+        if self.drops_first or (self.scores_later_frames and not training):
+            # Its answer was given: supervising it would teach the model to copy. A model without memory was given
+            # nothing and learns from it; both are validated on the frames that the protocol scores.
             labelled[:, 0] = False
         # nonzero on the CPU: on CUDA it makes the CPU wait for the device in every iteration.
         supervised = labelled.flatten().nonzero().squeeze(1)
@@ -42,7 +43,8 @@ class ClipSegmentation(BaseModel):
     Args:
         model: the segmenter.
         loss: weights of the losses.
-        gives_first_mask: give the reference mask of frame 0, which is then not supervised.
+        gives_first_mask: give the reference mask of frame 0, which is then neither scored nor supervised; a model that
+            cannot take a mask keeps frame 0 in its training.
         freeze_batch_norm: normalise with the running statistics and leave them as they are.
 
     Models without memory (``PerFrameSegmenter``) are trained on the supervised frames alone: what they compute
@@ -54,7 +56,8 @@ class ClipSegmentation(BaseModel):
     def __init__(
         self, model: VideoSegmenter, loss: LossSpec, *, gives_first_mask: bool, freeze_batch_norm: bool
     ) -> None:
-        super().__init__(data_preprocessor=ClipBatch(drops_first=gives_first_mask))
+        given = gives_first_mask and model.uses_first_mask
+        super().__init__(data_preprocessor=ClipBatch(drops_first=given, scores_later_frames=gives_first_mask))
         self.model = model
         self.loss_spec = loss
         self.gives_first_mask = gives_first_mask

@@ -17,6 +17,7 @@ class TrainingState:
         best_iteration, best_score: the best validation so far, None before the first.
         stopped: a hook ended the training before its last iteration (mmengine's ``EarlyStoppingHook``).
         seconds: wall time of all sessions.
+        pretrained_parameters: parameters that started from a file and learn at ``backbone_lr_factor``.
     """
 
     iteration: int = 0
@@ -25,6 +26,7 @@ class TrainingState:
     best_score: float | None = None
     stopped: bool = False
     seconds: float = 0.0
+    pretrained_parameters: int = 0
 
     def finished(self, iterations: int) -> bool:
         """Whether a training of ``iterations`` steps has come to its end, the last validation included.

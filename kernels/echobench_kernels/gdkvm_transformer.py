@@ -20,6 +20,7 @@ from echobench_kernels.packed_layers import PackedConv, PackedLinear, Unhooked
 from gdkvm.blocks import sine_position_code
 from gdkvm.transformer import Attention, QueryBlock, QueryTransformer
 from harness.modeling.aggregation import soft_aggregate
+from harness.modeling.structure_start import StructureStart
 
 
 def products(a: Tensor, b: Tensor, residual: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
@@ -200,11 +201,14 @@ class PackedQueryTransformer(Unhooked):
             packed_linear(head.weight.detach().flatten(1), cast(Tensor, head.bias).detach(), dtype) for head in heads
         )
 
-    def forward(self, pixels: Tensor, summaries: Tensor, auxiliary: bool) -> tuple[Tensor, list[Tensor]]:
+    def forward(
+        self, pixels: Tensor, summaries: Tensor, auxiliary: bool, start: StructureStart | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         """pixels [B * N, C, h, w], summaries [B, N, queries, C + 1] → refined pixels and an empty list."""
         height, width = pixels.shape[-2:]
         values = (summaries[..., :-1] / (summaries[..., -1:] + 1e-4)).flatten(0, 1)
         query, query_code = (self.from_summary(values) + self.start).chunk(2, -1)
+        query = query if start is None else start.add_to_queries(query)
         code = sine_position_code(height, width, pixels.shape[1], pixels.device).to(self.dtype)
         pixel_code = as_rows(self.pixel_code(pixels)) + code
         flat = as_rows(self.pixel_init(pixels))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from harness.experiments.models import choose_model
+from harness.modeling.pretrained import pretrained_parameters
 from harness.modeling.resnet import ResNetTrunk
 from harness.registry import MODELS
 
@@ -34,3 +35,6 @@ def test_a_trunk_starts_from_the_file_that_a_derived_config_names(tmp_path: Path
     model = MODELS.build(choice.build)
     loaded = dict(getattr(model, trunk).named_parameters())
     assert torch.equal(loaded["layer3.0.conv1.weight"], state["layer3.0.conv1.weight"])
+    # these and no others learn at the recipe's backbone_lr_factor
+    assert {id(p) for p in loaded.values()} <= pretrained_parameters(model)
+    assert not pretrained_parameters(MODELS.build({**choice.build, "pretrained": None}))

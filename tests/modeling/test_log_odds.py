@@ -26,6 +26,15 @@ def test_sure_logits_keep_their_precision_where_probabilities_lose_it() -> None:
     assert (soft_aggregate(logits.sigmoid()) - exact).abs().max() > 1e-2
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_surely_absent_objects_leave_a_background_at_the_limit(count: int) -> None:
+    """The product comes before the limits, as in the published codes; the other order loses ln(count): 15.4 and 15.0."""
+    logits = torch.full((1, count, 2, 2), -20.0)
+    assert aggregate_logits(logits)[:, 0].sub(LIMIT).abs().max() < 1e-4
+    assert aggregate_logits(logits.double())[:, 0].sub(LIMIT).abs().max() < 1e-6
+    assert aggregate_logits(-logits)[:, 0].add(LIMIT).abs().max() < 1e-4
+
+
 def test_extreme_logits_stay_finite_with_finite_gradients() -> None:
     logits = torch.tensor([-1e4, -20.0, -16.2, 0.0, 16.2, 20.0, 1e4]).view(1, 1, 7, 1).repeat(1, 2, 1, 1)
     logits.requires_grad_()

@@ -7,7 +7,7 @@ import pytest
 from harness import config
 from harness.errors import ConfigError
 from harness.experiments.first_mask import choose_maker, maker_spec, protocol_of
-from harness.experiments.models import choose_model
+from harness.experiments.models import build_for, choose_model
 from harness.experiments.study.variant import vary
 from harness.store.runs import RunSpec
 
@@ -17,7 +17,7 @@ PROTOCOL = "protocol.first_frame"
 def base(name: str, size: str = "small") -> RunSpec:
     choice = choose_model(name, size)
     return RunSpec(
-        model={"name": choice.name, "size": size, "label": choice.label, "build": choice.build},
+        model={"name": choice.name, "size": size, "label": choice.label, "build": build_for(choice.build, "all", "auto")},
         data={"dataset": "phantom", "fingerprint": "x"},
         recipe=config.load("recipes", "smoke").to_dict()["recipe"],
         seed=4,

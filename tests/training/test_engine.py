@@ -163,6 +163,18 @@ def test_in_the_gt_protocol_frame_0_is_given_and_not_supervised(cache: PreparedC
     assert not torch.allclose(given, other)
 
 
+def test_in_gt_a_model_that_takes_no_mask_learns_from_frame_0_and_is_scored_like_the_others(tmp_path: Path) -> None:
+    job = tiny_job(tmp_path, ["model.type=TinyFrames", "job.first_frame=gt"])
+    segmentation = engine._segmentation(job, torch.device("cpu"))
+    batch = {
+        "frames": torch.rand(2, 3, 1, 32, 32),
+        "masks": torch.randint(0, 2, (2, 3, 32, 32)),
+        "labelled": torch.tensor([[True, False, True], [True, True, False]]),
+    }
+    assert segmentation.data_preprocessor(batch, True)["supervised"].tolist() == [0, 2, 3, 4]
+    assert segmentation.data_preprocessor(batch, False)["supervised"].tolist() == [2, 4]
+
+
 def test_models_without_memory_are_trained_on_the_supervised_frames_alone(tmp_path: Path) -> None:
     job = tiny_job(tmp_path, ["model.type=TinyFrames", "loss.points=None"])
     segmentation = engine._segmentation(job, torch.device("cpu"))

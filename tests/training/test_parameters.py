@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import nn
 
+from harness.modeling.pretrained import mark_pretrained
 from harness.modeling.resnet import ResNetTrunk
 from harness.training.parameters import build_optimizer, parameter_groups, set_learning_rate
 from harness.training.recipe import OptimizerSpec
@@ -55,20 +54,22 @@ def test_every_parameter_is_in_exactly_one_group() -> None:
     ],
 )
 def test_decay_and_backbone_rate_of(name: str, expected: tuple[float, float]) -> None:
-    assert table(Parts())[name] == expected
+    model = Parts()
+    mark_pretrained(model.trunk)
+    assert table(model)[name] == expected
 
 
-def test_a_model_may_name_its_backbone_and_its_undecayed_parameters() -> None:
+def test_a_backbone_from_scratch_learns_at_the_full_rate() -> None:
+    """Nothing but loaded weights is slowed down: models with and without a ResNet start alike."""
+    assert {lr for lr, _ in table(Parts()).values()} == {1.0}
+
+
+def test_a_model_may_name_its_undecayed_parameters() -> None:
     class Speaking(Parts):
-        def backbone_parameters(self) -> Iterator[nn.Parameter]:
-            return self.head.parameters()
-
         def no_weight_decay(self) -> set[str]:
             return {"head.weight"}
 
-    found = table(Speaking())
-    assert found["head.weight"] == (0.1, 0.0)
-    assert found["trunk.conv1.weight"] == (1.0, 0.5)
+    assert table(Speaking())["head.weight"] == (1.0, 0.0)
 
 
 def test_frozen_parameters_are_left_out() -> None:
@@ -97,7 +98,9 @@ def test_the_fused_optimiser_takes_the_step_of_the_plain_one(kind: str) -> None:
 
 
 def test_the_schedule_scales_every_group_from_its_own_rate() -> None:
-    optimizer = build_optimizer(Parts(), SPEC)
+    model = Parts()
+    mark_pretrained(model.trunk)
+    optimizer = build_optimizer(model, SPEC)
     set_learning_rate(optimizer, 0.5)
     set_learning_rate(optimizer, 0.5)
     assert {group["lr"] for group in optimizer.param_groups} == {0.5, 0.05}

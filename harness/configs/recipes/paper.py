@@ -1,6 +1,7 @@
 # echobench bench --dataset camus --recipe paper (sizes "paper"; one CUDA device)
 # The schedule of the GDKVM paper (arXiv 2512.10252) for all models: 256 px, 10 frames (set clip_length=2 for the ED and ES
-# stills), batch 10, 3,000 iterations, loss on 12,544 points. Backbones start from scratch unless the model says otherwise.
+# stills), batch 10, 3,000 iterations, loss on 12,544 points. The tenth of the rate
+# (backbone_lr_factor) applies to weights that a model loads from a file (``pretrained``), and to nothing that starts from scratch.
 recipe = dict(
     image_size=256,
     clip_length=10,

@@ -12,6 +12,7 @@ from harness import config
 from harness.errors import ConfigError, unknown
 from harness.experiments.first_mask import choose_maker, protocol_of, takes_first_mask
 from harness.experiments.identity import complete
+from harness.experiments.models import LEARNED_START, build_for
 from harness.registry import MODELS
 from harness.store.runs import RunSpec
 from harness.training import Recipe
@@ -39,11 +40,15 @@ def vary(spec: RunSpec, overrides: Mapping[str, Any]) -> RunSpec:
             _set_recipe(content["recipe"], dotted, key, value)
         elif dotted == "protocol.first_frame":
             content["protocol"] = _protocol(content, value)
+            # Without a mask several structures need a learned start, with one the published network has none.
+            content["model"]["build"].pop(LEARNED_START, None)
         else:
             raise ConfigError(
                 f"A study cannot vary '{dotted}'; use models.NAME.ARGUMENT, recipe.KEY or protocol.first_frame."
             )
     Recipe.from_dict(content["recipe"])
+    protocol = content["protocol"]
+    content["model"]["build"] = build_for(content["model"]["build"], protocol["structures"], protocol["first_frame"])
     return complete(RunSpec(**content)) if spec.code else RunSpec(**content)
 
 
