@@ -17,7 +17,12 @@ PROTOCOL = "protocol.first_frame"
 def base(name: str, size: str = "small") -> RunSpec:
     choice = choose_model(name, size)
     return RunSpec(
-        model={"name": choice.name, "size": size, "label": choice.label, "build": build_for(choice.build, "all", "auto")},
+        model={
+            "name": choice.name,
+            "size": size,
+            "label": choice.label,
+            "build": build_for(choice.build, "all", "auto"),
+        },
         data={"dataset": "phantom", "fingerprint": "x"},
         recipe=config.load("recipes", "smoke").to_dict()["recipe"],
         seed=4,
