@@ -37,7 +37,7 @@ class Clip:
         case: identity of the clip.
         frames: uint8 [T, H, W], grey levels 0..255, in time order (the frame ``ed`` need not be the first).
         masks: uint8 [T, H, W], label ids of ``LABELS``; all zeros where a frame has no mask.
-        labelled: bool [T], True where a person drew the mask.
+        labelled: bool [T], True where the mask is true: a person drew it, or it follows from the geometry of a phantom.
         interpolated: bool [T], True where the owner of the data interpolated the mask.
         spacing_mm: (row, column) pixel size in mm, or None where the dataset states none.
         ed, es: frame index of end-diastole and end-systole, or None where unknown.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,15 @@ def config_root() -> Path:
     if not root.is_dir():
         raise ConfigError(f"The config folder {root} does not exist; correct or unset ECHOBENCH_CONFIGS.")
     return root
+
+
+def recipe_for(recipes: Mapping[str, str], clip: str, size: str) -> str | None:
+    """The name of the recipe that a dataset's config gives to a size; a clip kind may have its own. None: no recipe.
+
+    >>> recipe_for({"small": "sequences", "ed_es_small": "stills"}, "ed_es", "small")
+    'stills'
+    """
+    return recipes.get(f"{clip}_{size}", recipes.get(size))
 
 
 def list_configs(kind: str) -> list[str]:

@@ -130,7 +130,9 @@ def named(job: StudyJob, resolved: ResolvedStudy, studies: Path | None) -> Study
 
     # The study's own recipe is the headline one here: only what deviates from it is told.
     plan, recipes = resolved.plan, resolved.definition.recipes
-    recipe = recipes.get(plan.specs[0].data["dataset"]) if plan.specs[0].model["size"] == "small" else None
+    data, size = plan.specs[0].data, plan.specs[0].model["size"]
+    own = recipes.get(f"{data['dataset']}_{data['clip']}", recipes.get(data["dataset"]))
+    recipe = own if size == "small" else None
     name = job.name or f"{resolved.definition.name}-{condition_of(*plan.specs, recipe=recipe).name}"
     where = job.place if studies is None else place(None, studies / f"{name}.db")
     return dataclasses.replace(job, name=name, place=where)

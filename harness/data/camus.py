@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -255,12 +256,25 @@ class Camus(EchoDataset):
 
 @DATASETS.register_module()
 class Phantom(Camus):
-    """The embedded phantom: generated on disk in the CAMUS NIfTI layout and read by the very same code."""
+    """The embedded phantom: generated on disk in the CAMUS NIfTI layout and read by the very same code.
+
+    Its masks follow from its geometry and are true on every frame, so that all frames of a sequence are labelled.
+    """
 
     name = "phantom"
     title = "phantom"
     official_split = None
     official_spacing_mm = None
+
+    def _load_half(self, case: Case, folder: Path, info: CamusInfo) -> Clip:
+        clip = super()._load_half(case, folder, info)
+        return dataclasses.replace(
+            clip, labelled=np.ones_like(clip.labelled), interpolated=np.zeros_like(clip.interpolated)
+        )
+
+    def options(self) -> dict[str, Any]:
+        """What was chosen, and of sequences that every mask counts: clips prepared before that are others."""
+        return {**super().options(), **({"masks": "every frame"} if self.clip == "half" else {})}
 
 
 def info_fields(info: CamusInfo) -> dict[str, Any]:

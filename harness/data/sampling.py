@@ -37,6 +37,25 @@ def resample_indices(count: int, length: int | None) -> NDArray[np.int64]:
     return np.rint(np.linspace(0, count - 1, count if length is None else length)).astype(np.int64)
 
 
+def lost_frames(
+    labelled: Sequence[bool] | NDArray[np.bool_], ed: int | None, es: int | None, chosen: NDArray[np.int64]
+) -> list[int]:
+    """Labelled frames that must be scored and are not among the chosen: ED and ES, or all of a clip that names neither.
+
+    A sequence with a mask on every frame may be tested on some of them, but never without its ED and ES.
+
+    >>> lost_frames([True, True, True, True], 0, 3, np.array([0, 3])), lost_frames([True] * 4, 0, 2, np.array([0, 3]))
+    ([], [2])
+    """
+    return sorted(headline_frames(labelled, ed, es) - set(chosen.tolist()))
+
+
+def headline_frames(labelled: Sequence[bool] | NDArray[np.bool_], ed: int | None, es: int | None) -> set[int]:
+    """The labelled frames that headline figures are of: ED and ES, or all of a clip that names neither."""
+    wanted = set(np.flatnonzero(labelled).tolist())
+    return wanted & {frame for frame in (ed, es) if frame is not None} or wanted
+
+
 def structure_names(structures: str | Sequence[str]) -> tuple[str, ...]:
     """Names of the structures of a set (``"lv"``, ``"all"``) or of an explicit sequence.
 

@@ -8,12 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation.clinical import LongAxisProfile, long_axis_profile
+from harness.evaluation.clinical import LongAxisProfile, ejection_fraction, long_axis_profile, simpson_single_ml
 from harness.evaluation.percase import Pair, score
 from harness.evaluation.surface import Spacing
 from harness.evaluation.temporal import (
     area_curve,
+    area_error,
     area_jitter_percent,
+    flicker,
     frame_to_frame_dice,
     mean_or_nan,
     phase_timing_errors,
@@ -21,6 +23,10 @@ from harness.evaluation.temporal import (
 
 Source = Literal["predicted", "reference"]
 Row = dict[str, Any]
+ENDS = ("ED", "ES")
+BETWEEN = ("dice", "hd95_", "asd_", "nsd_", "empty")
+"""Beginnings of the metrics that rows of the frames between ED and ES hold: a sequence has a dozen, and IoU, precision, recall
+and HD say nothing of them that these do not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,8 +81,9 @@ def measure(work: CaseWork) -> CaseOutcome:
 
 
 def segmentation_rows(work: CaseWork) -> list[Row]:
-    """Every metric of every structure on every scored frame."""
+    """Every metric of every structure on ED and ES, those of ``BETWEEN`` on the frames between."""
     rows: list[Row] = []
+    named = any(phase in ENDS for phase in work.phases)
     for position in np.flatnonzero(work.scored):
         for class_id, name in enumerate(work.classes, start=1):
             pair = Pair(
@@ -90,7 +97,9 @@ def segmentation_rows(work: CaseWork) -> list[Row]:
                 reference=work.reference[position] == class_id,
                 spacing_mm=work.spacing_mm,
             )
-            rows += score(pair, work.functions)
+            found = score(pair, work.functions)
+            between = named and work.phases[position] not in ENDS
+            rows += [row for row in found if row["metric"].startswith(BETWEEN)] if between else found
     return rows
 
 
@@ -110,18 +119,24 @@ def ventricle_profiles(work: CaseWork) -> dict[tuple[Source, str], LongAxisProfi
 
 
 def temporal_rows(work: CaseWork) -> list[Row]:
-    """Frame-to-frame Dice and area jitter of prediction and reference, and the timing of ED and ES."""
+    """Flicker, frame-to-frame Dice and jitter of prediction and reference, error of the area curve, timing of ED and ES, EF of the curve."""
     rows: list[Row] = []
     # A gap in the reference would count as the structure vanishing for a frame.
     with_mask = np.array([phase != "" for phase in work.phases])
+    drawn = np.array([phase not in ("", "interp") for phase in work.phases])
     spacing = work.spacing_mm or (1.0, 1.0)
     for class_id, name in enumerate(work.classes, start=1):
         predicted = work.predicted == class_id
         values = _sequence_values(predicted, "predicted", spacing)
         if with_mask.all():
             values |= _sequence_values(work.reference == class_id, "reference", spacing)
+        areas = area_curve(predicted, spacing)
+        if drawn.all():  # against interpolated masks it would measure the owners' interpolation
+            values["area_error"] = area_error(areas, area_curve(work.reference == class_id, spacing))
+        if name == "lv":
+            values |= _curve_ef(work, class_id, reference=bool(drawn.all()))
         if name == "lv" and work.ed is not None and work.es is not None:
-            values |= _timing_values(work, area_curve(predicted, spacing))
+            values |= _timing_values(work, areas)
         key = {**work.key, "frame": -1, "phase": "", "structure": name}
         rows += [{**key, "metric": metric, "value": value} for metric, value in values.items()]
     return rows
@@ -129,9 +144,25 @@ def temporal_rows(work: CaseWork) -> list[Row]:
 
 def _sequence_values(masks: NDArray[np.bool_], source: Source, spacing: Spacing) -> dict[str, float]:
     return {
+        f"flicker_{source}": flicker(masks),
         f"frame_to_frame_dice_{source}": mean_or_nan(frame_to_frame_dice(masks)),
         f"area_jitter_percent_{source}": area_jitter_percent(area_curve(masks, spacing)),
     }
+
+
+def _curve_ef(work: CaseWork, label: int, *, reference: bool) -> dict[str, float]:
+    """EF of one view by single-plane Simpson's rule between the largest and the smallest area: nobody says where ED and ES lie."""
+    spacing = work.spacing_mm or (1.0, 1.0)
+    values = {}
+    sources: dict[Source, NDArray[np.uint8]] = {"predicted": work.predicted}
+    if reference:
+        sources["reference"] = work.reference
+    for source, labels in sources.items():
+        areas = np.count_nonzero(labels == label, axis=(1, 2))
+        ends = (int(areas.argmax()), int(areas.argmin()))
+        edv, esv = (simpson_single_ml(long_axis_profile(labels[end] == label, spacing)) for end in ends)
+        values[f"curve_ef_{str(work.key['view']).lower()}_{source}"] = ejection_fraction(edv, esv)
+    return values
 
 
 def _timing_values(work: CaseWork, areas: NDArray[np.float64]) -> dict[str, float]:

@@ -48,8 +48,8 @@ def evaluate(
         workers: processes that measure while the model predicts; None decides by the size of the split, 0 for none.
             The rows do not depend on it.
         metrics: names of registered per-case metrics.
-        all_frames: also score the frames whose masks the owners interpolated (phase ``"interp"``) and add the
-            temporal metrics.
+        all_frames: score every frame that has a mask and add the temporal metrics: besides ED and ES those whose mask is
+            true (phase ``"labelled"``) and those whose mask the owners interpolated (``"interp"``).
         resolution: ``native``, or ``model`` with the spacing rescaled per axis.
         transform: changes the frames [T, 1, S, S] of a clip before the model sees them; masks stay as they are.
         progress: show how far it is, on stderr.

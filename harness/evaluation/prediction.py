@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.data.prepared import PreparedClip
-from harness.data.sampling import class_table, resample_indices, structure_names
+from harness.data.sampling import class_table, headline_frames, lost_frames, resample_indices, structure_names
 from harness.errors import BenchError, DataError
 from harness.evaluation.casework import CaseWork
 from harness.vocabulary import FirstFrame
@@ -38,7 +38,7 @@ def predict_clip(
     transform: Transform | None = None,
     **measuring: Any,
 ) -> CaseWork:
-    """Predict one clip and keep what is measured: the labelled frames, ED and ES, or all frames.
+    """Predict one clip and keep what is measured: ED and ES (or all labelled frames where a clip names neither), or all frames.
 
     ``transform`` changes the frames that the model sees, never the masks that it is measured with.
 
@@ -108,7 +108,8 @@ def kept_frames(
     if all_frames:
         return frames, positions
     # ED and ES are kept even where no person drew them: volumes need both.
-    wanted = clip.labelled[frames] | np.isin(frames, [frame for frame in (clip.ed, clip.es) if frame is not None])
+    named = headline_frames(clip.labelled, clip.ed, clip.es) | {f for f in (clip.ed, clip.es) if f is not None}
+    wanted = np.isin(frames, sorted(named))
     return frames[wanted], positions[wanted]
 
 
@@ -130,8 +131,7 @@ def spacing_at(clip: PreparedClip, size: tuple[int, int]) -> tuple[float, float]
 
 def _check_labelled(clip: PreparedClip, chosen: NDArray[np.int64]) -> None:
     # A labelled frame that resampling skips would silently leave the mean.
-    lost = sorted(set(np.flatnonzero(clip.labelled).tolist()) - set(chosen.tolist()))
-    if lost:
+    if lost := lost_frames(clip.labelled, clip.ed, clip.es, chosen):
         raise DataError(
             f"The labelled frame {lost[0]} of {clip.case.name} ({len(clip.frames)} frames) is not among the "
             f"{len(chosen)} frames that the model sees; choose a longer clip."

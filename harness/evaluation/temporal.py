@@ -40,6 +40,36 @@ def frame_to_frame_dice(masks: ArrayLike) -> NDArray[np.float64]:
     return np.array([overlap_metrics(a, b)["dice"] for a, b in itertools.pairwise(m)])
 
 
+def flicker(masks: ArrayLike) -> float:
+    """Share of a structure's pixels that change in one frame and change back in the next.
+
+    masks [T, H, W] of one structure. Counted over all inner frames and divided by the pixels that are set in any of the three.
+    A heart that moves one way makes almost none, a beat some at its turning points: read it beside the reference's own.
+    NaN for fewer than three frames or masks that are empty throughout.
+
+    >>> flicker([[[1, 1]], [[1, 0]], [[1, 1]]]), flicker([[[1, 1]], [[1, 0]], [[1, 0]]])
+    (0.5, 0.0)
+    """
+    m = np.asarray(masks).astype(bool, copy=False)
+    if m.shape[0] < 3:
+        return math.nan
+    before, now, after = m[:-2], m[1:-1], m[2:]
+    count = np.count_nonzero(before | now | after)
+    return float(np.count_nonzero((now != before) & (after == before)) / count) if count else math.nan
+
+
+def area_error(predicted: ArrayLike, reference: ArrayLike) -> float:
+    """Mean absolute difference of two area curves [T], as a share of the reference's mean; NaN where that is zero.
+
+    >>> area_error([9, 5], [10, 6])
+    0.125
+    """
+    p, r = np.asarray(predicted, np.float64), np.asarray(reference, np.float64)
+    if p.shape != r.shape or p.size == 0:
+        raise ValueError(f"the curves must be equally long and not empty, got {p.shape} and {r.shape}")
+    return float(np.abs(p - r).mean() / r.mean()) if r.mean() > 0 else math.nan
+
+
 def mean_or_nan(values: ArrayLike) -> float:
     """Mean of the values that are not NaN; NaN where there is none."""
     v = np.asarray(values, np.float64)

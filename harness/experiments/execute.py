@@ -167,6 +167,7 @@ def evaluate_run(run: Run, predict: Predict, cache: PreparedCache, progress: boo
         clip_length=scored_clip_length(spec),
         first_frame=spec.protocol["first_frame"],
         run_columns={"run": run.name, "model": spec.model["name"], "seed": spec.seed},
+        all_frames=True,
         progress=progress,
     )
 

@@ -20,8 +20,9 @@ from harness.experiments.first_mask import (
     split_takers,
 )
 from harness.experiments.identity import complete
+from harness.experiments.lengths import check_lengths, fitted
 from harness.experiments.models import ModelChoice, build_for, choose_model
-from harness.experiments.source import dataset_config, open_data, short_name
+from harness.experiments.source import clip_kind, dataset_config, open_data, short_name
 from harness.registry import DATASETS
 from harness.results.condition import Condition, condition_of, headline_name
 from harness.statistics.margins import Criteria
@@ -114,7 +115,8 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
     _check_structures(suite["structures"], cache)
     vis_backends = recipe["vis_backends"]
-    recipe = _fitted(identity_keys(recipe), cache)
+    recipe = fitted(identity_keys(recipe), cache)
+    check_lengths(cache, recipe["clip_length"], Recipe.from_dict(recipe).frames_at_test)
     protocol = protocol_of(suite["first_frame"], suite["structures"], maker)
     specs = [_spec(choice, suite, recipe, cache, seed, protocol) for choice in choices for seed in suite["seeds"]]
     condition = condition_of(*specs)
@@ -196,13 +198,6 @@ def _check_protocol(suite: dict[str, Any]) -> None:
         raise ConfigError(f"The model {repeated[0]} is named twice in --models; name each model once.")
 
 
-def _fitted(recipe: dict[str, Any], cache: PreparedCache) -> dict[str, Any]:
-    """The recipe with clips no longer than the longest clip there is: two stills are not stretched to ten frames."""
-    longest = max(record.count for record in cache.records)
-    lengths = {key: recipe[key] for key in ("clip_length", "test_clip_length") if isinstance(recipe.get(key), int)}
-    return {**recipe, **{key: min(value, longest) for key, value in lengths.items()}}
-
-
 def _check_structures(structures: str, cache: PreparedCache) -> None:
     missing = [name for name in STRUCTURE_SETS[structures] if name not in cache.structures]
     if missing:
@@ -218,13 +213,11 @@ def _data_options(options: SuiteOptions, suite: dict[str, Any]) -> dict[str, Any
 
 
 def _recipe(name: str | None, data_cfg: dict[str, Any], size: str) -> dict[str, Any]:
-    """The named recipe, or the data set's for this size; a clip kind may have its own (``cine_small`` before ``small``)."""
-    recipes = data_cfg.get("recipes", {})
-    kind = f"{data_cfg['dataset']['clip']}_{size}"
-    size = kind if kind in recipes else size
-    if name is None and size not in recipes:
+    """The named recipe, or the data set's for this size; a clip kind may have its own."""
+    name = name or config.recipe_for(data_cfg.get("recipes", {}), clip_kind(data_cfg), size)
+    if name is None:
         raise ConfigError(f"The dataset's config names no recipe for size '{size}'; choose one with --recipe.")
-    recipe: dict[str, Any] = copy.deepcopy(config.load("recipes", name or recipes[size]).to_dict()["recipe"])
+    recipe: dict[str, Any] = copy.deepcopy(config.load("recipes", name).to_dict()["recipe"])
     return recipe
 
 

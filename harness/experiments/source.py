@@ -38,6 +38,18 @@ def dataset_config(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
     return cfg
 
 
+def clip_kind(cfg: dict[str, Any]) -> str:
+    """The kind of the clips that a dataset config stands for; a prepared folder as its root knows its own.
+
+    Raises:
+        DataError: a prepared root that cannot be opened.
+    """
+    root = cfg["dataset"].get("root")
+    if root is not None and (Path(root) / MANIFEST).is_file():
+        return str(PreparedCache.open(root).manifest["options"]["clip"])
+    return str(cfg["dataset"]["clip"])
+
+
 def open_dataset(name: str, cfg: dict[str, Any], data_root: Path, progress: bool = True) -> EchoDataset:
     """Build and verify the dataset; one with a ``generate`` entry and no root is generated below ``data_root``.
 

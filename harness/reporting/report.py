@@ -22,12 +22,15 @@ from harness.reporting.sections import find_sections
 from harness.reporting.tables.cost import cost_table
 from harness.reporting.tables.ejection_fraction import ef_table
 from harness.reporting.tables.main_comparison import main_table
+from harness.reporting.tables.over_time import stage_table, time_table
 from harness.reporting.tables.paired_comparisons import comparison_table
 from harness.reporting.tables.parts import part_tables
 from harness.reporting.tables.published_figures import published_files, read_published
 from harness.reporting.tables.robustness_summary import summary_table
 from harness.reporting.tables.stored import write_table
 from harness.reporting.tables.table import Table
+from harness.reporting.tables.words import with_frames
+from harness.results.clip_lengths import frames_sentence
 from harness.results.pictures import CasePicture, stored_pictures
 from harness.results.result_set import ResultSet
 
@@ -58,8 +61,8 @@ def write_report(results: ResultSet, out_dir: Path, pictures: Sequence[CasePictu
 
 def _write_suite(results: ResultSet, out_dir: Path, pictures: Sequence[CasePicture]) -> list[Path]:
     """Sweeps and studies that lie in or beside the folder become sections of page and paper."""
-    main = main_table(results)
-    tables = [main, *more_tables(results)]
+    main = with_frames(main_table(results), results)
+    tables = [main, *(with_frames(table, results) for table in more_tables(results))]
     written = [path for table in tables for path in write_table(table, out_dir)]
     pngs: dict[str, bytes] = {}
     for name, figure in _figures(results, main, pictures):
@@ -68,7 +71,7 @@ def _write_suite(results: ResultSet, out_dir: Path, pictures: Sequence[CasePictu
         pngs[name] = png.read_bytes()
     charts = {name: png for name, png in pngs.items() if not name.startswith(OVERLAYS)}
     sections = find_sections(out_dir, results.dataset)
-    write_text(out_dir / "paper.tex", paper(tables, pngs, sections))
+    write_text(out_dir / "paper.tex", paper(tables, pngs, sections, frames_sentence(results)))
     write_text(out_dir / "index.html", page(results, tables, charts, pictures, sections))
     return [
         *written,
@@ -86,7 +89,12 @@ def _figures(results: ResultSet, main: Table, pictures: Sequence[CasePicture]) -
 
 def more_tables(results: ResultSet) -> list[Table]:
     """The tables beside the main one that this suite has something for."""
-    made = (comparison_table(results), *part_tables(results), ef_table(results), cost_table(results))
+    made = (
+        *(comparison_table(results), time_table(results), stage_table(results)),
+        *part_tables(results),
+        ef_table(results),
+        cost_table(results),
+    )
     published = [read_published(path) for path in published_files()] if results.finished else []
     return [*(table for table in made if table is not None), *published]
 
@@ -97,9 +105,11 @@ def print_report(results: ResultSet, paths: Sequence[Path] = (), console: Consol
     if results.design is not None:
         shown = [table for table in study_tables(results) if table.name in _SHOWN]
     else:
-        shown = [summary_table(results) if results.perturbations else main_table(results)]
+        # A sequence has two main tables: its ends, as every data set has them, and all of it.
+        made = [summary_table(results)] if results.perturbations else [main_table(results), time_table(results)]
+        shown = [table for table in made if table is not None]
     for table in shown:
-        print_table(table, console)
+        print_table(with_frames(table, results), console)
     if paths:
         console.print(f"{len(paths)} files in {os.path.commonpath([path.parent for path in paths])}", highlight=False)
 

@@ -23,6 +23,8 @@ from harness.reporting.tables.robustness_summary import loss_table, summary_tabl
 from harness.reporting.tables.stored import write_table
 from harness.reporting.tables.table import Table
 from harness.reporting.tables.trials import trial_table
+from harness.reporting.tables.words import with_frames
+from harness.results.clip_lengths import frames_sentence
 from harness.results.result_set import ResultSet, design_of
 
 Figures = Iterable[tuple[str, Figure, str]]
@@ -44,10 +46,10 @@ def write_study_report(results: ResultSet, folder: Path) -> list[Path]:
 def _write(results: ResultSet, folder: Path, tables: Sequence[Table], figures: Figures) -> list[Path]:
     """The manifest comes last: a folder without it is no section yet."""
     written = [path for table in tables for path in write_table(table, folder)]
-    captions = {}
+    captions, frames = {}, frames_sentence(results)
     for name, figure, text in figures:
         written += save(figure, folder / "figures", name)
-        captions[name] = text
+        captions[name] = f"{text} {frames}".strip()
     return [*written, write_manifest(results, folder, tuple(table.name for table in tables), captions)]
 
 
@@ -60,7 +62,8 @@ def robustness_tables(results: ResultSet) -> list[Table]:
         drop_table(results),
         condition_table(results),
     ]
-    return [*(table for table in made if table), *(severity_table(results, measure) for measure in results.measures)]
+    tables = [*(table for table in made if table), *(severity_table(results, measure) for measure in results.measures)]
+    return [with_frames(table, results) for table in tables]
 
 
 def _robustness_figures(results: ResultSet) -> Iterator[tuple[str, Figure, str]]:
@@ -77,5 +80,7 @@ def _robustness_figures(results: ResultSet) -> Iterator[tuple[str, Figure, str]]
 def study_tables(results: ResultSet) -> list[Table]:
     """Every table that a study has something for, the main one first."""
     if not design_of(results).cells:
-        return [trial_table(results), importance_table(results)]
-    return [ablation_table(results), *effect_tables(results), importance_table(results)]
+        tables = [trial_table(results), importance_table(results)]
+    else:
+        tables = [ablation_table(results), *effect_tables(results), importance_table(results)]
+    return [with_frames(table, results) for table in tables]

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.results.frames import at_ends
 from harness.statistics.patients import select
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaseScore:
-    """One case of one model: its mean Dice over labelled frames, in percent, and the frame that scores worst."""
+    """One case of one model: its mean Dice over ED and ES, in percent, and the frame that scores worst."""
 
     patient: str
     view: str
@@ -22,7 +23,7 @@ class CaseScore:
 
 def case_scores(rows: pd.DataFrame, structure: str = "lv") -> list[CaseScore]:
     """Every case (patient and view) of one run's test rows, worst first; cases without any defined Dice are left out."""
-    dice = select(rows[rows["split"] == "test"], "dice", structure=structure).dropna(subset=["value"])
+    dice = select(at_ends(rows[rows["split"] == "test"]), "dice", structure=structure).dropna(subset=["value"])
     order = dice.sort_values(["patient", "view", "value"], kind="stable")
     worst = order.drop_duplicates(["patient", "view"])  # the first row of each case is its worst frame
     means = order.groupby(["patient", "view"], sort=True)["value"].mean()

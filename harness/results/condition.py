@@ -46,7 +46,7 @@ def condition_of(*specs: RunSpec, recipe: str | None = None) -> Condition:
 
     Args:
         specs: of the runs; they differ in model and seed alone.
-        recipe: name of the recipe that counts as the headline one; the dataset's for this size by default.
+        recipe: name of the recipe that counts as the headline one; the dataset's for this size and kind of clip by default.
     """
     spec = specs[0]
     data, protocol, size = spec.data, spec.protocol, spec.model["size"]
@@ -110,13 +110,14 @@ def headline_name(
 
 def _recipe_differences(spec: RunSpec, recipe: str | None, augmented: bool) -> tuple[str, ...]:
     """``key=value`` of every setting of the recipe that is not the headline recipe's; the name of a recipe that fits whole."""
-    named = _recipes(spec.data["dataset"], spec.model["size"], recipe)
+    named = _recipes(spec.data["dataset"], spec.data.get("clip", ""), spec.model["size"], recipe)
     if not named:
         return ()
     given = flattened(spec.recipe)
     if augmented:  # the name says so already
         given.pop("augment", None)
-    apart = {name: _apart(given, flattened(settings)) for name, settings in named.items()}
+    stills = spec.data.get("clip") == "ed_es"
+    apart = {name: _apart(given, flattened(settings), stills) for name, settings in named.items()}
     headline = next(iter(apart))
     # Another recipe that fits better names the condition; what remains is told as well.
     best = min(apart, key=lambda name: (len(apart[name]), name != headline))
@@ -125,10 +126,11 @@ def _recipe_differences(spec: RunSpec, recipe: str | None, augmented: bool) -> t
     return apart[headline]
 
 
-def _apart(given: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, ...]:
+def _apart(given: Mapping[str, Any], settings: Mapping[str, Any], stills: bool) -> tuple[str, ...]:
     keys = [key for key in given if key in settings and not _same(given[key], settings[key])]
-    # Clips no longer than the data has are no choice of anybody (``experiments.plan`` shortens them).
-    chosen = [key for key in keys if key not in ("clip_length", "test_clip_length") or not _shortened(given, settings, key)]
+    # Two stills are never stretched to a longer clip (``experiments.lengths``); of a sequence, two frames are a choice.
+    shortened = {key for key in ("clip_length", "test_clip_length") if stills and given.get(key) == 2}
+    chosen = [key for key in keys if key not in shortened]
     return tuple(f"{key.rpartition('.')[2]}={_short(given[key])}" for key in chosen)
 
 
@@ -142,17 +144,12 @@ def _short(value: Any) -> str:
     return str(value) if isinstance(value, (int, float, str, bool, type(None))) else canonical_hash(value, 4)
 
 
-def _shortened(given: Mapping[str, Any], settings: Mapping[str, Any], key: str) -> bool:
-    """Two stills are never stretched to a longer clip: a length of two may be the data's."""
-    longer = not isinstance(settings[key], int) or settings[key] > 2  # a word stands for the whole clip
-    return bool(given[key] == 2 and longer)
-
-
 @functools.lru_cache(maxsize=64)
-def _recipes(dataset: str, size: str, recipe: str | None) -> dict[str, dict[str, Any]]:
+def _recipes(dataset: str, clip: str, size: str, recipe: str | None) -> dict[str, dict[str, Any]]:
     """Every recipe by name, the headline one first; none where the dataset's config cannot be read."""
     try:
-        headline = recipe or config.load("datasets", dataset).to_dict().get("recipes", {}).get(size)
+        recipes = config.load("datasets", dataset).to_dict().get("recipes", {})
+        headline = recipe or config.recipe_for(recipes, clip, size)
         names = [headline, *(name for name in config.list_configs("recipes") if name != headline)] if headline else []
         return {name: config.load("recipes", name).to_dict()["recipe"] for name in names}
     except BenchError:

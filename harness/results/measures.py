@@ -14,12 +14,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from harness.results.frames import at_ends
 from harness.statistics.failures import FAILED_DICE, worst_ef_error
 from harness.statistics.patients import distance_unit, ef_methods, select
 from harness.store.formats.sweep import CLEAN, CONDITION
 
 Direction = Literal["up", "down", "none"]
-Averaging = Literal["mean", "share below", "difference"]
+Averaging = Literal["mean", "absolute", "share below", "difference"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,10 +42,11 @@ class Measure:
         direction: whether more (``up``) or less (``down``) is better.
         digits: shown after the decimal point.
         metrics: metrics of the case rows that it is made of; the name itself by default.
-        averaging: ``mean`` over frames and views; ``share below`` FAILED_DICE (an undefined value is left out);
+        averaging: ``mean`` over frames and views, ``absolute`` of the values without their sign; ``share below`` FAILED_DICE (an undefined value is left out);
             ``difference``: of two metrics of the whole patient, without its sign. Where the first is missing and the second
             is not, the model gave no answer: that counts as the worst one possible (``statistics.failures``).
         csv_only: left out where space is short.
+        every: of every frame whose reference mask is true, not of ED and ES alone.
 
     >>> DICE.better(1.2), HD95.better(1.2)
     (1.2, -1.2)
@@ -58,6 +60,7 @@ class Measure:
     metrics: tuple[str, ...] = ()
     averaging: Averaging = "mean"
     csv_only: bool = False
+    every: bool = False
 
     @property
     def higher(self) -> bool:
@@ -112,6 +115,8 @@ class Measure:
             if self.averaging == "share below":
                 below = np.where(chosen["value"].isna(), np.nan, chosen["value"] < FAILED_DICE)
                 chosen = chosen.assign(value=below)
+            elif self.averaging == "absolute":
+                chosen = chosen.assign(value=chosen["value"].abs())
             values = _averaged(chosen, keys) * self.scale
         if values.empty:
             return pd.DataFrame(dtype=float)
@@ -182,8 +187,53 @@ def distances(tables: Sequence[pd.DataFrame]) -> list[Measure]:
     return found
 
 
+def over_time(unit: str) -> tuple[Measure, ...]:
+    """What is measured of whole sequences; ``unit`` is that of distances, ``mm`` or ``px``."""
+    return (
+        Measure(name="dice_every", header="Dice", unit="%", direction="up", digits=1, metrics=("dice",), every=True),
+        Measure(name="hd95_every", header="HD95", unit=unit, direction="down", metrics=(f"hd95_{unit}",), every=True),
+        Measure(name="asd_every", header="ASD", unit=unit, direction="down", metrics=(f"asd_{unit}",), every=True),
+        Measure(
+            name="nsd_every", header="NSD", unit="%", direction="up", metrics=(f"nsd_{unit}",), every=True, csv_only=True
+        ),
+        Measure(name="flicker", header="Flicker", unit="%", direction="down", metrics=("flicker_predicted",)),
+        Measure(
+            name="flicker_reference", header="reference's", unit="%", direction="none", metrics=("flicker_reference",)
+        ),
+        Measure(name="area_error", header="Area curve error", unit="%", direction="down", digits=1),
+        *(
+            Measure(
+                name=f"{phase}_timing_{unit_of_time}",
+                header=f"{phase.upper()} found",
+                unit=f"{unit_of_time} off",
+                direction="down",
+                digits=1 if unit_of_time == "frames" else 0,
+                metrics=(f"{phase}_timing_error_{unit_of_time}",),
+                averaging="absolute",
+            )
+            for phase in ("ed", "es")
+            for unit_of_time in ("frames", "ms")
+        ),
+    )
+
+
+def curve_ef_error(view: str) -> Measure:
+    """The absolute error of the EF between the extremes of one view's area curve, against that of the reference's curve."""
+    name = f"curve_ef_{view.lower()}"
+    return Measure(
+        name="curve_ef_mae",
+        header="EF MAE of the curve",
+        unit="points",
+        direction="down",
+        digits=1,
+        metrics=(f"{name}_predicted", f"{name}_reference"),
+        averaging="difference",
+    )
+
+
 def sweep_patients(rows: pd.DataFrame, structure: str = "lv") -> dict[str, pd.DataFrame]:
     """Values [patients, conditions] of every measure of ``SWEPT`` that a sweep's rows hold, by name."""
+    rows = at_ends(rows)
     methods = ef_methods(rows)
     made = {measure.name: measure for measure in SWEPT}
     if methods:

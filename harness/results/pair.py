@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.errors import BenchError, ConfigError, unknown
 from harness.results.comparisons import Comparison, all_comparisons, tested_measures
+from harness.results.clip_lengths import frames_sentence
 from harness.results.measures import Measure, Selection
 from harness.results.profile import ProfileSummary
 from harness.results.result_set import Arm, ResultSet
@@ -72,7 +73,7 @@ def compare_arms(results: ResultSet, first: str, second: str, structure: str | N
         structure=structure,
         comparisons=tuple(found),
         costs=(a.cost, b.cost),
-        remarks=tuple(remarks(a, b)),
+        remarks=(*filter(None, [frames_sentence(both)]), *remarks(a, b)),
     )
 
 

@@ -99,6 +99,9 @@ def _condition_text(name: str, value: object) -> str:
         return name.replace("_", " ") if str(value).lower() == "true" else ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if name == "clip_length":
+        # Of the profile alone: how many frames accuracy was made with says every caption.
+        return f"profiled on {value} frames"
     if name == "engine":
         return f"{value} engine"
     return str(value) if name in ("device", "device_name", "precision") else f"{name.replace('_', ' ')} {value}"

@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.errors import ConfigError, unknown
 from harness.results.design import Design
+from harness.results.frames import at_ends, every_frame
 from harness.results.measures import DICE, IOU, SWEPT, Measure, Selection, distances
 from harness.results.profile import ProfileSummary, median_summary
 from harness.statistics.comparison import SMALLEST_TRAININGS
@@ -80,14 +81,19 @@ class RunResults:
         return self.status == "finished" and (not self.rows.empty or self.swept is not None)
 
     @cached_property
-    def test(self) -> pd.DataFrame:
-        """The case rows of the test split."""
+    def every(self) -> pd.DataFrame:
+        """The case rows of the test split, those of all frames among them."""
         return self.rows[self.rows["split"] == "test"]
+
+    @cached_property
+    def test(self) -> pd.DataFrame:
+        """The case rows of the test split that headline figures are of: ED and ES, whole clips, patients."""
+        return at_ends(self.every)
 
     def by_patient(self, measure: Measure, selection: Selection) -> pd.DataFrame:
         """Displayed values [patients, conditions]; empty where the measure does not occur."""
         if self.swept is None:
-            return measure.by_patient(self.test, selection)
+            return measure.by_patient(every_frame(self.every) if measure.every else self.test, selection)
         return self.swept.set_index(["patient", *CONDITION])[measure.name].unstack(CONDITION)
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 
+from harness import config
 from harness.config import config_root
 from harness.data import PreparedCache
 from harness.errors import ConfigError, DataError
@@ -31,7 +32,7 @@ def test_a_plan_has_one_run_per_model_and_seed_with_everything_resolved(tiny):
     assert spec.data["mark"] is None
     assert spec.protocol == {"first_frame": "auto", "structures": "lv"}
     assert plan.name.startswith("phantom-2ch+4ch-half-small-other-")  # a tiny recipe is another condition
-    assert "iterations=2" in plan.condition.differences
+    assert "warmup=20" in plan.condition.differences
 
 
 def test_a_suite_says_by_what_it_is_judged_and_a_changed_margin_loses_its_old_reason(tiny, tmp_path):
@@ -127,6 +128,28 @@ def test_clips_are_never_longer_than_what_the_dataset_has(tiny):
     plan = plan_suite(tiny("recipe.clip_length=10", "recipe.test_clip_length=10", clip="ed_es"), progress=False)
     assert plan.specs[0].recipe["clip_length"] == 2
     assert plan.specs[0].recipe["test_clip_length"] == 2
+
+
+def test_what_cannot_be_scored_at_this_length_is_refused_before_training(tiny):
+    with pytest.raises(
+        DataError, match=r"At recipe\.test_clip_length=1 the labelled frame \d+ of .* is not seen .*whole"
+    ):
+        plan_suite(tiny("recipe.test_clip_length=1"), progress=False)
+
+
+def test_every_frame_of_a_phantom_s_sequence_is_labelled(tiny):
+    assert all(all(record.labelled) for record in plan_suite(tiny(), progress=False).cache.records)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "clip", "lengths"),
+    [("phantom", "half", (8, "whole")), ("phantom", "ed_es", (2, 2)), ("camus", "half", (8, "whole")),
+     ("camus", "ed_es", (2, 2)), ("camus", "cine", (8, "whole")), ("echonet", "half", (8, "whole"))],
+)  # fmt: skip
+def test_the_recipe_follows_the_kind_of_clip(dataset, clip, lengths):
+    recipes = config.load("datasets", dataset).to_dict()["recipes"]
+    recipe = config.load("recipes", config.recipe_for(recipes, clip, "small")).to_dict()["recipe"]
+    assert (recipe["clip_length"], recipe["test_clip_length"]) == lengths
 
 
 def test_where_curves_are_shown_changes_no_identity_and_a_hook_does(tiny):

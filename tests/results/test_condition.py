@@ -56,10 +56,19 @@ def test_another_recipe_or_setting_has_a_name_that_says_what_differs(changes, na
     assert condition.key != condition_of(spec()).key
 
 
-def test_clips_that_the_data_has_shortened_are_nobody_s_choice():
-    for shortened in ({"clip_length": 2}, {"clip_length": 2, "test_clip_length": 2}):
-        assert condition_of(spec(**shortened)).name == PLAIN
+def test_stills_have_two_frames_and_of_a_sequence_two_frames_are_a_choice():
+    both = {"clip_length": 2, "test_clip_length": 2}
+    stills = {"data": {"clip": "ed_es"}, "recipe": "phantom_stills"}
+    for shortened in ({}, both, {**both, "clip_length": 2}):
+        assert condition_of(spec(**stills, **shortened)).name == "phantom-2ch+4ch-ed_es-small"
+    assert condition_of(spec(**both)).name == f"{PLAIN}-clip_length=2-test_clip_length=2"
     assert condition_of(spec(clip_length=3)).name == f"{PLAIN}-clip_length=3"
+
+
+def test_rows_made_with_four_frames_are_a_condition_with_a_name():
+    older = condition_of(spec(recipe="phantom_four_frames"))
+    assert older.name == f"{PLAIN}-phantom_four_frames"
+    assert older.key != condition_of(spec()).key
 
 
 def test_many_differences_are_told_by_a_hash_and_still_by_words_in_titles():

@@ -4,4 +4,10 @@
 dataset = dict(
     type="Camus", root=None, views=("2CH", "4CH"), clip="half", allow_partial=False, split_dir=None, cine_seed=0
 )
-recipes = dict(small="camus_small", paper="paper", cine_small="cine_small", cine_paper="cine_paper")
+recipes = dict(
+    small="camus_sequences",
+    paper="paper_sequences",
+    ed_es_small="camus_small",
+    ed_es_paper="paper",
+    cine_small="cine_small",
+)

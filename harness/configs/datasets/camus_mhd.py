@@ -3,4 +3,10 @@
 dataset = dict(
     type="CamusMhd", root=None, views=("2CH", "4CH"), clip="ed_es", allow_partial=False, split_dir=None, cine_seed=0
 )
-recipes = dict(small="camus_small", paper="paper", cine_small="cine_small", cine_paper="cine_paper")
+recipes = dict(
+    small="camus_sequences",
+    paper="paper_sequences",
+    ed_es_small="camus_small",
+    ed_es_paper="paper",
+    cine_small="cine_small",
+)

@@ -4,7 +4,7 @@ study = dict(
     kind="single",
     model="gdkvm",
     seeds=[0, 1, 2],
-    recipes=dict(phantom="phantom_ablation", camus="camus_ablation"),
+    recipes=dict(phantom="phantom_ablation", camus_ed_es="camus_ablation"),
     factors=dict(
         scale=dict(
             label="Key scale",

@@ -6,7 +6,9 @@ study = dict(
     kind="grid",
     model="gdkvm",
     seeds=[0, 1, 2],
-    recipes=dict(phantom="phantom_ablation", camus="camus_ablation"),  # other datasets: their own recipe for the size
+    recipes=dict(
+        phantom="phantom_ablation", camus_ed_es="camus_ablation"
+    ),  # other datasets: their own recipe for the size
     factors=dict(
         lkva=dict(label="LKVA", levels=dict(on={}, off={"models.gdkvm.lkva": False})),
         gdr=dict(label="GDR", levels=dict(on={}, off={"models.gdkvm.gdr": False})),

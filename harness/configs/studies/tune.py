@@ -6,7 +6,7 @@ study = dict(
     kind="tpe",
     model="gdkvm",
     seeds=[0],
-    recipes=dict(phantom="phantom_ablation", camus="camus_ablation"),
+    recipes=dict(phantom="phantom_ablation", camus_ed_es="camus_ablation"),
     budget=24,
     sampler=dict(type="TPESampler", seed=0, n_startup_trials=8, multivariate=True, constant_liar=True),
     pruner=dict(type="MedianPruner", n_startup_trials=5, n_warmup_steps=60),

@@ -5,7 +5,7 @@ study = dict(
     kind="grid",
     model="gdkvm",
     seeds=[0, 1, 2],
-    recipes=dict(phantom="phantom_ablation", camus="camus_ablation"),
+    recipes=dict(phantom="phantom_ablation", camus_ed_es="camus_ablation"),
     factors=dict(
         rule=dict(
             label="Update rule",

@@ -14,6 +14,7 @@ from optuna.trial import BaseTrial
 from harness.errors import ConfigError
 from harness.experiments import SuiteOptions, SuitePlan, plan_suite
 from harness.experiments.generations import newest
+from harness.experiments.source import clip_kind, dataset_config, short_name
 from harness.experiments.study.cells import study_cells
 from harness.experiments.study.reading import load_study
 from harness.experiments.study.samplers import build
@@ -164,8 +165,15 @@ def base_options(study: StudyDefinition, options: SuiteOptions) -> SuiteOptions:
     chosen = {key: value for key, value in study.suite.items() if getattr(options, key) is None}
     merged = dataclasses.replace(options, **chosen, models=(study.model,), seeds=study.seeds, name=None)
     if merged.recipe is None and merged.size in (None, "small") and merged.suite == "small":
-        return dataclasses.replace(merged, recipe=study.recipes.get(merged.dataset or "phantom"))
+        return dataclasses.replace(merged, recipe=study_recipe(study, merged))
     return merged
+
+
+def study_recipe(study: StudyDefinition, options: SuiteOptions) -> str | None:
+    """The study's recipe for a dataset, or for one kind of its clips (``camus_ed_es``); None where it names none."""
+    dataset = options.dataset or "phantom"
+    cfg = dataset_config(dataset, {"root": options.root, "clip": options.clip})
+    return study.recipes.get(f"{short_name(dataset)}_{clip_kind(cfg)}", study.recipes.get(short_name(dataset)))
 
 
 def suggest(study: StudyDefinition, trial: BaseTrial) -> dict[str, Any]:

@@ -31,9 +31,9 @@ class Chart:
     wide: bool
 
 
-def chart(name: str, png: bytes, text: str = "") -> Chart:
-    """The chart of PNG bytes; ``text`` is the caption where the figure is not one of the suite's own."""
-    text = text or caption(name)
+def chart(name: str, png: bytes, text: str = "", note: str = "") -> Chart:
+    """The chart of PNG bytes; ``text`` is the caption where the figure is not one of the suite's own, ``note`` ends it."""
+    text = f"{text or caption(name)} {note}".strip()
     width, height = inches(png)
     return Chart(
         name=name,

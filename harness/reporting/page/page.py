@@ -19,6 +19,8 @@ from harness.reporting.render.text import ARROWS, DAGGER, interval_text, to_csv
 from harness.reporting.sections import Section
 from harness.reporting.tables.all_cases import case_table
 from harness.reporting.tables.table import Cell, Column, Mark, Row, Table
+from harness.reporting.tables.words import with_frames
+from harness.results.clip_lengths import frames_sentence
 from harness.results.pictures import CasePicture
 from harness.results.result_set import ResultSet
 from harness.statistics.audit_table import Audit, audit_text
@@ -56,9 +58,10 @@ def page(
         results=results,
         seeds=_seeds(results),
         verdicts=suite_verdicts(results),
-        tables=[*measured, case_table(results)],
+        frames=frames_sentence(results),
+        tables=[*measured, with_frames(case_table(results), results)],
         published=[table for table in tables if table.published],
-        figures=[chart(name, png) for name, png in figures.items()],
+        figures=[chart(name, png, note=frames_sentence(results)) for name, png in figures.items()],
         players=[player(picture) for picture in sorted(pictures, key=lambda picture: picture.dice)],
         parts=[_part(section) for section in sections],
         audits=[(_shortener(results)(title), audit.verdict) for title, audit in audits],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.reporting.page.sentences import margin_sentence, p_text, scope_sentence, verdict_sentence
+from harness.results.clip_lengths import NO_MEMORY, only_two
 from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, comparisons, omnibus, ranking
 from harness.results.measures import DICE
 from harness.results.profile import ProfileSummary
@@ -14,6 +15,7 @@ from harness.results.result_set import ResultSet
 def suite_verdicts(results: ResultSet) -> list[str]:
     """Sentences about the suite: the reference against each baseline, then the ranking, then what is missing."""
     found = comparisons(results, DICE)
+    stills = [f"{NO_MEMORY}: what follows compares models on single pictures and says nothing of their memories."]
     lines = (
         [
             f"Trainings, not models, were compared: a comparison of models needs {SMALLEST_TRAININGS} trainings of each, so that no "
@@ -32,7 +34,9 @@ def suite_verdicts(results: ResultSet) -> list[str]:
     lines += _ranking(results)
     lines += _costs(results)
     lines += [f"{arm.label} is incomplete: {arm.reason}." for arm in results.arms if arm.reason]
-    return lines or ["No run of this suite is finished yet."]
+    if not lines:
+        return ["No run of this suite is finished yet."]
+    return [*(stills if only_two(results) else []), *lines]
 
 
 def _ranking(results: ResultSet) -> list[str]:

@@ -37,18 +37,24 @@ _HEAD = r"""% pdflatex paper.tex, twice
 """
 
 
-def paper(tables: Sequence[Table], figures: Mapping[str, bytes], sections: Sequence[Section] = ()) -> str:
+def paper(
+    tables: Sequence[Table], figures: Mapping[str, bytes], sections: Sequence[Section] = (), frames: str = ""
+) -> str:
     """LaTeX source of the sample.
 
     ``tables`` are read as ``<name>.tex``, ``figures`` (PNG bytes by name, which say how wide they are) as
     ``figures/<name>.pdf``; those of ``sections`` from the sections' own folders. Published tables come last.
+    ``frames`` says how many frames the models saw; it ends the caption of each of ``figures``.
     """
     packages = "\n".join(rf"\usepackage{{{name}}}" for name in PACKAGES)
     measured = [_input(table.name) for table in tables if not table.published]
     blocks = [
         *measured,
         r"\clearpage",
-        *(_figure(f"figures/{name}", caption(name), inches(png)[0]) for name, png in figures.items()),
+        *(
+            _figure(f"figures/{name}", f"{caption(name)} {frames}".strip(), inches(png)[0])
+            for name, png in figures.items()
+        ),
         *(line for section in sections for line in _section(section)),
         r"\clearpage",
         *(_input(table.name) for table in tables if table.published),

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from harness.reporting.tables.table import Table
+from harness.results.clip_lengths import frames_sentence
 from harness.results.result_set import ResultSet
+
+
+def with_frames(table: Table, results: ResultSet) -> Table:
+    """The table with the number of frames that models saw in its caption; others' published figures stay as they are."""
+    sentence = frames_sentence(results)
+    if table.published or not sentence or sentence in table.caption:
+        return table
+    return replace(table, caption=f"{table.caption} {sentence}")
 
 
 def seeds_of(results: ResultSet) -> str:

@@ -57,7 +57,7 @@ class StudyDefinition:
         model: name of the model config that is varied.
         seeds: every cell is trained once per seed; seeds are a level of variance, not a factor.
         suite: other options of the base suite (``dataset``, ``size``, ``structures``, ``first_frame``).
-        recipes: dataset → recipe; a dataset that is not named uses its own.
+        recipes: dataset, or dataset and kind of clip (``camus_ed_es``) → recipe; what is not named uses the dataset's own.
         exclude: conditions (factor → level); cells that meet one are left out.
         moot: ``dict(when=condition, factors=[...])``: where the condition holds these factors have no effect.
         space, budget, sampler, pruner: of a ``tpe`` study.
