@@ -112,4 +112,6 @@ def load_model(run: Run | str, results: str | Path = "results/runs") -> nn.Modul
     opened = load_run(run, results) if isinstance(run, str) else run
     if opened.status != "finished":
         raise ConfigError(f"The run {opened.name} is {opened.status}; finish it or choose another.")
+    if opened.spec.external:
+        raise ConfigError(f"The run {opened.name} holds scores of masks made elsewhere; it has no model.")
     return load_trained(opened)

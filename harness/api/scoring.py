@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from harness.api.loading import load_model
 from harness.data import PreparedCache
 from harness.evaluation.evaluator import evaluate as evaluate_split
 from harness.evaluation.metrics import DEFAULT_METRICS
-from harness.evaluation.scoring import MaskFolder, score_masks
+from harness.evaluation.scoring import MaskFolder, Masks, Scoring, score_masks
 from harness.experiments.execute import predictor, scored_clip_length
 from harness.store.runs import Run
 from harness.training.precision import resolve_device
@@ -90,12 +88,15 @@ def evaluate(
 
 
 def score(
-    masks: Mapping[str, NDArray[Any]] | str | Path,
+    masks: Mapping[str, Masks] | str | Path,
     data: PreparedCache,
     *,
     split: str = "test",
     structures: str = "lv",
     name: str = "masks",
+    names: str | Path | None = None,
+    missing: Literal["refuse", "empty"] = "refuse",
+    resize: bool = False,
     metrics: tuple[str, ...] = DEFAULT_METRICS,
     workers: int | None = None,
     progress: bool = True,
@@ -105,10 +106,14 @@ def score(
     Args:
         masks: label maps by case name (``patient0001_4CH``): integers [T, H, W] at the native size of the clip with 0
             background, 1 LV, 2 myocardium, 3 left atrium; T is the number of frames of the clip or of its labelled frames.
-            Or a folder with a file ``<case>.npy`` or ``<case>.nii.gz`` each.
+            Or a folder with a file ``<case>`` or ``<case>_<frame>`` each (``.npy``, ``.npz``, ``.nii.gz``, ``.nii``, ``.png``; a frame
+            is its index, ``ED`` or ``ES``).
         data, split: the references, see ``load_dataset``.
         structures: ``lv`` or ``all``: which are scored.
         name: stands in the rows as ``model``.
+        names: a CSV with the columns file, case and frame, for a folder whose files are called otherwise (nnU-Net's numbers).
+        missing: a case without masks is refused, or counts as ``empty`` masks.
+        resize: bring masks of another size to the clip's, instead of refusing them.
         metrics, workers, progress: see ``evaluate``.
 
     Returns:
@@ -128,12 +133,16 @@ def score(
         >>> {metric: float(rows.query("metric == @metric")["value"].mean()) for metric in ("dice", "hd95_mm")}
         {'dice': 1.0, 'hd95_mm': 0.0}
     """
-    given = MaskFolder(masks) if isinstance(masks, (str, Path)) else {k: np.asarray(v) for k, v in masks.items()}
+    references = data.split(split)
+    given: Mapping[str, Masks] = (
+        MaskFolder(masks, [case.name for case in references.cases], names) if isinstance(masks, (str, Path)) else masks
+    )
     return score_masks(
         given,
-        data.split(split),
+        references,
         structures=structures,
         run_columns={"run": "", "model": name, "seed": 0},
+        scoring=Scoring(missing=missing, resize=resize),
         metrics=metrics,
         workers=workers,
         progress=progress,

@@ -24,6 +24,7 @@ RUNS = CommaList(names=_complete.runs)
 REPORT = Named(_complete.reports)
 REPORTS = CommaList(names=_complete.reports)
 PERTURBATIONS = CommaList(names=_complete.perturbations)
+METRICS = CommaList(names=_complete.words("overlap", "surface", "hd95_pooled", "dice_rowwise"))
 
 
 def data_options(function: F) -> F:

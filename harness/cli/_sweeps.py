@@ -102,7 +102,8 @@ def suite_runs(name: str, store: RunStore, reports_dir: Path) -> list[Run]:
     folder = reports_dir / name
     manifest = find_manifest(folder, "suite") or find_manifest(folder / ROBUSTNESS_FOLDER, "robustness")
     if manifest is not None:
-        return [run for run in map(store.get, manifest.runs) if run.status == "finished"]
+        runs = [run for run in map(store.get, manifest.runs) if run.status == "finished"]
+        return [run for run in runs if not run.spec.external]  # there is no model to sweep
     raise unknown("report", name, list_reports(reports_dir, "suite", "robustness"), str(reports_dir))
 
 
@@ -116,4 +117,6 @@ def _chosen(runs: list[Run], name: str) -> Chosen:
 def _finished(run: Run) -> Run:
     if run.status != "finished":
         raise ConfigError(f"The run {run.name} is {run.status}; only finished runs can be swept.")
+    if run.spec.external:
+        raise ConfigError(f"The run {run.name} holds scores of masks made elsewhere; there is no model to sweep.")
     return run

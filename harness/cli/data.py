@@ -10,7 +10,7 @@ import click
 from harness import config
 from harness.cli._complete import CommaList, Named, configs, words
 from harness.cli._group import PlainGroup
-from harness.cli._options import data_options
+from harness.cli._options import STRUCTURES, data_options
 from harness.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -94,6 +94,48 @@ def unpack_command(archive: Path, data_dir: str) -> None:
     from harness.data import unpack
 
     _describe(unpack(archive, Path(data_dir) / "cache"))
+
+
+@command.command("export")
+@click.argument("folder", type=click.Path(path_type=Path))
+@data_options
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["nnunet", "png", "npz"]),
+    required=True,
+    help="nnU-Net's raw dataset, folders of PNG (labelled frames), or one NPZ per clip.",
+)
+@click.option("--structures", type=STRUCTURES, default="lv", show_default=True, help="lv or all (LV, myocardium, LA).")
+@click.option("--dataset-id", type=click.IntRange(1, 999), default=501, show_default=True, help="Of nnU-Net's dataset.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first so many patients of each split.")
+def hand_over_command(
+    folder: Path,
+    kind: Any,
+    structures: str,
+    dataset_id: int,
+    dataset: str | None,
+    limit: int | None,
+    data_dir: str,
+    **choices: Any,
+) -> None:
+    """Write a dataset to FOLDER for another program, with a map of its names that `echobench score --map` reads.
+
+    Example: echobench data export nnUNet_raw --format nnunet --dataset camus --root CAMUS
+    """
+    from harness.data.handover import MAP, hand_over
+    from harness.experiments.source import dataset_config, open_dataset
+
+    if dataset is None:
+        raise ConfigError(f"Name the dataset with --dataset: {', '.join(config.list_configs('datasets'))}.")
+    opened = open_dataset(dataset, dataset_config(dataset, choices), Path(data_dir), limit=limit)
+    written = hand_over(opened, folder, kind, structures=structures, number=dataset_id)
+    for sentence in written.refused:
+        click.echo(sentence)
+    counts = ", ".join(f"{split} {written.count(split)}" for split in ("train", "val", "test"))
+    click.echo(f"{written.folder}: {counts} files; {written.folder / MAP} names their cases.")
+    if opened.mark:
+        click.echo(f"marked: {opened.mark}")
 
 
 @command.command("export-echonet")

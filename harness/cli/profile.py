@@ -130,7 +130,7 @@ def _measure_again(name: str, results_dir: Path, reports_dir: Path, chosen: dict
 
     store = RunStore(results_dir)
     runs = [store.get(model.record["name"]) for model in read_suite(name, reports_dir, results_dir).runs]
-    finished = [run for run in runs if run.status == "finished"]
+    finished = [run for run in runs if run.status == "finished" and not run.spec.external]
     with Progress("profiling", len(finished), unit="runs") as bar:
         for run in finished:
             with hold(run, finished_too=True, wait=True):

@@ -3,34 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from harness.clip import LABELS
-from harness.data.nifti import read_labels
 from harness.data.prepared import PreparedClip, PreparedSplit
 from harness.data.sampling import class_table, structure_names
 from harness.errors import DataError
 from harness.evaluation.casework import CaseWork
 from harness.evaluation.evaluator import case_key, measure_split
+from harness.evaluation.mask_files import Frame, MaskFolder, Masks
 from harness.evaluation.metrics import DEFAULT_METRICS, metric_functions
 from harness.evaluation.prediction import kept_frames, phase_of
 
-SUFFIXES = (".npy", ".nii.gz", ".nii")
+__all__ = ["AS_GIVEN", "MaskFolder", "Masks", "Scoring", "given_masks", "missing_masks", "score_masks"]
+
+Missing = Literal["refuse", "empty"]
+_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scoring:
+    """How masks are taken.
+
+    Attributes:
+        missing: a case or frame without masks is refused, or counts as an ``empty`` mask (Dice 0, the field of view as
+            distance): it never leaves a mean.
+        resize: masks of another size than the clip's are brought to it (nearest pixel) instead of being refused.
+        first_frame: ``gt`` where the program was given the reference mask of frame 0, which is then not scored.
+    """
+
+    missing: Missing = "refuse"
+    resize: bool = False
+    first_frame: str = "auto"
+
+
+AS_GIVEN = Scoring()
+"""Masks are complete and of the clips' size."""
+
+
+def missing_masks(masks: Mapping[str, Masks], split: PreparedSplit) -> list[str]:
+    """What has no masks: names of cases, and ``case frame`` where a case has masks of other frames."""
+    missing: list[str] = []
+    for index, case in enumerate(split.cases):
+        given = masks.get(case.name)
+        if given is None:
+            missing.append(case.name)
+        elif isinstance(given, Mapping):
+            missing += [f"{case.name} frame {frame}" for frame in _without(split.clip(index), given)]
+    return missing
+
+
+def given_masks(masks: Mapping[str, Masks], split: PreparedSplit) -> list[str]:
+    """Names of the given cases that the split does not have."""
+    names = {case.name for case in split.cases}
+    return [*(name for name in masks if name not in names), *getattr(masks, "extra", [])]
 
 
 def score_masks(
-    masks: Mapping[str, NDArray[Any]],
+    masks: Mapping[str, Masks],
     split: PreparedSplit,
     *,
     structures: str,
     run_columns: Mapping[str, Any],
     metrics: tuple[str, ...] = DEFAULT_METRICS,
     all_frames: bool = False,
+    scoring: Scoring = AS_GIVEN,
     workers: int | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -38,9 +81,11 @@ def score_masks(
 
     Args:
         masks: by case name (``patient0001_4CH``), integers [T, H, W] at native size with the label ids of ``LABELS``; T is
-            the number of frames of the clip, or of its labelled frames. Every case of the split must be there.
+            the number of frames of the clip, or of its labelled frames. Or [H, W] by frame (its index, ``ED`` or ``ES``).
+            Where one structure is scored, 255 is taken for 1.
         split: the references.
         structures, run_columns, metrics, all_frames, workers, progress: see ``evaluate``.
+        scoring: what is done about masks that are missing or of another size.
 
     Returns:
         Columns ``ROW_COLUMNS``, as ``evaluate`` writes them.
@@ -48,22 +93,25 @@ def score_masks(
     Raises:
         DataError: a case without masks, masks of another size or number of frames, or with unknown labels.
     """
-    missing = [case.name for case in split.cases if case.name not in masks]
-    if missing:
+    if scoring.missing == "refuse" and (missing := missing_masks(masks, split)):
+        shown = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+        whole = [name for name in missing if " frame " not in name]
+        what = f"{len(whole)} of {len(split)} cases" if whole else f"{len(missing)} frames"
         raise DataError(
-            f"There are no masks of {len(missing)} of {len(split)} cases, such as {missing[0]}; "
-            "give masks of every case, an empty one where nothing was segmented."
+            f"There are no masks of {what} ({shown}); add them, or count them as empty masks "
+            "(--missing empty), which lowers the score as a missed structure does."
         )
     functions = metric_functions(metrics)
 
     def works() -> Iterator[CaseWork]:
         for index in range(len(split)):
             clip = split.clip(index)
-            yield _work(
+            yield case_work(
                 clip,
-                masks[clip.case.name],
+                masks.get(clip.case.name, {}),
                 structures,
-                all_frames,
+                all_frames=all_frames,
+                scoring=scoring,
                 key=case_key(clip, run_columns),
                 functions=functions,
             )
@@ -71,81 +119,92 @@ def score_masks(
     return measure_split(works(), split, run_columns=run_columns, workers=workers, progress=progress)
 
 
-class MaskFolder(Mapping[str, "NDArray[np.uint8]"]):
-    """A folder with one file of masks per case, read when it is asked for: ``<case>.npy``, ``.nii.gz`` or ``.nii``.
-
-    Arrays in ``.npy`` are [T, H, W]; NIfTI files have the axes of CAMUS (W, H, T), T left out for a still.
-
-    Raises:
-        DataError: no such folder.
-    """
-
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
-        if not self.folder.is_dir():
-            raise DataError(
-                f"{self.folder} is no folder of masks; give one with a file <case>.npy or <case>.nii.gz each."
-            )
-        files = sorted(path for path in self.folder.iterdir() if path.name.endswith(SUFFIXES))
-        self._files = {path.name.removesuffix(".gz").rpartition(".")[0]: path for path in files}
-
-    def __getitem__(self, case: str) -> NDArray[np.uint8]:
-        """Label maps [T, H, W] of one case."""
-        path = self._files[case]
-        if path.suffix != ".npy":
-            # Through the dataset's reader: unknown labels and axes are checked in one place.
-            return read_labels(path, (0, *LABELS.values())).pixels
-        try:
-            # allow_pickle=False: a file of masks must not run code.
-            array: NDArray[np.uint8] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path} cannot be read as an array ({error}); write it with numpy.save.") from error
-        return array
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._files)
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-
-def _work(clip: PreparedClip, given: NDArray[Any], structures: str, all_frames: bool, **measuring: Any) -> CaseWork:
+def case_work(
+    clip: PreparedClip,
+    given: Masks,
+    structures: str,
+    *,
+    all_frames: bool = False,
+    scoring: Scoring = AS_GIVEN,
+    key: Mapping[str, Any],
+    functions: tuple[Any, ...],
+) -> CaseWork:
+    """The given masks of one clip beside its references, checked; see ``score_masks``."""
     kept, _ = kept_frames(clip, np.arange(len(clip.frames), dtype=np.int64), all_frames)
     phases = tuple(phase_of(clip, int(frame)) for frame in kept)
     table = class_table(structures)
+    scored = np.array([phase != "" for phase in phases], dtype=bool)
+    if scoring.first_frame == "gt":
+        scored &= kept != 0
     return CaseWork(
         classes=structure_names(structures),
         frames=kept,
         phases=phases,
-        scored=np.array([phase != "" for phase in phases], dtype=bool),
-        predicted=table[_at_frames(clip, np.asarray(given), kept)],
+        scored=scored,
+        predicted=table[_at_frames(clip, given, kept, scoring, single=len(structure_names(structures)) == 1)],
         reference=table[clip.native_masks()[kept]],
         spacing_mm=clip.spacing_mm,
         ed=clip.ed,
         es=clip.es,
         temporal=all_frames and len(kept) > 2,
         frame_rate_hz=clip.frame_rate_hz,
-        **measuring,
+        key=dict(key),
+        functions=functions,
     )
 
 
-def _at_frames(clip: PreparedClip, given: NDArray[Any], kept: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The given label maps of the frames that are measured, checked."""
+def _at_frames(
+    clip: PreparedClip, given: Masks, kept: NDArray[np.int64], scoring: Scoring, *, single: bool
+) -> NDArray[np.uint8]:
+    """The given label maps [n, H, W] of the frames that are measured, checked."""
+    if isinstance(given, Mapping):
+        size = tuple(clip.native_size)
+        chosen = [_of_frame(clip, given, int(frame)) for frame in kept]
+        stills = [np.zeros((1, *size), np.uint8) if mask is None else np.asarray(mask)[None] for mask in chosen]
+        return np.concatenate([_checked(clip, still, scoring, single) for still in stills])
+    array = _checked(clip, np.asarray(given), scoring, single)
+    labelled = np.flatnonzero(clip.labelled)
+    if len(array) == len(clip.frames):
+        return array[kept]
+    # A clip's labelled frames are usually two of many; whoever segmented only these need not fill up the rest.
+    if len(array) == len(labelled) and np.isin(kept, labelled).all():
+        return array[np.searchsorted(labelled, kept)]
+    raise DataError(
+        f"The masks of {clip.case.name} are of {len(array)} frames; its clip has {len(clip.frames)}, of which "
+        f"{len(labelled)} are labelled."
+    )
+
+
+def _of_frame(clip: PreparedClip, given: Mapping[Frame, NDArray[Any]], frame: int) -> NDArray[Any] | None:
+    """The mask of a frame, by its index or its phase; None where there is none."""
+    mask = given.get(frame)
+    return given.get(clip.phase(frame)) if mask is None else mask
+
+
+def _without(clip: PreparedClip, given: Mapping[Frame, NDArray[Any]]) -> list[int]:
+    """Labelled frames that have no mask."""
+    return [int(frame) for frame in np.flatnonzero(clip.labelled) if _of_frame(clip, given, int(frame)) is None]
+
+
+def _checked(clip: PreparedClip, given: NDArray[Any], scoring: Scoring, single: bool) -> NDArray[np.uint8]:
+    """Label maps [T, H, W] of native size with known labels."""
     name, size = clip.case.name, tuple(clip.native_size)
-    if given.ndim != 3 or given.shape[1:] != size:
-        raise DataError(f"The masks of {name} have the shape {given.shape}; they must be [T, {size[0]}, {size[1]}].")
+    if given.ndim != 3 or (given.shape[1:] != size and not scoring.resize):
+        raise DataError(
+            f"The masks of {name} have the shape {given.shape}; they must be [T, {size[0]}, {size[1]}], the size of the "
+            "clip (--resize brings masks of another size to it)."
+        )
+    labels = set(np.unique(given).tolist())
+    if single and labels <= {0, 255}:
+        given = given > 0  # a binary mask as pictures show it
     # Label 255 as "ignore", or ids of another dataset, would be scored as background.
-    strange = sorted(set(np.unique(given).tolist()) - {0, *LABELS.values()})
-    if strange:
+    elif strange := sorted(labels - {0, *LABELS.values()}):
         raise DataError(
             f"The masks of {name} hold the unknown label {strange[0]:g}; labels are {LABELS}, 0 is background."
         )
-    labelled = np.flatnonzero(clip.labelled)
-    if len(given) == len(clip.frames):
-        return given[kept].astype(np.uint8)
-    # A clip's labelled frames are usually two of many; whoever segmented only these need not fill up the rest.
-    if len(given) == len(labelled) and np.isin(kept, labelled).all():
-        return given[np.searchsorted(labelled, kept)].astype(np.uint8)
-    raise DataError(
-        f"The masks of {name} are of {len(given)} frames; its clip has {len(clip.frames)}, of which {len(labelled)} are labelled."
-    )
+    given = given.astype(np.uint8)
+    if given.shape[1:] == size:
+        return given
+    # Nearest: a mean of two class numbers is a third class.
+    resized = [cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT) for mask in given]
+    return np.stack(resized)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.data import PreparedCache, PreparedClip, PreparedSplit, resample_indices
+from harness.data import PreparedCache, PreparedClip, PreparedSplit
 from harness.data.sampling import class_table
+from harness.evaluation.casework import CaseWork
 from harness.evaluation.prediction import predict_clip
 from harness.results.case_scores import CaseScore, notable_cases
 from harness.results.pictures import CasePicture, save_pictures
@@ -20,40 +21,44 @@ from harness.training import Recipe
 
 def keep_pictures(run: Run, predict: Callable[[Tensor, Tensor | None], Tensor], cache: PreparedCache) -> None:
     """Predict the three notable test cases of a run once more and store their pictures in its folder."""
-    split = cache.split("test")
-    notable = notable_cases(run.rows())
-    save_pictures(run.path, [_picture(run.spec, predict, split, score, role) for role, score in notable.items()])
-
-
-def _picture(
-    spec: RunSpec,
-    predict: Callable[[Tensor, Tensor | None], Tensor],
-    split: PreparedSplit,
-    score: CaseScore,
-    role: str,
-) -> CasePicture:
-    """The labelled frames of one case at native size, beside the reference."""
-    clip = _find(split, score)
-    structures = spec.protocol["structures"]
+    spec = run.spec
     length = Recipe.from_dict(spec.recipe).frames_at_test
-    work = predict_clip(
-        predict,
-        clip,
-        structures=structures,
-        clip_length=length,
-        first_frame=spec.protocol["first_frame"],
-        all_frames=True,
-        key={},
-        functions={},
-    )
-    shown = np.unique(resample_indices(len(clip), length))
+
+    def again(clip: PreparedClip) -> CaseWork:
+        return predict_clip(
+            predict,
+            clip,
+            structures=spec.protocol["structures"],
+            clip_length=length,
+            first_frame=spec.protocol["first_frame"],
+            all_frames=True,
+            key={},
+            functions={},
+        )
+
+    keep_case_pictures(run, cache, again)
+
+
+def keep_case_pictures(run: Run, cache: PreparedCache, masks: Callable[[PreparedClip], CaseWork]) -> None:
+    """Store pictures of the three notable test cases of a run; ``masks`` gives those of a clip beside its references."""
+    split = cache.split("test")
+    pictures = []
+    for role, score in notable_cases(run.rows()).items():
+        clip = _find(split, score)
+        pictures.append(_picture(run.spec, clip, masks(clip), score, role))
+    save_pictures(run.path, pictures)
+
+
+def _picture(spec: RunSpec, clip: PreparedClip, work: CaseWork, score: CaseScore, role: str) -> CasePicture:
+    """The frames of one case at native size, beside the reference."""
+    shown = work.frames
     return CasePicture(
         label=spec.model["label"],
         patient=score.patient,
         view=score.view,
         dice=score.dice,
         frames=_native(clip, shown),
-        reference=class_table(structures)[clip.native_masks()[shown]],
+        reference=class_table(spec.protocol["structures"])[clip.native_masks()[shown]],
         predicted=work.predicted,
         frame=int(np.flatnonzero(shown == score.frame)[0]),
         phase=score.phase,

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness import config
 from harness.data import EchoDataset, PreparedCache, prepare
+from harness.data.limited import Limited
 from harness.data.prepared import MANIFEST
 from harness.errors import ConfigError, unknown
 from harness.files import canonical_hash
@@ -50,11 +51,15 @@ def clip_kind(cfg: dict[str, Any]) -> str:
     return str(cfg["dataset"]["clip"])
 
 
-def open_dataset(name: str, cfg: dict[str, Any], data_root: Path, progress: bool = True) -> EchoDataset:
+def open_dataset(
+    name: str, cfg: dict[str, Any], data_root: Path, progress: bool = True, limit: int | None = None
+) -> EchoDataset:
     """Build and verify the dataset; one with a ``generate`` entry and no root is generated below ``data_root``.
 
+    With a ``limit`` it has the first so many patients of each split, and a mark that says so.
+
     Raises:
-        ConfigError: no root where one is needed.
+        ConfigError: no root where one is needed, or a prepared folder, which has no original pixels.
         DataError: the root does not hold what the options ask for.
     """
     build = dict(cfg["dataset"])
@@ -62,10 +67,20 @@ def open_dataset(name: str, cfg: dict[str, Any], data_root: Path, progress: bool
         if "generate" not in cfg:
             variable = f"{short_name(name).upper()}_ROOT"
             raise ConfigError(f"The dataset '{name}' needs its folder: give --root PATH (make: {variable}=PATH).")
-        build["root"] = str(_generate(dict(cfg["generate"]), data_root, progress))
+        build["root"] = str(_generate(limited_generation(cfg["generate"], limit), data_root, progress))
+    elif (Path(build["root"]) / MANIFEST).is_file():
+        raise ConfigError(f"{build['root']} is a prepared folder; its clips are resized, so give the original files.")
     dataset = build_dataset(build)
     dataset.verify()
-    return dataset
+    return dataset if limit is None else Limited(dataset, limit)
+
+
+def limited_generation(arguments: dict[str, Any], limit: int | None) -> dict[str, Any]:
+    """Arguments of a generator that makes no more patients than are asked for."""
+    made = dict(arguments)
+    if limit is not None and "patients" in made:
+        made["patients"] = tuple(min(count, limit) for count in made["patients"])
+    return made
 
 
 def _generate(arguments: dict[str, Any], data_root: Path, progress: bool) -> Path:
@@ -80,7 +95,14 @@ def _generate(arguments: dict[str, Any], data_root: Path, progress: bool) -> Pat
     return result
 
 
-def open_data(name: str, cfg: dict[str, Any], image_size: int, data_root: Path, progress: bool = True) -> PreparedCache:
+def open_data(
+    name: str,
+    cfg: dict[str, Any],
+    image_size: int,
+    data_root: Path,
+    progress: bool = True,
+    limit: int | None = None,
+) -> PreparedCache:
     """The prepared clips of a dataset at one model size, from its own files or from a prepared folder.
 
     A ``root`` that was made by ``echobench data prepare`` (or unpacked) is used as it is: a machine that trains
@@ -91,8 +113,10 @@ def open_data(name: str, cfg: dict[str, Any], image_size: int, data_root: Path, 
     """
     root = cfg["dataset"].get("root")
     if root is None or not (Path(root) / MANIFEST).is_file():
-        dataset = open_dataset(name, cfg, data_root, progress)
+        dataset = open_dataset(name, cfg, data_root, progress, limit)
         return prepare(dataset, image_size=image_size, cache_root=data_root / "cache", progress=progress)
+    if limit is not None:
+        raise ConfigError(f"{root} is a prepared folder, which cannot be limited; give the original files.")
     cache = PreparedCache.open(root)
     wanted = str(DATASETS.get(cfg["dataset"]["type"]).name) if name.endswith(".py") else name
     if cache.name != wanted:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ConfigError
-from harness.results.condition import condition_of, finished_runs
+from harness.results.condition import Condition, condition_of, finished_runs
 from harness.statistics.margins import Criteria
 from harness.store.formats.manifest import Manifest, find_manifest
 from harness.store.runs import Run, RunSpec, RunStore
@@ -44,6 +44,7 @@ def begin_report(
     reference: str,
     command: str,
     criteria: Criteria,
+    condition: Condition | None = None,
 ) -> BegunReport:
     """Write the manifest of a suite's report before its runs are made: a bench that is killed leaves one to report from.
 
@@ -57,11 +58,12 @@ def begin_report(
         store: where runs lie.
         named: whether the user chose the name.
         reference, command, criteria: of the report.
+        condition: of the report, where the specs do not say it: masks made elsewhere join one.
 
     Raises:
         ConfigError: the user's own name belongs to a report of another condition.
     """
-    condition = condition_of(*specs)
+    condition = condition or condition_of(*specs)
     before = find_manifest(Path(reports_dir) / name, "suite")
     if before is not None and before.condition not in ("", condition.key):
         if named:

@@ -33,21 +33,24 @@ class Condition:
         key: equal for equal data, recipe, protocol and size.
         differences: ``setting=value`` of what deviates from the headline condition, models' arguments last.
         models: those of ``differences`` that are arguments of a model.
+        cases: equal for equal data and protocol, whatever was trained how: what masks made elsewhere share with a condition.
     """
 
     name: str
     key: str
     differences: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    cases: str = ""
 
 
 def condition_of(*specs: RunSpec, recipe: str | None = None) -> Condition:
-    """The condition that runs share.
+    """The condition that runs share; external ones have none of their own beside others.
 
     Args:
         specs: of the runs; they differ in model and seed alone.
         recipe: name of the recipe that counts as the headline one; the dataset's for this size and kind of clip by default.
     """
+    specs = tuple(spec for spec in specs if not spec.external) or specs
     spec = specs[0]
     data, protocol, size = spec.data, spec.protocol, spec.model["size"]
     augmented = bool(seen_perturbations(spec.recipe))
@@ -70,19 +73,32 @@ def condition_of(*specs: RunSpec, recipe: str | None = None) -> Condition:
     content = {"data": data, "recipe": resolved, "protocol": protocol, "size": size}
     content |= {"device": spec.device, "precision": spec.precision} if spec.code else {}
     return Condition(
-        name=_UNSAFE.sub("_", name), key=canonical_hash(content), differences=differences, models=models
+        name=_UNSAFE.sub("_", name),
+        key=canonical_hash(content),
+        differences=differences,
+        models=models,
+        cases=canonical_hash({"data": data, "protocol": protocol}),
     )
 
 
 def finished_runs(runs: Iterable[Run], condition: Condition) -> list[Run]:
-    """The finished runs of a condition, by name; of a model with other arguments only where the condition names them."""
-    belonging = [r for r in runs if r.status == "finished" and _belongs(condition_of(r.spec), condition)]
-    # Of runs that answer the same question, that of today's code and the latest training.
-    ordered = sorted(belonging, key=lambda run: (not run.other_code, run.spec.generation))
+    """The finished runs of a condition, by name; of a model with other arguments only where the condition names them.
+
+    Masks made elsewhere belong to every condition that scores the same cases.
+    """
+    belonging = [r for r in runs if r.status == "finished" and belongs(r.spec, condition)]
+    # Of runs that answer the same question, that of today's code and the latest training (or scoring).
+    ordered = sorted(
+        belonging, key=lambda run: (not run.other_code, run.spec.generation, str(run.record.get("finished") or ""))
+    )
     return sorted({run.spec.question: run for run in ordered}.values(), key=lambda run: run.name)
 
 
-def _belongs(own: Condition, condition: Condition) -> bool:
+def belongs(spec: RunSpec, condition: Condition) -> bool:
+    """Whether a run is of a condition."""
+    own = condition_of(spec)
+    if spec.external:
+        return own.cases == condition.cases
     return own.key == condition.key and set(own.models) <= set(condition.models)
 
 

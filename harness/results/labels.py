@@ -100,8 +100,9 @@ def _differences(specs: Sequence[RunSpec]) -> list[str]:
 
 
 def _without_seed(spec: RunSpec) -> dict[str, Any]:
-    """A run that was trained again is no other arm."""
-    return {key: value for key, value in asdict(spec).items() if key not in ("seed", "generation")}
+    """A run that was trained again is no other arm, and another training of another program has other masks."""
+    kept = {key: value for key, value in asdict(spec).items() if key not in ("seed", "generation", "masks")}
+    return {**kept, "external": True} if spec.external else kept
 
 
 def _without_augmentation(spec: RunSpec) -> RunSpec:

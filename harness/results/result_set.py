@@ -127,6 +127,11 @@ class Arm:
         return self.runs[0].seen
 
     @property
+    def external(self) -> bool:
+        """Whether its masks were made by another program."""
+        return bool(self.runs[0].spec.get("masks"))
+
+    @property
     def plain(self) -> str:
         """Label of the same without augmentation; empty where there is none."""
         return self.runs[0].plain
@@ -224,7 +229,9 @@ class ResultSet:
     @property
     def heading(self) -> str:
         """What a reader calls these results: data, views, kind of clip and size in words; the name where no run says."""
-        spec = next((run.spec for run in self.runs if run.spec.get("data", {}).get("clip")), None)
+        # The size is that of the models trained here; masks made elsewhere have none.
+        ordered = sorted(self.runs, key=lambda run: bool(run.spec.get("masks")))
+        spec = next((run.spec for run in ordered if run.spec.get("data", {}).get("clip")), None)
         if spec is None:
             return self.name
         data, size = spec["data"], spec["model"]["size"]

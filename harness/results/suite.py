@@ -43,7 +43,8 @@ def suite_results(
         labels = [run.name for run in opened]
     read = [read_run(run, label=label) for run, label in zip(opened, labels, strict=True)]
     condition = condition_of(*(run.spec for run in opened))
-    shared = len({condition_of(run.spec).key for run in opened}) == 1
+    trained = [run.spec for run in opened if not run.spec.external] or [run.spec for run in opened]
+    shared = len({condition_of(spec).key for spec in trained}) == 1
     return ResultSet(
         name=name,
         condition=condition.key if shared else "",

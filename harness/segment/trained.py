@@ -97,6 +97,8 @@ def _named(name: str, store: RunStore) -> Run:
 
 def _load(run: Run, weights: Path) -> Trained:
     spec = run.spec
+    if spec.external:
+        raise ConfigError(f"The run {run.name} holds scores of masks made elsewhere; it has no model.")
     if run.status != "finished":
         raise ConfigError(f"The run {run.name} is not finished (status: {run.status}); finish it or choose another.")
     first_frame = spec.protocol["first_frame"]

@@ -24,6 +24,7 @@ class RunSpec:
         code: hash of the source that makes weights and rows (``store/code.py``); empty in runs of stores that were made
             before it belonged to the identity.
         generation: 0; counts up where a finished run was trained again (``--retrain``).
+        masks: hash of masks that another program made: the run is external, nothing was trained here. Empty for others.
     """
 
     model: dict[str, Any]
@@ -35,6 +36,7 @@ class RunSpec:
     precision: str = ""
     code: str = ""
     generation: int = 0
+    masks: str = ""
 
     @property
     def identity(self) -> str:
@@ -48,7 +50,14 @@ class RunSpec:
     @property
     def question(self) -> str:
         """Hash of what was asked for, whatever code answered it and how often: equal for runs of other code."""
-        return canonical_hash({**_decisive(asdict(self)), "code": "", "generation": 0})
+        # Masks made again under the same name and seed answer the same question.
+        masks = {"masks": "any"} if self.external else {}
+        return canonical_hash({**_decisive(asdict(self)), "code": "", "generation": 0, **masks})
+
+    @property
+    def external(self) -> bool:
+        """Whether the run holds scores of masks that another program made: it has no weights and no recipe."""
+        return bool(self.masks)
 
     @property
     def folder(self) -> str:
@@ -61,6 +70,8 @@ def _decisive(content: dict[str, Any]) -> dict[str, Any]:
     """What of a spec decides its numbers, the same on every machine and wherever a user's files lie."""
     # The recipe's words for device and precision give way to what they come to here.
     recipe = {key: value for key, value in _placeless(content["recipe"]).items() if key not in ("device", "precision")}
+    # Left out where empty: the names of runs from before there were external ones must stay.
+    content = {key: value for key, value in content.items() if key != "masks" or value}
     return {
         **content,
         "recipe": recipe,

@@ -8,7 +8,14 @@ import pandas as pd
 
 from harness.reporting.tables.cost import COST_COLUMNS, cost_cells
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
-from harness.reporting.tables.words import condition_notes, interval_words, method_name, missing_notes, seeds_of
+from harness.reporting.tables.words import (
+    condition_notes,
+    external_notes,
+    interval_words,
+    method_name,
+    missing_notes,
+    seeds_of,
+)
 from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, Comparison, all_comparisons, failure_rate
 from harness.results.ejection import ef_correlation, ef_failures, ef_method, has_stated_ef
 from harness.results.measures import ef_error
@@ -53,6 +60,7 @@ def main_table(results: ResultSet) -> Table:
         rows=tuple(rows),
         notes=(
             *missing_notes(results),
+            *external_notes(results),
             *_failure_notes(results, method),
             *condition_notes(results, "FPS (median; 90 % of the repeats) and memory"),
             *results.notes,

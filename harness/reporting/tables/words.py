@@ -50,6 +50,21 @@ def missing_notes(results: ResultSet) -> list[str]:
     return [f"{arm.label}: {arm.reason.rstrip('.')}." for arm in results.arms if arm.reason]
 
 
+def external_notes(results: ResultSet) -> list[str]:
+    """A sentence for every arm whose masks another program made, with what was missing of them."""
+    lines = []
+    for arm in results.finished:
+        if not arm.external:
+            continue
+        done = [(run.seed, run.record.get("results", {})) for run in arm.finished]
+        lacking = [f"{len(facts['missing'])} (seed {seed})" for seed, facts in done if facts.get("missing")]
+        text = f"{arm.label}: masks made elsewhere, scored here; how it was trained is not known here"
+        text += f"; missing masks counted as empty: {', '.join(lacking)}" if lacking else ""
+        text += "; masks brought to the clips' size" if any(facts.get("resized") for _, facts in done) else ""
+        lines.append(f"{text}.")
+    return lines
+
+
 def condition_notes(results: ResultSet, lead: str) -> list[str]:
     """Under which condition cost was measured: one sentence where it was the same for all arms."""
     conditions: dict[str, list[str]] = {}

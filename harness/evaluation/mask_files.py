@@ -1,0 +1,221 @@
+"""Files of masks that another program wrote: which file is of which case and frame, and the label maps in it.
+
+A file is matched by its name, or by a map (a CSV with the columns ``file``, ``case`` and, where a file is one frame,
+``frame``), as ``echobench data export`` writes it for programs that number their cases.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.clip import LABELS
+from harness.data.nifti import read_labels
+from harness.errors import DataError
+from harness.files import canonical_hash, sha256_file
+
+SUFFIXES = (".npy", ".npz", ".nii.gz", ".nii", ".png")
+MAP_COLUMNS = ("file", "case", "frame")
+Frame = int | str
+"""Index of a frame in its clip, or ``ED`` or ``ES``."""
+Masks = NDArray[Any] | Mapping[Frame, NDArray[Any]]
+"""Label maps of a case: [T, H, W], or [H, W] by frame."""
+
+_PHASES = ("ED", "ES")
+# What programs append to the name of the image that a mask belongs to.
+_ENDINGS = ("gt", "mask", "masks", "pred", "prediction", "seg", "label")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaskFile:
+    """A file of masks: its path, the array in it (of an archive of several), and its frame (None: of the whole clip)."""
+
+    path: Path
+    array: str = ""
+    frame: Frame | None = None
+
+
+class MaskFolder(Mapping[str, Masks]):
+    """A folder of masks by case, each read when it is asked for.
+
+    Files are ``<case>`` for all frames (or all labelled ones), or ``<case>_<frame>``, ``<case>/<frame>`` for one, where a
+    frame is its index in the clip, ``ED`` or ``ES``; ``.npy``, ``.npz``, ``.nii.gz``, ``.nii`` or ``.png``. A ``.npz`` may hold
+    several such arrays by these names. Arrays are [T, H, W] or [H, W]; NIfTI files have the axes of CAMUS (W, H, T).
+
+    Args:
+        folder: searched with its subfolders.
+        cases: names of the cases that are scored; a file of no case is in ``extra``. None takes each file's name as its case.
+        names: a map, see above: the only files that are looked at are those in it.
+
+    Raises:
+        DataError: no such folder, two files of one frame, or a map that is none.
+    """
+
+    def __init__(self, folder: Path | str, cases: Iterable[str] | None = None, names: Path | str | None = None) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise DataError(
+                f"{self.folder} is no folder of masks; give one with a file <case>.npy, <case>.nii.gz or <case>_<frame>.png each."
+            )
+        self.extra: list[str] = []
+        self._files: dict[str, list[MaskFile]] = {}
+        known = None if cases is None else set(cases)
+        table = None if names is None else read_map(Path(names))
+        for file, name in _named_files(self.folder):
+            target = _by_map(name, table) if table is not None else _by_name(name, known)
+            if target is None or (known is not None and target[0] not in known):
+                self.extra.append(name)
+            else:
+                self._add(target[0], MaskFile(path=file.path, array=file.array, frame=target[1]))
+
+    def _add(self, case: str, file: MaskFile) -> None:
+        files = self._files.setdefault(case, [])
+        same = next((item for item in files if item.frame == file.frame or None in (item.frame, file.frame)), None)
+        if same is not None:
+            # Which of two files is the method's answer, only its author knows.
+            raise DataError(
+                f"{same.path.name} and {file.path.name} in {self.folder} are both masks of {case}; leave one of them."
+            )
+        files.append(file)
+
+    def __getitem__(self, case: str) -> Masks:
+        """Label maps of one case."""
+        files = self._files[case]
+        if files[0].frame is None:
+            array = _read(files[0])
+            return array[None] if array.ndim == 2 else array
+        return {file.frame: _still(_read(file), file) for file in files if file.frame is not None}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def fingerprint(self) -> str:
+        """Hash of the content of all files that are masks of a case."""
+        files = sorted({file.path for files in self._files.values() for file in files})
+        return canonical_hash(
+            [[path.relative_to(self.folder).as_posix(), sha256_file(path)] for path in files], length=16
+        )
+
+
+def read_map(path: Path) -> dict[str, tuple[str, Frame | None]]:
+    """By name of a file (its ending does not matter): the case and the frame, None for a whole clip.
+
+    Raises:
+        DataError: no such file, or a column is missing.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except OSError as error:
+        raise DataError(
+            f"The map {path} cannot be read ({error.strerror}); give the CSV that the export wrote."
+        ) from error
+    if not rows or not {"file", "case"} <= set(rows[0]):
+        raise DataError(f"The map {path} needs the columns file and case (and frame, where a file is one frame).")
+    return {_stem(row["file"].strip()): (row["case"].strip(), _frame((row.get("frame") or "").strip())) for row in rows}
+
+
+def _named_files(folder: Path) -> Iterator[tuple[MaskFile, str]]:
+    """Every file of masks (every array of an archive of several) with its name, without ending."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.name.endswith(SUFFIXES) or any(part.startswith(".") for part in Path(name).parts):
+            continue
+        if path.suffix != ".npz":
+            yield MaskFile(path=path), _stem(name)
+            continue
+        with _archive(path) as arrays:
+            held = list(arrays.files)
+        if len(held) == 1:
+            yield MaskFile(path=path, array=held[0]), _stem(name)
+        elif "probabilities" not in held:  # nnU-Net writes these beside its masks
+            yield from ((MaskFile(path=path, array=array), array) for array in held)
+
+
+def _stem(name: str) -> str:
+    ending = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    return name.removesuffix(ending)
+
+
+def _by_map(name: str, table: Mapping[str, tuple[str, Frame | None]]) -> tuple[str, Frame | None] | None:
+    return table.get(name) or table.get(name.rpartition("/")[2])
+
+
+def _by_name(name: str, cases: set[str] | None) -> tuple[str, Frame | None] | None:
+    """Case and frame of a file's name; None for no case."""
+    if cases is None:
+        return name.rpartition("/")[2], None
+    for text in (name.rpartition("/")[2], name.replace("/", "_")):
+        words = text.split("_")
+        while len(words) > 1 and words[-1].lower() in _ENDINGS:
+            words.pop()
+        if "_".join(words) in cases:
+            return "_".join(words), None
+        frame = _frame(words[-1])
+        if frame is not None and "_".join(words[:-1]) in cases:
+            return "_".join(words[:-1]), frame
+    return None
+
+
+def _frame(text: str) -> Frame | None:
+    if text.upper() in _PHASES:
+        return text.upper()
+    return int(text) if text.isdecimal() else None
+
+
+def _read(file: MaskFile) -> NDArray[Any]:
+    """Label maps [T, H, W] or [H, W]."""
+    path = file.path
+    if path.suffix == ".png":
+        return _picture(path)
+    if path.name.endswith((".nii", ".nii.gz")):
+        # Through the dataset's reader: unknown labels and axes are checked in one place.
+        return read_labels(path, (0, *LABELS.values())).pixels
+    if path.suffix == ".npz":
+        with _archive(path) as arrays:
+            return np.asarray(arrays[file.array])
+    try:
+        # allow_pickle=False: a file of masks must not run code.
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as an array ({error}); write it with numpy.save.") from error
+    return array
+
+
+def _archive(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} cannot be read as arrays ({error}); write it with numpy.savez_compressed.") from error
+
+
+def _picture(path: Path) -> NDArray[Any]:
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise DataError(f"{path} is damaged or no PNG; write it again.")
+    if pixels.ndim == 3:
+        # A grey mask saved as RGB has three equal channels; colours are not class numbers.
+        if not (pixels[..., :1] == pixels[..., :3]).all():
+            raise DataError(
+                f"{path} is a coloured picture; write class numbers as grey levels (0 background, {LABELS})."
+            )
+        pixels = pixels[..., 0]
+    return np.asarray(pixels)
+
+
+def _still(array: NDArray[Any], file: MaskFile) -> NDArray[Any]:
+    if array.ndim == 3 and 1 in array.shape:
+        array = np.squeeze(array, axis=array.shape.index(1))
+    if array.ndim != 2:
+        raise DataError(f"{file.path} is one frame by its name but has the shape {array.shape}; one frame is [H, W].")
+    return array
