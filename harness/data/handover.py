@@ -94,8 +94,9 @@ def hand_over(
 def _write_numbered(clip: Clip, masks: NDArray[np.uint8], written: Handover) -> Iterator[dict[str, Any]]:
     """nnU-Net numbers its cases, and the images' names end in the number of the channel."""
     side = "Ts" if clip.case.split == "test" else "Tr"
-    for offset, frame in enumerate(np.flatnonzero(clip.labelled)):
-        identifier = f"echo_{len(written.rows) + offset:05d}"
+    # From the number of earlier files, asked once: the list grows while these rows are taken.
+    for number, frame in enumerate(np.flatnonzero(clip.labelled), start=len(written.rows)):
+        identifier = f"echo_{number:05d}"
         _picture(written.folder / f"images{side}" / f"{identifier}_0000.png", clip.frames[frame])
         _picture(written.folder / f"labels{side}" / f"{identifier}.png", masks[frame])
         yield _row(clip, identifier, int(frame))

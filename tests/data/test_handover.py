@@ -10,19 +10,19 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.data.camus import Camus
+from harness.data.dataset import EchoDataset
 from harness.data.handover import hand_over
 from harness.data.limited import Limited
 from harness.errors import DataError
 from harness.evaluation.mask_files import MaskFolder, read_map
-from harness.phantom import generate
-from harness.registry import DATASETS
+from harness.experiments.source import dataset_config, open_dataset
 
 
 @pytest.fixture(scope="module")
-def phantom(tmp_path_factory: pytest.TempPathFactory) -> Camus:
-    root = generate(tmp_path_factory.mktemp("handover") / "p", patients=(3, 1, 2), pixel_mm=1.6, progress=False)
-    return DATASETS.build({"type": "Phantom", "root": root})
+def phantom(data_root: Path) -> EchoDataset:
+    cfg = dataset_config("phantom", {})
+    cfg["generate"] |= {"patients": (3, 1, 2), "pixel_mm": 1.6}
+    return open_dataset("phantom", cfg, data_root, progress=False)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
