@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +23,7 @@ from harness.reporting.manifest import list_reports
 from harness.results.condition import Condition, belongs, condition_of
 from harness.results.result_set import ResultSet
 from harness.results.suite import suite_results
+from harness.statistics.margins import Criteria
 from harness.store.formats.manifest import find_manifest
 from harness.store.runs import Run, RunSpec, RunStore
 
@@ -36,6 +38,7 @@ class Target:
     condition: Condition
     cache: PreparedCache
     like: RunSpec
+    criteria: Criteria
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,11 +92,18 @@ def run_score(
         )
         for seed, masks in opened.items()
     ]
+    before = find_manifest(reports / target.report, "suite")
+    # The report is made by all the commands that filled it.
+    lines = [*(before.command.splitlines() if before else []), command]
+    shared: dict[str, Any] = {
+        "reference": target.reference,
+        "command": "\n".join(dict.fromkeys(line for line in lines if line)),
+        "criteria": target.criteria,
+    }
     begun = begin_report(
-        reports, target.report, list(specs.values()), store,
-        named=target.named, reference=target.reference, command=command, condition=target.condition,
-    )  # fmt: skip
-    collected = suite_results(begun.runs(runs), name=begun.name, reference=target.reference, command=command)
+        reports, target.report, list(specs.values()), store, named=target.named, condition=target.condition, **shared
+    )
+    collected = suite_results(begun.runs(runs), name=begun.name, **shared)
     folder = reports / begun.name
     return Scored(runs=runs, report=folder, results=collected, written=write_report(collected, folder))
 
@@ -110,8 +120,9 @@ def _target(options: SuiteOptions, store: RunStore, reports: Path, progress: boo
         # Named by its condition it goes on growing with it; a name of the user's own holds what it was given.
         named = manifest.name != condition.name
         return Target(
-            report=manifest.name, named=named, reference=reference, condition=condition, cache=cache, like=specs[0]
-        )
+            report=manifest.name, named=named, reference=reference, condition=condition, cache=cache, like=specs[0],
+            criteria=Criteria.read(manifest.criteria),
+        )  # fmt: skip
     if options.name and options.dataset is None:
         raise ConfigError(
             f"There is no report {options.name} in {reports} (there are: {', '.join(list_reports(reports, 'suite')) or 'none'}); "
@@ -124,10 +135,9 @@ def _target(options: SuiteOptions, store: RunStore, reports: Path, progress: boo
     # Models whose arguments were set by hand are of another name of the same condition.
     fits = not same or any(belongs(spec, plan.condition) for spec in same)
     condition = plan.condition if fits else condition_of(*same)
-    like = replace(plan.specs[0])
     return Target(
         report=options.name or condition.name, named=bool(options.name), reference=plan.reference,
-        condition=condition, cache=plan.cache, like=like,
+        condition=condition, cache=plan.cache, like=plan.specs[0], criteria=plan.criteria,
     )  # fmt: skip
 
 
