@@ -24,8 +24,8 @@ class Limited(EchoDataset):
         self.whole, self.patients = dataset, patients
         self.root, self.views, self.clip = dataset.root, dataset.views, dataset.clip
         self.allow_partial, self.split_dir = dataset.allow_partial, dataset.split_dir
-        self.name, self.title = dataset.name, dataset.title  # type: ignore[misc]
-        self.structures = dataset.structures  # type: ignore[misc]
+        self.name, self.title = dataset.name, dataset.title
+        self.structures = dataset.structures
 
     @property
     def mark(self) -> str | None:
