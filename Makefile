@@ -21,7 +21,7 @@ SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZ
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
 	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,REPORT,report) $(call flag,RUNS,runs)
 
-.PHONY: help setup bench bench-paper profile robustness ablate report tables reference-reports mutate audit data test lint style format clean
+.PHONY: help setup bench bench-paper profile robustness ablate report tables reference-reports mutate audit data test coverage lint style format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -77,8 +77,13 @@ audit: setup ## whether our tables and the published ones can be true
 data: setup ## check a dataset's folder: DATASET= ROOT=
 	$(BIN)/echobench data check $(ROOT) $(ARGS)
 
-test: setup ## all tests with coverage
-	$(BIN)/pytest --cov --cov-report=term:skip-covered --durations=15 -n auto $(ARGS)
+# One thread for each process of the tests: as many processes as cores run at once, and two teams of threads on the same
+# cores wait for each other.
+test: setup ## all tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15 -n auto $(ARGS)
+
+coverage: setup ## all tests, and which lines they reach
+	OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term:skip-covered -n auto $(ARGS)
 
 lint: setup ## ruff, type check, import directions
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from harness.reporting.figures.style import save
 from harness.reporting.figures.suite_figures import suite_figures
 from harness.reporting.manifest import write_manifest
 from harness.reporting.page.page import page
-from harness.reporting.render.paper import paper
+from harness.reporting.paper.sample import write_paper
 from harness.reporting.render.terminal import print_table
 from harness.reporting.section_report import study_tables, write_robustness_report, write_study_report
 from harness.reporting.sections import find_sections
@@ -30,7 +30,6 @@ from harness.reporting.tables.robustness_summary import summary_table
 from harness.reporting.tables.stored import write_table
 from harness.reporting.tables.table import Table
 from harness.reporting.tables.words import with_frames
-from harness.results.clip_lengths import frames_sentence
 from harness.results.pictures import CasePicture, stored_pictures
 from harness.results.result_set import ResultSet
 
@@ -42,7 +41,7 @@ _SHOWN = ("ablation", "trials", "effects_dice", "importance")
 def write_report(results: ResultSet, out_dir: Path, pictures: Sequence[CasePicture] | None = None) -> list[Path]:
     """Write the report of any results: a suite's, a sweep's or a study's; returns the paths, the main table first.
 
-    Tables are ``*.{md,csv,tex,table.json}``, figures ``figures/*.{pdf,png}``; a suite's folder has ``paper.tex`` and
+    Tables are ``*.{md,csv,tex,table.json}``, figures ``figures/*.{pdf,png}``; a suite's folder has ``paper.tex`` with what it reads and
     ``index.html`` besides. Files are replaced one by one, each atomically, the manifest last.
 
     Args:
@@ -71,11 +70,10 @@ def _write_suite(results: ResultSet, out_dir: Path, pictures: Sequence[CasePictu
         pngs[name] = png.read_bytes()
     charts = {name: png for name, png in pngs.items() if not name.startswith(OVERLAYS)}
     sections = find_sections(out_dir, results.dataset)
-    write_text(out_dir / "paper.tex", paper(tables, pngs, sections, frames_sentence(results)))
+    written += write_paper(results, tables, pngs, sections, out_dir)
     write_text(out_dir / "index.html", page(results, tables, charts, pictures, sections))
     return [
         *written,
-        out_dir / "paper.tex",
         out_dir / "index.html",
         write_manifest(results, out_dir, tuple(table.name for table in tables), {}),
     ]

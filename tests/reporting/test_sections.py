@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from harness.errors import DataError
 from harness.reporting.figures.style import new_figure, save
 from harness.reporting.manifest import report_is_of, write_manifest
 from harness.reporting.page.page import page
+from harness.reporting.paper.sample import write_paper
 from harness.reporting.render.latex import to_latex
-from harness.reporting.render.paper import paper
 from harness.reporting.render.text import to_csv, to_markdown
 from harness.reporting.report import more_tables
 from harness.reporting.sections import find_sections
@@ -130,11 +131,17 @@ def test_the_page_shows_sections_with_table_figure_and_command(suite: ResultSet,
     assert len(set(ids := [piece.split('"')[0] for piece in text.split(' id="')[1:]])) == len(ids)
 
 
-def test_the_paper_reads_sections_from_their_own_folders(suite: ResultSet, report: Path) -> None:
-    text = paper([main_table(suite)], {}, find_sections(report, "Phantom"))
-    assert r"\input{robustness/robustness_summary.tex}" in text
-    assert r"{../modules-x/figures/severity_dice.pdf}" in text
+def test_the_paper_needs_nothing_outside_of_its_folder(suite: ResultSet, report: Path) -> None:
+    main = main_table(suite)
+    write_paper(suite, [main], {}, find_sections(report, "Phantom"), report)
+    text = (report / "paper.tex").read_text(encoding="utf-8")
+    assert "../" not in text
+    assert r"\label{tab:robustness-summary}" in text
+    assert "{robustness/figures/severity_dice.pdf}" in text
+    assert (report / "figures" / "study-modules-x-severity_dice.pdf").is_file()
     assert r"Dice \& severity." in text
+    labels = re.findall(r"\\label\{(.*?)\}", text + (report / "table_onecolumn.tex").read_text(encoding="utf-8"))
+    assert len(set(labels)) == len(labels)
 
 
 def test_a_report_is_out_of_date_when_a_section_comes_or_changes(suite: ResultSet, report: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,7 @@ def page(
         pictures: cases with pixels, shown worst first as clips.
         sections: robustness sweeps and studies found on disk.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update(
-        raw=_raw, header=_header, cell=_cell, sort_key=_sort_key, short_title=_shortener(results)
-    )
+    environment = _environment(_shortener(results))
     measured = [table for table in tables if not table.published]
     audits = audited(measured)
     return environment.get_template("page.html.j2").render(
@@ -60,6 +55,7 @@ def page(
         verdicts=suite_verdicts(results),
         frames=frames_sentence(results),
         tables=[*measured, with_frames(case_table(results), results)],
+        stored={table.name for table in measured},
         published=[table for table in tables if table.published],
         figures=[chart(name, png, note=frames_sentence(results)) for name, png in figures.items()],
         players=[player(picture) for picture in sorted(pictures, key=lambda picture: picture.dice)],
@@ -72,6 +68,20 @@ def page(
     )
 
 
+def leaderboard_page(table: Table | None, links: Sequence[tuple[Any, str]]) -> str:
+    """The page over many reports: their links (entry, relative address), then the table of all models by condition."""
+    template = _environment(str).get_template("leaderboard.html.j2")
+    return template.render(table=table, links=links)
+
+
+def _environment(short_title: Callable[[str], str]) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(raw=_raw, header=_header, cell=_cell, sort_key=_sort_key, short_title=short_title)
+    return environment
+
+
 def audited(tables: Sequence[Table]) -> list[tuple[str, Audit]]:
     """Title and audit of every table that has figures to check."""
     chosen = [table for table in tables if table.name.startswith(_AUDITED)]
@@ -82,6 +92,7 @@ def _part(section: Section) -> dict[str, Any]:
     pngs = {name: (section.folder / "figures" / f"{name}.png").read_bytes() for name, _ in section.figures}
     return {
         "key": section.key,
+        "base": f"{section.relative_path}/",
         "title": section.title,
         "mark": section.mark,
         "tables": section.tables,
@@ -94,7 +105,7 @@ def _seeds(results: ResultSet) -> str:
     return f"{most} seeds per model; their spread is part of every interval." if most > 1 else ""
 
 
-def _shortener(results: ResultSet) -> Any:
+def _shortener(results: ResultSet) -> Callable[[str], str]:
     """On the suite's own page its heading need not head every title."""
 
     def short(title: str) -> str:
