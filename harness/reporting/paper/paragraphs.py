@@ -23,7 +23,7 @@ def results_paragraph(results: ResultSet, main: Table) -> str:
     """Means with intervals of every model, then the verdicts of the page; one line that says so where nothing is finished."""
     structure = STRUCTURE_NAMES.get(results.structure, results.structure)
     dice, others = main.columns[0], [column for column in main.columns if column.key in ("hd95_mm", "ef_mae")]
-    sentences = []
+    sentences: list[str] = []
     for row in main.rows:
         cell = row.cell(dice.key)
         if dice.show(cell.value) == "--":
