@@ -8,7 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation.clinical import LongAxisProfile, ejection_fraction, long_axis_profile, simpson_single_ml
+from harness.evaluation.beats import find_beats
+from harness.evaluation.clinical import (
+    ProfilePair,
+    ejection_fraction,
+    long_axis_profile,
+    profile_pair,
+    simpson_single_ml,
+)
 from harness.evaluation.percase import Pair, score
 from harness.evaluation.surface import Spacing
 from harness.evaluation.temporal import (
@@ -64,10 +71,16 @@ class CaseWork:
 
 @dataclass(kw_only=True, slots=True)
 class CaseOutcome:
-    """Rows of one clip and the LV profiles that a patient's volumes are made from."""
+    """Rows of one clip and the LV profiles that a patient's volumes are made from.
+
+    Attributes:
+        profiles: at the stated ED and ES (oracle phases), by source and phase.
+        beats: (ED, ES) of every beat of the predicted area curve; empty where the frames are no sequence.
+    """
 
     rows: list[Row] = field(default_factory=list)
-    profiles: dict[tuple[Source, str], LongAxisProfile | None] = field(default_factory=dict)
+    profiles: dict[tuple[Source, str], ProfilePair] = field(default_factory=dict)
+    beats: tuple[tuple[ProfilePair, ProfilePair], ...] = ()
 
 
 def measure(work: CaseWork) -> CaseOutcome:
@@ -77,6 +90,8 @@ def measure(work: CaseWork) -> CaseOutcome:
         outcome.rows += temporal_rows(work)
     if "lv" in work.classes:
         outcome.profiles = ventricle_profiles(work)
+        if work.temporal:
+            outcome.beats = predicted_beats(work)
     return outcome
 
 
@@ -103,19 +118,27 @@ def segmentation_rows(work: CaseWork) -> list[Row]:
     return rows
 
 
-def ventricle_profiles(work: CaseWork) -> dict[tuple[Source, str], LongAxisProfile | None]:
-    """Long-axis profile of the predicted and the reference LV at ED and ES, where these frames are in the clip."""
+def ventricle_profiles(work: CaseWork) -> dict[tuple[Source, str], ProfilePair]:
+    """The predicted and the reference LV at the stated ED and ES, where these frames are in the clip."""
     label = 1 + work.classes.index("lv")
     # Without a spacing EF is still a ratio; who writes the rows leaves the volumes out.
     spacing = work.spacing_mm or (1.0, 1.0)
-    profiles: dict[tuple[Source, str], LongAxisProfile | None] = {}
+    profiles: dict[tuple[Source, str], ProfilePair] = {}
     for phase, frame in (("ED", work.ed), ("ES", work.es)):
         if frame is None or frame not in work.frames:
             continue
         position = int(np.flatnonzero(work.frames == frame)[0])
-        profiles["predicted", phase] = long_axis_profile(work.predicted[position] == label, spacing)
-        profiles["reference", phase] = long_axis_profile(work.reference[position] == label, spacing)
+        profiles["predicted", phase] = profile_pair(work.predicted[position] == label, spacing)
+        profiles["reference", phase] = profile_pair(work.reference[position] == label, spacing)
     return profiles
+
+
+def predicted_beats(work: CaseWork) -> tuple[tuple[ProfilePair, ProfilePair], ...]:
+    """The predicted LV at ED and ES of every beat that its own area curve shows, as ``echobench segment`` finds them."""
+    masks = work.predicted == 1 + work.classes.index("lv")
+    spacing = work.spacing_mm or (1.0, 1.0)
+    beats = find_beats(area_curve(masks), work.frame_rate_hz)
+    return tuple((profile_pair(masks[beat.ed], spacing), profile_pair(masks[beat.es], spacing)) for beat in beats)
 
 
 def temporal_rows(work: CaseWork) -> list[Row]:

@@ -1,10 +1,12 @@
 """Left-ventricular volumes and ejection fraction from masks of the LV cavity.
 
-Volumes are in mL (spacing in mm), lengths in mm. Methods, by the names used in metric columns:
+Volumes are in mL (spacing in mm), lengths in mm. Methods, by the names used in metric columns (rules and sources:
+docs/protocol.md):
 
 - ``biplane``: Simpson's method of 20 discs from the apical 2CH and 4CH views, V = π/4 · Σ aᵢ bᵢ · L/20 with L the
-  longer of the two long axes (Lang et al., J Am Soc Echocardiogr 2015;28:1-39).
-- ``single``: the same with aᵢ = bᵢ from one view.
+  longer of the two long axes of that phase (Lang et al., J Am Soc Echocardiogr 2015;28:1-39).
+- ``biplane_camus``: what the owners of CAMUS compute, one disc height for both phases.
+- ``single``: biplane with aᵢ = bᵢ from one view.
 - ``area_length``: V = 8 A² / (3 π L) from one view.
 """
 
@@ -17,9 +19,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from harness.evaluation.long_axis import (
+    CAMUS_PIXEL_MM,
+    CAMUS_REACH_MM,
+    LongAxis,
+    anatomical_axis,
+    camus_axis,
+    outline,
+    stretches,
+)
 from harness.evaluation.surface import Spacing, check_spacing
 
 DISCS = 20
+SMALLEST_PIXELS = 3
+"""Fewer pixels have no shape: the volume is missing."""
 _SUBPIXELS = 3
 
 
@@ -28,48 +41,67 @@ class LongAxisProfile:
     """One mask cut into discs across its long axis.
 
     Attributes:
-        length_mm: extent of the mask along the axis.
-        widths_mm: [discs], area of each disc divided by its height, from the upper end of the image downwards.
+        axis: from the middle of the annulus to the apex.
+        widths_mm: [discs], width of the mask across the axis, from base to apex.
         area_mm2: area of the mask.
-        direction: unit vector (row, column) in mm, pointing down the image.
     """
 
-    length_mm: float
+    axis: LongAxis
     widths_mm: NDArray[np.float64]
     area_mm2: float
-    direction: tuple[float, float]
+
+    @property
+    def length_mm(self) -> float:
+        """Length of the axis."""
+        return self.axis.length_mm
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProfilePair:
+    """One mask measured by the harness's rule and by that of the owners of CAMUS; None where a rule finds no axis."""
+
+    anatomical: LongAxisProfile | None = None
+    camus: LongAxisProfile | None = None
 
 
 def long_axis_profile(mask: ArrayLike, spacing_mm: Spacing, discs: int = DISCS) -> LongAxisProfile | None:
     """Cut the largest connected part of an LV mask [H, W] into discs of equal height across its long axis.
 
-    The axis bisects two estimates, both made in mm: the principal axis of the pixels and the line from the apex to
-    the middle of the mitral annulus. The apex points up in the image, as in every apical view.
+    The axis runs from the middle of the mitral annulus, found on the outline, to the point of the outline furthest from it
+    (``long_axis.anatomical_axis``). The apex points up in the image, as in every apical view.
 
     Args:
         spacing_mm: pixel size (row, column), possibly anisotropic.
 
     Returns:
-        The profile, or None where the mask has fewer than three pixels or no extent along its axis.
+        The profile; its width of a disc is the disc's area divided by its height. None where the mask has fewer than three
+        pixels or no mitral plane.
+
+    >>> rows, columns = np.mgrid[:120, :120]
+    >>> section = ((rows - 60) / 40) ** 2 + ((columns - 60) / 20) ** 2 < 1
+    >>> profile = long_axis_profile(section, (1.0, 1.0))
+    >>> round(profile.length_mm), round(simpson_single_ml(profile))
+    (80, 67)
     """
+    return profile_pair(mask, spacing_mm, discs).anatomical
+
+
+def profile_pair(mask: ArrayLike, spacing_mm: Spacing, discs: int = DISCS) -> ProfilePair:
+    """The same mask by both rules; its outline is looked at once."""
     check_spacing(spacing_mm)
     # A single stray pixel at the border would lengthen the axis and with it the volume.
     component = largest_component(mask)
-    points = np.multiply(np.argwhere(component), spacing_mm, dtype=np.float64)
-    if len(points) < 3:
-        return None
-    principal = _principal_axis(points)
-    # Sum of two unit vectors: their bisector. Either alone is off where the mask is round or its base oblique.
-    axis = _downwards(principal + _apex_to_base(points, principal))
-    edges, areas = _disc_areas(points, axis, spacing_mm, discs)
-    length = float(edges[1] - edges[0])
-    if length <= 0:
-        return None
-    return LongAxisProfile(
-        length_mm=length,
-        widths_mm=areas / (length / discs),
-        area_mm2=float(len(points) * spacing_mm[0] * spacing_mm[1]),
-        direction=(float(axis[0]), float(axis[1])),
+    pixels = np.multiply(np.argwhere(component), spacing_mm, dtype=np.float64)
+    if len(pixels) < SMALLEST_PIXELS:
+        return ProfilePair()
+    every = stretches(outline(component, spacing_mm))
+    area = float(len(pixels) * spacing_mm[0] * spacing_mm[1])
+    axis, owners = anatomical_axis(every, pixels, area), camus_axis(every)
+    return ProfilePair(
+        anatomical=axis
+        and LongAxisProfile(axis=axis, widths_mm=_disc_widths(pixels, axis, spacing_mm, discs), area_mm2=area),
+        camus=owners
+        and LongAxisProfile(axis=owners, widths_mm=_camus_widths(component, owners, spacing_mm, discs), area_mm2=area),
     )
 
 
@@ -97,6 +129,26 @@ def simpson_biplane_ml(two_chamber: LongAxisProfile | None, four_chamber: LongAx
     return float(math.pi / 4 * np.dot(two_chamber.widths_mm, four_chamber.widths_mm) * length / discs / 1000)
 
 
+def biplane_camus_ml(
+    end_diastole: tuple[LongAxisProfile | None, LongAxisProfile | None],
+    end_systole: tuple[LongAxisProfile | None, LongAxisProfile | None],
+) -> tuple[float, float]:
+    """(EDV, ESV) from the ``camus`` profiles of 2CH and 4CH at both phases; NaN, NaN where one is missing.
+
+    The height of a disc is that of the longest of the four axes, for both phases: the end-systolic ventricle gets the
+    length of the end-diastolic one, which lowers the EF by about nine points (docs/protocol.md).
+    """
+    profiles = [profile for profile in (*end_diastole, *end_systole) if profile is not None]
+    if len(profiles) < 4:
+        return math.nan, math.nan
+    length = max(profile.length_mm for profile in profiles)
+    edv, esv = (
+        float(math.pi / 4 * np.dot(two.widths_mm, four.widths_mm) * length / len(two.widths_mm) / 1000)
+        for two, four in (profiles[:2], profiles[2:])
+    )
+    return edv, esv
+
+
 def simpson_single_ml(profile: LongAxisProfile | None) -> float:
     """Volume from one view, every disc taken as round; NaN where the profile is missing."""
     return simpson_biplane_ml(profile, profile)
@@ -119,41 +171,36 @@ def ejection_fraction(edv: float, esv: float) -> float:
     return 100.0 * (edv - esv) / edv
 
 
-def _principal_axis(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    # eigh sorts ascending: the last vector has the largest spread.
-    _, vectors = np.linalg.eigh(np.cov((points - points.mean(axis=0)).T))
-    return _downwards(vectors[:, 1])
-
-
-def _downwards(axis: NDArray[np.float64]) -> NDArray[np.float64]:
-    axis = axis / np.linalg.norm(axis)
-    return -axis if axis[0] < 0 or (axis[0] == 0 and axis[1] < 0) else axis
-
-
-def _apex_to_base(points: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vector from the apex (uppermost point along ``axis``) to the middle of the mitral annulus.
-
-    The two ends of the annulus are the points furthest along the diagonals between ``axis`` and its normal.
-    """
-    along, across = points @ axis, points @ np.array([-axis[1], axis[0]])
-    # The corners of the base are where a diagonal line last touches the mask.
-    annulus = (points[np.argmax(along + across)] + points[np.argmax(along - across)]) / 2
-    line = annulus - points[np.argmin(along)]
-    return _downwards(line) if line.any() else axis
-
-
-def _disc_areas(
-    points: NDArray[np.float64], axis: NDArray[np.float64], spacing: Spacing, discs: int
-) -> tuple[tuple[float, float], NDArray[np.float64]]:
-    """Ends of the mask along the axis and area of each disc in mm², every pixel split into sub-pixels."""
+def _disc_widths(pixels: NDArray[np.float64], axis: LongAxis, spacing: Spacing, discs: int) -> NDArray[np.float64]:
+    """Area of each disc divided by its height [discs], from base to apex, every pixel split into sub-pixels."""
+    direction, height = axis.direction, axis.length_mm / discs
     offset = (np.arange(_SUBPIXELS) + 0.5) / _SUBPIXELS - 0.5
-    shift = np.add.outer(offset * spacing[0] * axis[0], offset * spacing[1] * axis[1]).ravel()
-    along = np.add.outer(points @ axis, shift).ravel()
-    low, high = float(along.min()), float(along.max())
-    if high <= low:
-        return (low, high), np.zeros(discs)
-    # The lowest point itself would fall into disc 20 of 0..19.
-    disc = np.minimum(((along - low) * (discs / (high - low))).astype(np.intp), discs - 1)
+    shift = np.add.outer(offset * spacing[0] * direction[0], offset * spacing[1] * direction[1]).ravel()
+    along = np.add.outer((pixels - axis.base) @ direction, shift).ravel() / height
+    # The discs end at the middle of the annulus, as those of the owners do: below it lies the atrium's side of the plane.
+    disc = np.floor(along[(along >= 0) & (along < discs)]).astype(np.intp)
     counts = np.bincount(disc, minlength=discs)
-    areas = counts.astype(np.float64) * (spacing[0] * spacing[1] / _SUBPIXELS**2)
-    return (low, high), areas
+    return counts.astype(np.float64) * (spacing[0] * spacing[1] / _SUBPIXELS**2) / height
+
+
+def _camus_widths(component: NDArray[np.bool_], axis: LongAxis, spacing: Spacing, discs: int) -> NDArray[np.float64]:
+    """Diameters [discs] at 0, 1/20, ..., 19/20 of the way from base to apex.
+
+    Each side is measured from eight pixels of CAMUS outwards in steps of half a pixel until the mask ends, as its owners
+    do: no diameter is smaller than sixteen pixels.
+    """
+    direction = axis.direction
+    normal = np.array([-direction[1], direction[0]])
+    stations = np.add(axis.base, np.outer(np.arange(discs) * (axis.length_mm / discs), direction))
+    farthest = math.hypot(component.shape[0] * spacing[0], component.shape[1] * spacing[1])
+    radii = np.arange(CAMUS_REACH_MM, farthest + CAMUS_REACH_MM, CAMUS_PIXEL_MM / 2)
+    width = np.zeros(discs)
+    for side in (-1.0, 1.0):
+        places = stations[:, None] + side * radii[None, :, None] * normal
+        rows, columns = np.rint(places / np.asarray(spacing)).astype(np.intp).transpose(2, 0, 1)
+        within = (rows >= 0) & (columns >= 0) & (rows < component.shape[0]) & (columns < component.shape[1])
+        inside = np.zeros(rows.shape, dtype=bool)
+        inside[within] = component[rows[within], columns[within]]
+        # The last radius lies outside of every image, so that each row has an end.
+        width += radii[np.argmin(inside, axis=1)]
+    return width
