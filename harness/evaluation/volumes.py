@@ -45,7 +45,8 @@ def patient_rows(patient: Patient) -> list[Row]:
     the method is ``biplane``, ``biplane_camus``, ``single_4ch`` or ``area_length_4ch`` (any view). The source is
     ``predicted`` or ``reference``, both at the stated ED and ES (oracle phases), or ``auto``: predicted, at the phases of
     the predicted area curve, the mean over its beats. Volumes need a spacing; the EF of one view does not. A volume whose
-    mask is empty is NaN, and so is its EF. ``length_mm_<view>_<phase>_<source>`` is the long axis.
+    mask is empty is NaN, and so is its EF. ``length_mm_<view>_<phase>_<source>`` (``length_px_…`` without a spacing) is the
+    long axis.
     """
     rows: list[Row] = []
     for view, outcome in patient.views.items():
@@ -53,7 +54,7 @@ def patient_rows(patient: Patient) -> list[Row]:
             for method, volume in SINGLE_METHODS.items():
                 volumes = [_single(beat, volume) for beat in beats]
                 rows += _ef_and_volumes(patient, view, f"{method}_{view.lower()}_{name}", volumes)
-            if name != "auto" and patient.metric_units:
+            if name != "auto":
                 rows += _length_rows(patient, view, name, beats[0])
     # Biplane discs combine lengths of two pictures, which needs both in mm.
     if {"2CH", "4CH"} <= patient.views.keys() and patient.metric_units:
@@ -108,8 +109,9 @@ def _ef_and_volumes(patient: Patient, view: str, name: str, beats: list[Volumes]
 
 def _length_rows(patient: Patient, view: str, source: str, beat: BeatPair) -> list[Row]:
     lengths = [float("nan") if pair.anatomical is None else pair.anatomical.length_mm for pair in beat]
+    unit = "mm" if patient.metric_units else "px"
     return [
-        _row(patient, view, f"length_mm_{view.lower()}_{phase}_{source}", length)
+        _row(patient, view, f"length_{unit}_{view.lower()}_{phase}_{source}", length)
         for phase, length in zip(("ed", "es"), lengths, strict=True)
     ]
 

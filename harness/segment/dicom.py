@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError, DataError
-from harness.segment.frames import Frame, FrameSource, Region
+from harness.segment.frames import Frame, FrameSource, Picture, Region
 
 _CENTIMETRES = 3
 _TWO_D, _TISSUE = 1, 1
+_VIEWS = {"2CH": ("two chamber", "2 chamber", "2ch", "a2c"), "4CH": ("four chamber", "4 chamber", "4ch", "a4c")}
+"""Words of the view in code meanings and descriptions, by the harness's name."""
 
 
 def open_dicom(path: Path) -> FrameSource:
-    """A multi-frame (or single-frame) image; frames are decompressed one by one.
+    """A multi-frame (or single-frame) image, with or without the preamble of 128 bytes; frames are decoded one by one.
 
     Pixel size and rectangle are those of the only two-dimensional tissue region of ``SequenceOfUltrasoundRegions``
-    (``PhysicalDeltaX/Y`` in cm). The frame rate is 1000 / ``FrameTime``, else ``CineRate``.
+    (``PhysicalDeltaX/Y`` in cm; equal regions count once); several regions become ``pictures`` to choose from. Without
+    regions the pixel size is ``PixelSpacing``. The frame rate is 1000 / ``FrameTime``, else 1000 / mean of
+    ``FrameTimeVector``, else ``RecommendedDisplayFrameRate``, else ``CineRate``.
 
     Raises:
         ConfigError: pydicom is not installed.
@@ -29,20 +35,42 @@ def open_dicom(path: Path) -> FrameSource:
     """
     pydicom = _pydicom()
     try:
-        # A loop of 120 frames is 100 MB once decoded; the header is a few kB.
-        header = pydicom.dcmread(path, stop_before_pixels=True)
+        header = _header(pydicom, path)
         count, photometric = int(header.get("NumberOfFrames") or 1), str(header.PhotometricInterpretation)
-    except (pydicom.errors.InvalidDicomError, AttributeError, OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path} is damaged or not a DICOM image ({error}); restore or export it again.") from error
-    region = _region(header)
+        # Read here, so that a damaged element is one sentence about the file and not a traceback later.
+        pictures, spacing, rate = _pictures(header), _pixel_spacing(header), _frame_rate(header)
+        int(header.Rows), int(header.Columns), int(header.BitsStored)
+    except (
+        pydicom.errors.InvalidDicomError, AttributeError, OSError, ValueError, KeyError, TypeError, OverflowError
+    ) as error:  # fmt: skip
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"{path} is damaged or not a DICOM image ({reason}); restore or export it again.") from error
+    alone = pictures[0] if len(pictures) == 1 else None
+    notes = () if pictures or spacing is None else ("The pixel size is PixelSpacing: the file states no region.",)
     return FrameSource(
         path=path,
         frames=lambda: _frames(path, header, photometric),
         count=count,
-        spacing_mm=_spacing(region),
-        frame_rate_hz=_frame_rate(header),
-        region=_rectangle(region, header),
+        spacing_mm=alone.spacing_mm if alone else None if pictures else spacing,
+        frame_rate_hz=rate,
+        region=alone.region if alone else None,
+        pictures=_to_choose(pictures),
+        study=str(header.get("StudyInstanceUID") or "") or None,
+        view=_view(header),
+        notes=notes,
     )
+
+
+def _header(pydicom: Any, path: Path) -> Any:
+    """All elements but the pixels: a loop of 120 frames is 100 MB once decoded, the header a few kB."""
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True)
+    except pydicom.errors.InvalidDicomError:
+        # Older scanners and some archives leave out the preamble; whether it is DICOM then shows in its elements.
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        if "SOPClassUID" not in header or "Rows" not in header:
+            raise
+        return header
 
 
 def _pydicom() -> Any:
@@ -50,37 +78,73 @@ def _pydicom() -> Any:
         import pydicom
         import pydicom.errors
         import pydicom.pixels
+        import pydicom.uid
     except ImportError as error:
         raise ConfigError("DICOM files need pydicom; install it with pip install 'echobench[dicom]'.") from error
     return pydicom
 
 
-def _region(header: Any) -> Any | None:
-    """The only 2-D tissue region; None where there is none or where several lie side by side."""
-    regions = [
-        region
-        for region in header.get("SequenceOfUltrasoundRegions", ())
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    """What one tissue region states; either may be absent."""
+
+    region: Region | None
+    spacing_mm: tuple[float, float] | None
+
+
+def _pictures(header: Any) -> list[_Stated]:
+    """The different 2-D tissue regions, in the order of the file."""
+    found = [
+        _Stated(_rectangle(region, header), _spacing(region))
+        for region in header.get("SequenceOfUltrasoundRegions") or ()
         if region.get("RegionSpatialFormat") == _TWO_D and region.get("RegionDataType") == _TISSUE
     ]
-    # Two tissue regions are a biplane or dual picture: choosing one would be a guess.
-    return regions[0] if len(regions) == 1 else None
+    # Some scanners list the same region once per transducer mode.
+    return list(dict.fromkeys(found))
 
 
-def _spacing(region: Any | None) -> tuple[float, float] | None:
+def _to_choose(stated: list[_Stated]) -> tuple[Picture, ...]:
+    if len(stated) < 2:
+        return ()
+    return tuple(Picture(region=each.region, spacing_mm=each.spacing_mm) for each in stated if each.region is not None)
+
+
+def _pixel_spacing(header: Any) -> tuple[float, float] | None:
+    """``PixelSpacing`` (row, column) in mm where both are positive."""
+    values = [float(value) for value in header.get("PixelSpacing") or ()]
+    return (values[0], values[1]) if len(values) == 2 and all(_positive(value) for value in values) else None
+
+
+def _positive(value: float) -> bool:
+    return math.isfinite(value) and value > 0
+
+
+def _view(header: Any) -> str | None:
+    """``2CH`` or ``4CH`` from the view code's meaning, else from the texts in which scanners name the view."""
+    codes = [str(code.get("CodeMeaning", "")) for code in header.get("ViewCodeSequence") or ()]
+    texts = [*codes, *(str(header.get(name) or "") for name in ("ViewName", "SeriesDescription"))]
+    for text in texts:
+        plain = text.lower().replace("-", " ").replace("_", " ")
+        matching = [view for view, words in _VIEWS.items() if any(word in plain for word in words)]
+        # "apical 2 and 4 chamber" names neither.
+        if len(matching) == 1:
+            return matching[0]
+    return None
+
+
+def _spacing(region: Any) -> tuple[float, float] | None:
     """(row, column) in mm; PhysicalDelta is signed and, with unit code 3, in cm."""
-    if region is None:
-        return None
     if region.get("PhysicalUnitsXDirection") != _CENTIMETRES or region.get("PhysicalUnitsYDirection") != _CENTIMETRES:
         return None
     # DICOM PS3.3 C.8.5.5: deltas are signed by direction and in cm here; we want mm.
-    row, column = (10 * abs(float(region.get(f"PhysicalDelta{axis}", 0.0))) for axis in "YX")
-    return (row, column) if row > 0 and column > 0 else None
+    row, column = (10 * abs(float(region.get(f"PhysicalDelta{axis}") or 0.0)) for axis in "YX")
+    return (row, column) if _positive(row) and _positive(column) else None
 
 
-def _rectangle(region: Any | None, header: Any) -> Region | None:
+def _rectangle(region: Any, header: Any) -> Region | None:
     """The region's rectangle (its last row and column included), cut to the frame; None where it is not stated."""
     corners = ("RegionLocationMinX0", "RegionLocationMinY0", "RegionLocationMaxX1", "RegionLocationMaxY1")
-    if region is None or any(region.get(name) is None for name in corners):
+    if any(region.get(name) is None for name in corners):
         return None
     left, top, right, bottom = (int(region.get(name)) for name in corners)
     # Regions overrun the picture in practice (its size instead of its last index); a slice outside would lose pixels.
@@ -91,17 +155,28 @@ def _rectangle(region: Any | None, header: Any) -> Region | None:
 
 
 def _frame_rate(header: Any) -> float | None:
-    frame_time_ms, cine_rate = header.get("FrameTime"), header.get("CineRate")
-    # FrameTime is exact in ms; CineRate is a whole number of frames per second.
-    if frame_time_ms is not None and float(frame_time_ms) > 0:
-        return 1000 / float(frame_time_ms)
-    return float(cine_rate) if cine_rate is not None and float(cine_rate) > 0 else None
+    # FrameTime is exact in ms; the vector's first entry is 0 by definition (PS3.3 C.7.6.5); the others are whole numbers.
+    frame_time = float(header.get("FrameTime") or 0)
+    if _positive(frame_time):
+        return 1000 / frame_time
+    vector = [float(value) for value in _several(header.get("FrameTimeVector"))][1:]
+    if vector and _positive(math.fsum(vector)):
+        return 1000 * len(vector) / math.fsum(vector)
+    rates = (float(header.get(name) or 0) for name in ("RecommendedDisplayFrameRate", "CineRate"))
+    return next((rate for rate in rates if _positive(rate)), None)
+
+
+def _several(value: Any) -> Sequence[Any]:
+    """The values of an element that may hold one or many: pydicom gives a lone one bare."""
+    if value is None:
+        return ()
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
 
 
 def _frames(path: Path, header: Any, photometric: str) -> Iterator[Frame]:
     pydicom = _pydicom()
     try:
-        for pixels in pydicom.pixels.iter_pixels(path):
+        for pixels in _decoded(pydicom, path, header):
             if photometric == "PALETTE COLOR":
                 pixels = pydicom.pixels.apply_color_lut(pixels, header)
             yield _grey(pixels, photometric, int(header.BitsStored))
@@ -111,6 +186,18 @@ def _frames(path: Path, header: Any, photometric: str) -> Iterator[Frame]:
             f"The pixels of {path} cannot be decoded ({reason}); pip install 'echobench[dicom]' brings the decoders, "
             "a damaged file has to be exported again."
         ) from error
+
+
+def _decoded(pydicom: Any, path: Path, header: Any) -> Iterator[NDArray[Any]]:
+    """The frames, as RGB where the file holds YBR."""
+    if getattr(header, "preamble", None):
+        yield from pydicom.pixels.iter_pixels(path)
+    else:
+        # iter_pixels() opens files with a preamble only; without it the whole file has to be read.
+        data = pydicom.dcmread(path, force=True)
+        if "TransferSyntaxUID" not in data.file_meta:
+            data.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+        yield from pydicom.pixels.iter_pixels(data)
 
 
 def _grey(pixels: NDArray[Any], photometric: str, bits: int) -> Frame:

@@ -37,6 +37,27 @@ class Region:
         """The part of a frame [H, W] inside the rectangle."""
         return frame[self.y : self.y + self.height, self.x : self.x + self.width]
 
+    def holds(self, other: Region) -> bool:
+        """Whether another rectangle lies inside this one."""
+        return (
+            self.x <= other.x
+            and self.y <= other.y
+            and other.x + other.width <= self.x + self.width
+            and other.y + other.height <= self.y + self.height
+        )
+
+    def __str__(self) -> str:
+        """``x,y,width,height``, as ``--crop`` takes it."""
+        return f"{self.x},{self.y},{self.width},{self.height}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """An ultrasound image among several in the frames of a file: its rectangle and (row, column) pixel size in mm."""
+
+    region: Region
+    spacing_mm: tuple[float, float] | None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FrameSource:
@@ -49,6 +70,10 @@ class FrameSource:
         spacing_mm: (row, column) pixel size, None where unknown.
         frame_rate_hz: None where unknown.
         region: the part of the frame that holds the ultrasound image, where the file says so.
+        pictures: the images to choose from, where the file states several and none is chosen yet.
+        study: a key that the clips of one examination share; never written anywhere.
+        view: ``2CH`` or ``4CH``, where the file says so.
+        notes: sentences on what the file states in an unusual way.
     """
 
     path: Path
@@ -57,3 +82,16 @@ class FrameSource:
     spacing_mm: tuple[float, float] | None = None
     frame_rate_hz: float | None = None
     region: Region | None = None
+    pictures: tuple[Picture, ...] = ()
+    study: str | None = None
+    view: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def check_chosen(self) -> None:
+        """Raise ``DataError`` where the file holds several images and none is chosen."""
+        if self.pictures:
+            listing = "; ".join(f"{index}: {picture.region}" for index, picture in enumerate(self.pictures, start=1))
+            raise DataError(
+                f"{self.path} shows {len(self.pictures)} ultrasound images (x,y,width,height: {listing}); choose one with "
+                "--region NUMBER, or a rectangle with --crop."
+            )

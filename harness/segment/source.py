@@ -51,6 +51,7 @@ def with_stated(
     source: FrameSource,
     *,
     region: Region | None = None,
+    picture: int | None = None,
     whole_frame: bool = False,
     spacing_mm: tuple[float, float] | None = None,
     frame_rate_hz: float | None = None,
@@ -58,8 +59,11 @@ def with_stated(
 ) -> FrameSource:
     """The source with what the user states instead of the file; ``whole_frame`` drops the file's own region.
 
+    Args:
+        picture: which of several images of the file, counted from 1.
+
     Raises:
-        ConfigError: a pixel size or frame rate that is not positive, fewer than one frame.
+        ConfigError: a pixel size or frame rate that is not positive, fewer than one frame, no such image.
     """
     numbers = [*(spacing_mm or ()), *([] if frame_rate_hz is None else [frame_rate_hz])]
     # A spacing of 0 or NaN would come out as areas of 0 or NaN many minutes later.
@@ -67,6 +71,7 @@ def with_stated(
         raise ConfigError("Pixel size (mm) and frame rate (1/s) must be positive numbers.")
     if max_frames is not None and max_frames < 1:
         raise ConfigError(f"The number of frames must be at least 1, got {max_frames}.")
+    source = _with_picture(source, region, picture, whole_frame)
     frames = source.frames
     return replace(
         source,
@@ -75,6 +80,23 @@ def with_stated(
         spacing_mm=spacing_mm or source.spacing_mm,
         frame_rate_hz=frame_rate_hz or source.frame_rate_hz,
     )
+
+
+def _with_picture(source: FrameSource, region: Region | None, picture: int | None, whole_frame: bool) -> FrameSource:
+    """The source with one of its images chosen: by number, by a rectangle inside it, or none of them."""
+    if picture is not None:
+        if not 1 <= picture <= max(1, len(source.pictures)):
+            raise ConfigError(f"{source.path} has {max(1, len(source.pictures))} images; there is no image {picture}.")
+        if source.pictures:
+            chosen = source.pictures[picture - 1]
+            return replace(source, region=chosen.region, spacing_mm=chosen.spacing_mm, pictures=())
+        return source
+    if region is not None:
+        # A rectangle inside one image has that image's pixel size.
+        around = [each for each in source.pictures if each.region.holds(region)]
+        spacing = around[0].spacing_mm if around else source.spacing_mm
+        return replace(source, spacing_mm=spacing, pictures=())
+    return replace(source, pictures=()) if whole_frame else source
 
 
 def _looks_like_dicom(path: Path) -> bool:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from harness.errors import BenchError
 
-_EF_PREFERENCE = ("biplane", "single_4ch", "area_length_4ch", "single_2ch", "area_length_2ch")
+_EF_PREFERENCE = ("biplane", "biplane_camus", "single_4ch", "area_length_4ch", "single_2ch", "area_length_2ch")
 
 
 def select(
@@ -80,7 +80,10 @@ def distance_unit(tables: list[pd.DataFrame]) -> str:
 
 
 def ef_methods(rows: pd.DataFrame) -> list[str]:
-    """Names of the ejection fraction methods that were predicted, the preferred one first (biplane, then single plane)."""
+    """Names of the ejection fraction methods that were predicted, the preferred one first (biplane, then single plane).
+
+    Phases are those that the data set states; ``ef_<method>_auto``, at predicted phases, is another quantity.
+    """
     found = {m.group(1) for name in rows["metric"].unique() if (m := re.fullmatch(r"ef_(.+)_predicted", name))}
     preferred = [name for name in _EF_PREFERENCE if name in found]
     return preferred + sorted(found - set(preferred))

@@ -61,6 +61,18 @@ def test_biplane_volumes_and_ef_of_the_reference_masks_are_the_truth(phantom, ro
             assert found[patient] == pytest.approx(truth[f"{phase}_ml"], rel=0.025)
 
 
+def test_the_owners_method_gives_a_smaller_ef_and_the_predicted_phases_give_the_same(rows):
+    ef, owners, auto = (
+        metric(rows, f"ef_{name}") for name in ("biplane_predicted", "biplane_camus_predicted", "biplane_auto")
+    )
+    assert set(ef) == set(owners) == set(auto)
+    for patient, value in ef.items():
+        assert 3 < value - owners[patient] < 15, "the end-systolic ventricle gets the length of the end-diastolic one"
+        assert auto[patient] == pytest.approx(value, abs=1.5)
+        lengths = [metric(rows, f"length_mm_4ch_{phase}_reference", "4CH")[patient] for phase in ("ed", "es")]
+        assert lengths[0] > lengths[1] > 30
+
+
 def test_predictions_at_model_size_keep_the_ef_when_resized_to_native(phantom, rows):
     truths, _ = phantom
     for patient, value in metric(rows, "ef_biplane_predicted").items():

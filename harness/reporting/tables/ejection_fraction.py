@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
 from harness.reporting.tables.words import agreement_words, method_name
-from harness.results.ejection import ef_agreements, ef_method, has_stated_ef
+from harness.results.ejection import axis_rule, ef_agreements, ef_method, has_stated_ef, owners_ef
 from harness.results.result_set import ResultSet
 from harness.statistics.agreement import Agreement
 
@@ -30,17 +31,20 @@ def ef_table(results: ResultSet) -> Table | None:
     method = ef_method(results)
     if method is None:
         return None
-    groups = {"against the reference masks": "reference"}
-    groups |= {"against the stated EF": "stated"} if has_stated_ef(results) else {}
+    groups = {"against the reference masks": ("reference", method)}
+    groups |= {"against the stated EF": ("stated", method)} if has_stated_ef(results) else {}
+    if has_stated_ef(results) and (owners := owners_ef(results)):
+        groups["with one disc height, against the stated EF"] = ("stated", owners)
     rows = [
         Row(label=label, cells=_cells(agreement), group=group)
-        for group, against in groups.items()
-        for label, agreement in ef_agreements(results, against).items()
+        for group, (against, by) in groups.items()
+        for label, agreement in ef_agreements(results, against, by).items()
     ]
     return Table(
         name="lvef",
         title=f"{results.heading}: left-ventricular ejection fraction by {method_name(method)}",
-        caption="Bias is prediction minus truth, limits of agreement are bias ± 1.96 SD (ddof = 1), r is Pearson's; intervals "
+        caption=f"ED and ES are the stated frames (oracle phases), {axis_rule(results)}. Against the reference masks: their EF by the "
+        f"same method. {_stated_words(groups)}Bias is prediction minus truth, limits of agreement are bias ± 1.96 SD (ddof = 1), r is Pearson's; intervals "
         f"are {agreement_words(results)}; predictions below 0 or above 90 are counted as implausible and kept; patients without a predicted EF are left out of this table (n).",
         columns=tuple(
             replace(column, source=Source("cases", f"ef_{method}_predicted", f"EF {column.key}")) for column in _COLUMNS
@@ -49,6 +53,16 @@ def ef_table(results: ResultSet) -> Table | None:
         mark=results.mark,
         scope=results.name,
     )
+
+
+def _stated_words(groups: Mapping[str, object]) -> str:
+    """Which rows may be held against published figures."""
+    if "against the stated EF" not in groups:
+        return ""
+    words = "Against the stated EF: the figure that the data set states, which published errors refer to. "
+    if len(groups) > 2:
+        words += "CAMUS states EF made with one disc height for both phases: the last rows compute it alike. "
+    return words
 
 
 def _cells(agreement: Agreement) -> dict[str, Cell]:

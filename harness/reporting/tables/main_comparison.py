@@ -17,7 +17,7 @@ from harness.reporting.tables.words import (
     seeds_of,
 )
 from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, Comparison, all_comparisons, failure_rate
-from harness.results.ejection import ef_correlation, ef_failures, ef_method, has_stated_ef
+from harness.results.ejection import axis_rule, ef_correlation, ef_failures, ef_method, has_stated_ef
 from harness.results.measures import ef_error
 from harness.results.result_set import STRUCTURE_NAMES, Arm, ResultSet
 from harness.statistics.bootstrap import SMALLEST_SAMPLE
@@ -160,7 +160,11 @@ def caption(results: ResultSet, n: str, method: str | None, tests: list[Comparis
         + f" with {interval_words(results)} (none below n = {SMALLEST_SAMPLE}).",
         dagger_sentence(results, tests),
         "Best bold, second underlined (ties at the displayed precision).",
-        f"EF by {method_name(method)} against the EF of the reference masks by the same method." if method else "",
+        f"EF by {method_name(method)} at the stated ED and ES (oracle phases) against the EF of the reference masks by the same "
+        f"method ({axis_rule(results)})."
+        + (" Against the stated EF: table of the EF." if has_stated_ef(results) else "")
+        if method
+        else "",
         "Failures: patients with a mean Dice below 50 %, with exact (Clopper–Pearson) limits.",
         f"First-frame protocol: {' and '.join(results.protocols)}.",
     ]

@@ -39,6 +39,8 @@ def agreement_words(results: ResultSet) -> str:
 
 def method_name(method: str) -> str:
     """A method of the rows in words: ``single_4ch`` is the single-plane Simpson's rule on the 4CH view."""
+    if method == "biplane_camus":
+        return "biplane Simpson as the owners of CAMUS compute it (one disc height for both phases)"
     words = {"biplane": "biplane Simpson", "single": "single-plane Simpson", "area": "area-length"}
     head, _, rest = method.partition("_")
     view = rest.rpartition("_")[2].upper()
