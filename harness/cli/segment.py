@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,9 @@ from harness.cli._complete import Named, engines
 from harness.cli._options import DEVICE, RUN
 
 if TYPE_CHECKING:
-    from harness.segment import Outcome
+    import torch
+
+    from harness.segment import Settings, Trained
 
 
 class Numbers(click.ParamType):
@@ -40,8 +41,18 @@ class Numbers(click.ParamType):
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Folder of a run, instead of --run.")
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results (default: segmented/CLIP).")
+@click.option(
+    "--existing",
+    type=click.Choice(["refuse", "keep", "replace"]),
+    default="refuse",
+    show_default=True,
+    help="Where another result lies; one made from the same clip, run and settings is always kept, except by replace.",
+)
 @click.option("--crop", type=Numbers(4, int, "x,y,w,h"), help="Rectangle in pixels that holds the ultrasound image.")
-@click.option("--whole-frame", is_flag=True, help="Do not cut to the rectangle that a DICOM file states.")
+@click.option("--region", type=int, help="Which of several images that a DICOM file states, counted from 1.")
+@click.option(
+    "--whole-frame", is_flag=True, help="Do not cut to the rectangle of the file; burned-in text is then shown."
+)
 @click.option("--spacing", type=Numbers(2, float, "row,column"), help="Pixel size in mm, where the file has none.")
 @click.option("--frame-rate", type=float, help="Frames per second, where the file has none.")
 @click.option("--max-frames", type=int, help="Stop after so many frames.")
@@ -63,7 +74,9 @@ def command(
     checkpoint: Path | None,
     results_dir: str,
     out: Path | None,
+    existing: Any,
     crop: tuple[int, int, int, int] | None,
+    region: int | None,
     whole_frame: bool,
     spacing: tuple[float, float] | None,
     frame_rate: float | None,
@@ -75,39 +88,88 @@ def command(
 ) -> None:
     """Segment CLIP (AVI, MP4, NIfTI, DICOM, folder of PNGs) with a trained run: masks, areas, EF, overlay.
 
+    CLIP may be a folder of clips or a list of them (CSV, text): each gets its folder, and summary.csv a row for each and for
+    each patient.
+
     Example: echobench segment loop.dcm --run unet-small --overlay gif
     """
-    from harness.jobs import Progress
-    from harness.segment import Region, find_trained, open_source, segment, with_engine, with_stated
+    from harness.segment import Region, Settings, find_trained, is_list, with_engine
     from harness.training.precision import resolve_device
 
     place = resolve_device(device)
-    source = with_stated(
-        open_source(clip),
+    settings = Settings(
         region=None if crop is None else Region(x=crop[0], y=crop[1], width=crop[2], height=crop[3]),
+        picture=region,
         whole_frame=whole_frame,
         spacing_mm=spacing,
         frame_rate_hz=frame_rate,
         max_frames=max_frames,
+        overlay=overlay,
+        existing=existing,
     )
+    settings.check()
+    several = clip.exists() and is_list(clip)
     trained = with_engine(find_trained(run, results_dir, checkpoint), engine, place)
-    folder = out or Path("segmented") / clip.name.split(".")[0]
-    total = source.count if max_frames is None else min(max_frames, source.count or max_frames)
-    with Progress("segmenting", total, shown=progress, unit="frames") as bar:
-        outcome = segment(source, trained, folder, overlay=overlay, device=place, tick=bar.advance)
-    _print(outcome, trained.name)
+    # The whole name: UIDs differ in their last part only.
+    folder = out or Path("segmented") / clip.name
+    if several:
+        _many(clip, trained, folder, settings, place, progress)
+    else:
+        _single(clip, trained, folder, settings, place, progress)
 
 
-def _print(outcome: Outcome, run: str) -> None:
-    """Frames, EF with its method, notes, files."""
-    click.echo(f"{outcome.frames} frames segmented with {run}.")
-    if outcome.phases is not None:
-        click.echo(f"ED is frame {outcome.phases.ed}, ES is frame {outcome.phases.es} (counted from 0).")
-    for estimate in outcome.estimates:
-        volumes = (
-            "" if math.isnan(estimate.edv_ml) else f" (EDV {estimate.edv_ml:.0f} mL, ESV {estimate.esv_ml:.0f} mL)"
+def _single(
+    clip: Path, trained: Trained, folder: Path, settings: Settings, device: torch.device, progress: bool
+) -> None:
+    from harness.jobs import Progress
+    from harness.segment import ListedClip, kept_or_segmented
+
+    listed = ListedClip(path=clip, name=folder.name)
+    with Progress("segmenting", settings.count(listed), shown=progress, unit="frames") as bar:
+        made, summary = kept_or_segmented(listed, trained, folder, settings, device=device, tick=bar.advance)
+    _print(summary, folder, kept=not made)
+
+
+def _many(
+    clips: Path, trained: Trained, folder: Path, settings: Settings, device: torch.device, progress: bool
+) -> None:
+    from harness.errors import BenchError
+    from harness.jobs import Progress
+    from harness.segment import TABLE, clips_of, segment_all
+
+    listed = clips_of(clips, beside=folder)
+    with Progress("segmenting", len(listed), shown=progress, unit="clips") as bar:
+        done = segment_all(listed, trained, folder, settings, device=device, advance=lambda text: bar.advance(1, text))
+    counts = {status: sum(each.status == status for each in done) for status in ("done", "kept", "failed")}
+    click.echo(
+        f"{counts['done']} clips segmented with {trained.name}, {counts['kept']} kept, {counts['failed']} failed."
+    )
+    click.echo(f"written: {folder / TABLE}")
+    if counts["failed"]:
+        for each in done:
+            if each.error:
+                click.echo(f"{each.clip.name}: {each.error}", err=True)
+        raise BenchError(
+            f"{counts['failed']} of {len(done)} clips failed; {folder / TABLE} says why, the others are done."
         )
-        value = "missing" if math.isnan(estimate.ef_percent) else f"{estimate.ef_percent:.1f} %"
-        click.echo(f"EF, {estimate.method}, single view: {value}{volumes}")
-    for line in (*outcome.notes, *(f"written: {path}" for path in outcome.files)):
+
+
+def _print(summary: dict[str, Any], folder: Path, *, kept: bool) -> None:
+    """Frames, EF with its method, notes, folder."""
+    click.echo(f"{summary['frames']} frames segmented with {summary['run']}." + (" Kept as it was." if kept else ""))
+    for index, beat in enumerate(summary["beats"], start=1):
+        click.echo(f"Beat {index}: ED is frame {beat['ed']}, ES is frame {beat['es']} (counted from 0).")
+    for estimate in summary["single_view_estimates"]:
+        click.echo(_estimate_line(estimate))
+    for line in (*summary["notes"], f"written: {folder}"):
         click.echo(line)
+
+
+def _estimate_line(estimate: dict[str, Any]) -> str:
+    volumes, spread = "", ""
+    if estimate["edv_ml"] is not None and estimate["esv_ml"] is not None:
+        volumes = f" (EDV {estimate['edv_ml']:.0f} mL, ESV {estimate['esv_ml']:.0f} mL)"
+    if estimate["ef_sd"] is not None:
+        spread = f" ± {estimate['ef_sd']:.1f} over {len(estimate['by_beat'])} beats"
+    value = "missing" if estimate["ef_percent"] is None else f"{estimate['ef_percent']:.1f} %"
+    return f"EF, {estimate['method']}, single view: {value}{spread}{volumes}"

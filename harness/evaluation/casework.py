@@ -12,7 +12,6 @@ from harness.evaluation.beats import find_beats
 from harness.evaluation.clinical import (
     ProfilePair,
     ejection_fraction,
-    long_axis_profile,
     profile_pair,
     simpson_single_ml,
 )
@@ -135,7 +134,10 @@ def ventricle_profiles(work: CaseWork) -> dict[tuple[Source, str], ProfilePair]:
 
 def predicted_beats(work: CaseWork) -> tuple[tuple[ProfilePair, ProfilePair], ...]:
     """The predicted LV at ED and ES of every beat that its own area curve shows, as ``echobench segment`` finds them."""
-    masks = work.predicted == 1 + work.classes.index("lv")
+    return _beats_in(work.predicted == 1 + work.classes.index("lv"), work)
+
+
+def _beats_in(masks: NDArray[np.bool_], work: CaseWork) -> tuple[tuple[ProfilePair, ProfilePair], ...]:
     spacing = work.spacing_mm or (1.0, 1.0)
     beats = find_beats(area_curve(masks), work.frame_rate_hz)
     return tuple((profile_pair(masks[beat.ed], spacing), profile_pair(masks[beat.es], spacing)) for beat in beats)
@@ -174,17 +176,15 @@ def _sequence_values(masks: NDArray[np.bool_], source: Source, spacing: Spacing)
 
 
 def _curve_ef(work: CaseWork, label: int, *, reference: bool) -> dict[str, float]:
-    """EF of one view by single-plane Simpson's rule between the largest and the smallest area: nobody says where ED and ES lie."""
-    spacing = work.spacing_mm or (1.0, 1.0)
+    """EF of one view by single-plane Simpson's rule at the phases of each curve itself, mean over its beats."""
     values = {}
     sources: dict[Source, NDArray[np.uint8]] = {"predicted": work.predicted}
     if reference:
         sources["reference"] = work.reference
     for source, labels in sources.items():
-        areas = np.count_nonzero(labels == label, axis=(1, 2))
-        ends = (int(areas.argmax()), int(areas.argmin()))
-        edv, esv = (simpson_single_ml(long_axis_profile(labels[end] == label, spacing)) for end in ends)
-        values[f"curve_ef_{str(work.key['view']).lower()}_{source}"] = ejection_fraction(edv, esv)
+        beats = _beats_in(labels == label, work)
+        fractions = [ejection_fraction(*(simpson_single_ml(pair.anatomical) for pair in beat)) for beat in beats]
+        values[f"curve_ef_{str(work.key['view']).lower()}_{source}"] = mean_or_nan(fractions)
     return values
 
 

@@ -1,19 +1,29 @@
-"""A trained run applied to a clip of one's own: masks, area curve, ejection fraction, overlay."""
+"""A trained run applied to clips of one's own: masks, area curve, ejection fraction, overlay, a table of all."""
 
 from harness.segment.apply import segment
+from harness.segment.batch import TABLE, Settings, kept_or_segmented, segment_all, segment_one
 from harness.segment.frames import FrameSource, Region
+from harness.segment.listing import ListedClip, clips_of, is_list
 from harness.segment.outcome import Outcome
 from harness.segment.source import open_source, with_stated
 from harness.segment.trained import Trained, find_trained, with_engine
 
 __all__ = [
+    "TABLE",
     "FrameSource",
+    "ListedClip",
     "Outcome",
     "Region",
+    "Settings",
     "Trained",
+    "clips_of",
     "find_trained",
+    "is_list",
+    "kept_or_segmented",
     "open_source",
     "segment",
+    "segment_all",
+    "segment_one",
     "with_engine",
     "with_stated",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,16 +12,16 @@ from matplotlib.figure import Figure
 
 from harness.files import write_bytes
 from harness.segment.overlay import COLOURS
-from harness.segment.readout import Phases
+from harness.segment.readout import MeasuredBeat
 
 _NAMES = {"lv": "LV cavity", "myo": "LV myocardium", "la": "left atrium"}
 _UNITS = {"cm2": "cm²", "px2": "pixels"}
 
 
-def plot_areas(table: pd.DataFrame, phases: Phases | None, path: Path) -> None:
+def plot_areas(table: pd.DataFrame, beats: Sequence[MeasuredBeat], path: Path) -> None:
     """Write the columns of an ``area_table`` over time (frames, where the frame rate is unknown) as PNG.
 
-    The frames taken as ED and ES are marked on the LV curve.
+    The frames taken as ED and ES of each beat are marked on the LV curve.
     """
     timed = bool(table["time_s"].notna().all())
     x = table["time_s" if timed else "frame"]
@@ -34,8 +35,9 @@ def plot_areas(table: pd.DataFrame, phases: Phases | None, path: Path) -> None:
             colour = tuple(value / 255 for value in COLOURS[name])
             axes.plot(x, table[column], color=colour, label=_NAMES[name], linewidth=1.3)
             axes.set_ylabel(f"area ({_UNITS[unit]})")
-            if name == "lv" and phases is not None:
-                for frame, mark, word in ((phases.ed, "v", "ED"), (phases.es, "^", "ES")):
+            ends = [(beat.ed, "v", "ED") for beat in beats] + [(beat.es, "^", "ES") for beat in beats]
+            if name == "lv":
+                for frame, mark, word in ends:
                     axes.plot(x[frame], table[column][frame], mark, color="black", markersize=4)
                     axes.annotate(f" {word}", (x[frame], table[column][frame]), va="center")
         axes.set_xlabel("time (s)" if timed else "frame")

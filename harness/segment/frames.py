@@ -37,6 +37,12 @@ class Region:
         """The part of a frame [H, W] inside the rectangle."""
         return frame[self.y : self.y + self.height, self.x : self.x + self.width]
 
+    def alone(self, frame: Frame) -> Frame:
+        """A copy of a frame [H, W] that is black outside the rectangle."""
+        alone = np.zeros_like(frame)
+        self.cut(alone)[...] = self.cut(frame)
+        return alone
+
     def holds(self, other: Region) -> bool:
         """Whether another rectangle lies inside this one."""
         return (

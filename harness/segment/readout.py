@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.clip import LABELS
-from harness.evaluation.clinical import area_length_ml, ejection_fraction, long_axis_profile, simpson_single_ml
+from harness.evaluation.beats import find_beats
+from harness.evaluation.clinical import (
+    LongAxisProfile,
+    area_length_ml,
+    ejection_fraction,
+    long_axis_profile,
+    simpson_biplane_ml,
+    simpson_single_ml,
+)
+from harness.evaluation.temporal import mean_or_nan
 
 METHODS = {"single-plane Simpson": simpson_single_ml, "area-length": area_length_ml}
 """Volume of the left ventricle from one view, by the name that is shown; the first is the headline."""
@@ -19,27 +29,32 @@ METHODS = {"single-plane Simpson": simpson_single_ml, "area-length": area_length
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """EF of one view by one method.
+    """EF of one view by one method, over the beats of the clip.
 
     Attributes:
         method: a key of ``METHODS``.
-        ef_percent: NaN where a volume is missing.
-        edv_ml, esv_ml: NaN where there is no pixel size.
+        ef_percent: mean over the beats that have one; NaN where none has.
+        ef_sd: over the same beats (ddof = 1); NaN below two.
+        edv_ml, esv_ml: means; NaN where there is no pixel size.
+        by_beat: EF of each beat in percent, NaN where a volume is missing.
     """
 
     method: str
     ef_percent: float
     edv_ml: float
     esv_ml: float
+    ef_sd: float = math.nan
+    by_beat: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Phases:
-    """Frames of the largest and smallest LV area; ``empty`` counts frames without any LV, which are left out."""
+class MeasuredBeat:
+    """Frames of ED and ES of a beat and the long-axis profile of the LV at each; None where a mask has none."""
 
     ed: int
     es: int
-    empty: int
+    end_diastole: LongAxisProfile | None
+    end_systole: LongAxisProfile | None
 
 
 def pixel_counts(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -70,34 +85,60 @@ def area_table(
     return table
 
 
-def find_phases(areas: NDArray[np.float64]) -> Phases | None:
-    """ED and ES of an LV area curve [T]: its largest and its smallest value that is not zero; ties to the first.
+def measure_beats(
+    masks: NDArray[np.uint8], areas: NDArray[np.int64], spacing_mm: tuple[float, float] | None, rate_hz: float | None
+) -> tuple[MeasuredBeat, ...]:
+    """The beats of a clip from its label maps [T, H, W] and the LV's area in pixels [T]; empty where there is no beat.
 
-    None where fewer than two frames hold any LV or the area never changes.
+    Without a pixel size pixels count as squares of 1 mm, which leaves EF right and lengths meaningless.
     """
-    # A frame without LV is a failure of the model, not an end-systole of size zero.
-    filled = areas > 0
-    if np.count_nonzero(filled) < 2 or np.ptp(areas[filled]) == 0:
-        return None
-    # inf keeps the empty frames out of the search without shifting indices.
-    es = int(np.where(filled, areas, np.inf).argmin())
-    return Phases(ed=int(areas.argmax()), es=es, empty=int(np.count_nonzero(~filled)))
+    lv, spacing = LABELS["lv"], spacing_mm or (1.0, 1.0)
+    return tuple(
+        MeasuredBeat(
+            ed=beat.ed,
+            es=beat.es,
+            end_diastole=long_axis_profile(masks[beat.ed] == lv, spacing),
+            end_systole=long_axis_profile(masks[beat.es] == lv, spacing),
+        )
+        for beat in find_beats(areas, rate_hz)
+    )
 
 
-def estimate_ef(
-    end_diastole: NDArray[np.bool_], end_systole: NDArray[np.bool_], spacing_mm: tuple[float, float] | None
-) -> tuple[Estimate, ...]:
-    """EF of one view from its LV masks [H, W], one estimate per method.
+def estimate_ef(beats: Sequence[MeasuredBeat], *, metric: bool) -> tuple[Estimate, ...]:
+    """EF of one view, one estimate per method; volumes are left out (NaN) unless ``metric``.
 
-    EF is a ratio of volumes, so it does not need a pixel size but only its proportions: without one, pixels are
-    taken as square and the volumes are left out (NaN).
+    EF is a ratio of volumes, so it does not need a pixel size but only its proportions.
     """
-    # The ratio of two volumes needs no unit, only square pixels.
-    profiles = [long_axis_profile(mask, spacing_mm or (1.0, 1.0)) for mask in (end_diastole, end_systole)]
-    estimates = []
-    for method, volume in METHODS.items():
-        edv, esv = (volume(profile) for profile in profiles)
-        shown = (edv, esv) if spacing_mm else (math.nan, math.nan)
-        ef = ejection_fraction(edv, esv)
-        estimates.append(Estimate(method=method, ef_percent=ef, edv_ml=shown[0], esv_ml=shown[1]))
-    return tuple(estimates)
+    if not beats:
+        return ()
+    return tuple(
+        _over_beats(method, [(volume(beat.end_diastole), volume(beat.end_systole)) for beat in beats], metric=metric)
+        for method, volume in METHODS.items()
+    )
+
+
+def biplane_ef(two_chamber: Sequence[MeasuredBeat], four_chamber: Sequence[MeasuredBeat]) -> Estimate:
+    """Biplane EF, every beat of one view with every beat of the other: the views are not filmed together."""
+    pairs = itertools.product(two_chamber, four_chamber)
+    volumes = [
+        (
+            simpson_biplane_ml(two.end_diastole, four.end_diastole),
+            simpson_biplane_ml(two.end_systole, four.end_systole),
+        )
+        for two, four in pairs
+    ]
+    return _over_beats("biplane Simpson", volumes, metric=True)
+
+
+def _over_beats(method: str, volumes: Sequence[tuple[float, float]], *, metric: bool) -> Estimate:
+    by_beat = np.array([ejection_fraction(*pair) for pair in volumes])
+    there = by_beat[np.isfinite(by_beat)]
+    edv, esv = (mean_or_nan([pair[index] for pair in volumes]) if metric else math.nan for index in (0, 1))
+    return Estimate(
+        method=method,
+        ef_percent=mean_or_nan(by_beat),
+        ef_sd=float(there.std(ddof=1)) if len(there) > 1 else math.nan,
+        edv_ml=edv,
+        esv_ml=esv,
+        by_beat=tuple(float(value) for value in by_beat),
+    )

@@ -37,7 +37,7 @@ def open_source(path: Path | str) -> FrameSource:
     # By name first: a .nii.gz has no magic number of its own, it is a gzip like any other.
     if name.endswith((".nii", ".nii.gz")):
         return open_nifti(path)
-    if name.endswith((".dcm", ".dicom")) or _looks_like_dicom(path):
+    if name.endswith((".dcm", ".dicom")) or looks_like_dicom(path):
         return open_dicom(path)
     if path.suffix.lower() in VIDEO_KINDS:
         return open_video(path)
@@ -99,21 +99,25 @@ def _with_picture(source: FrameSource, region: Region | None, picture: int | Non
     return replace(source, pictures=()) if whole_frame else source
 
 
-def _looks_like_dicom(path: Path) -> bool:
+def looks_like_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM does, with the preamble of 128 bytes or without."""
     with open(path, "rb") as stream:
         # DICOM files from a scanner often have no suffix; PS3.10: 128 bytes of preamble, then DICM.
-        return stream.read(132)[128:] == b"DICM"
+        head = stream.read(132)
+    # Without preamble: an element of group 2 or 8 and, in explicit encoding, the two letters of its type.
+    return head[128:] == b"DICM" or (head[:2] in (b"\x02\x00", b"\x08\x00") and head[4:6].isalpha())
 
 
 def _open_pictures(folder: Path) -> FrameSource:
     """The pictures of a folder in the order of their names, numbers by value (``f2`` before ``f10``)."""
-    paths = sorted((path for path in folder.iterdir() if path.suffix.lower() in PICTURE_KINDS), key=_natural)
+    paths = sorted((path for path in folder.iterdir() if path.suffix.lower() in PICTURE_KINDS), key=natural)
     if not paths:
         raise DataError(f"The folder {folder} holds no PNG or JPEG picture; give the folder that holds the frames.")
     return FrameSource(path=folder, frames=lambda: _pictures(paths), count=len(paths))
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
+def natural(path: Path) -> list[tuple[int, str]]:
+    """Key that sorts names with their numbers by value."""
     # f10 comes after f2: sorted as text a clip would jump in time.
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name) if part]
 

@@ -32,7 +32,8 @@ def test_masks_areas_and_ef_of_a_beating_ellipse_are_those_of_its_geometry(tmp_p
     outcome = segment(known, trained, tmp_path)
     long, short = 0.4 * 64, 0.3 * 48
     truth_ml = 4 / 3 * math.pi * long * short**2 / 1000
-    assert (outcome.frames, outcome.phases.ed, outcome.phases.es) == (10, 0, 5)
+    assert outcome.frames == 10
+    assert [(beat.ed, beat.es) for beat in outcome.beats] == [(0, 5)]
     for estimate in outcome.estimates:
         assert estimate.edv_ml == pytest.approx(truth_ml, rel=0.05)
         assert estimate.ef_percent == pytest.approx(100 * (1 - 0.7**3), abs=2.5)
@@ -115,7 +116,7 @@ def test_no_overlay_is_written_when_none_is_asked_for(tmp_path, trained, clip):
 
 def test_a_clip_without_a_ventricle_has_areas_of_zero_and_no_ef(tmp_path, trained):
     outcome = segment(source_of([np.full((20, 20), 200, np.uint8)] * 3), trained, tmp_path)
-    assert (outcome.phases, outcome.estimates) == (None, ())
+    assert (outcome.beats, outcome.estimates) == ((), ())
     assert any("no EF" in note for note in outcome.notes)
     assert pd.read_csv(tmp_path / "areas.csv")["lv_px2"].tolist() == [0, 0, 0]
 
@@ -123,7 +124,7 @@ def test_a_clip_without_a_ventricle_has_areas_of_zero_and_no_ef(tmp_path, traine
 def test_frames_without_a_ventricle_do_not_become_end_systole(tmp_path, trained, clip):
     clip[7] = 200
     outcome = segment(source_of(clip), trained, tmp_path)
-    assert (outcome.phases.es, outcome.phases.empty) == (5, 1)
+    assert (outcome.beats[0].es, outcome.empty) == (5, 1)
 
 
 def test_a_clip_without_frames_or_with_changing_frames_is_refused(tmp_path, trained, clip):
