@@ -97,12 +97,14 @@ def profile_pair(mask: ArrayLike, spacing_mm: Spacing, discs: int = DISCS) -> Pr
     every = stretches(outline(component, spacing_mm))
     area = float(len(pixels) * spacing_mm[0] * spacing_mm[1])
     axis, owners = anatomical_axis(every, pixels, area), camus_axis(every)
-    return ProfilePair(
-        anatomical=axis
-        and LongAxisProfile(axis=axis, widths_mm=_disc_widths(pixels, axis, spacing_mm, discs), area_mm2=area),
-        camus=owners
-        and LongAxisProfile(axis=owners, widths_mm=_camus_widths(component, owners, spacing_mm, discs), area_mm2=area),
-    )
+    pair: dict[str, LongAxisProfile] = {}
+    if axis is not None:
+        widths = _disc_widths(pixels, axis, spacing_mm, discs)
+        pair["anatomical"] = LongAxisProfile(axis=axis, widths_mm=widths, area_mm2=area)
+    if owners is not None:
+        widths = _camus_widths(component, owners, spacing_mm, discs)
+        pair["camus"] = LongAxisProfile(axis=owners, widths_mm=widths, area_mm2=area)
+    return ProfilePair(**pair)
 
 
 def largest_component(mask: ArrayLike) -> NDArray[np.bool_]:

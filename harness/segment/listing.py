@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -115,7 +116,7 @@ def _from_csv(path: Path, table: pd.DataFrame) -> list[ListedClip]:
     return [_from_row(path, index, row) for index, row in enumerate(table.to_dict("records"), start=2)]
 
 
-def _from_row(path: Path, line: int, row: dict[str, str]) -> ListedClip:
+def _from_row(path: Path, line: int, row: Mapping[Hashable, Any]) -> ListedClip:
     view = row.get("view", "").strip().upper() or None
     if view is not None and view not in VIEWS:
         raise ConfigError(f"{path}, line {line}: the view '{row['view']}' is unknown; use 2CH, 4CH or nothing.")
@@ -131,7 +132,7 @@ def _from_row(path: Path, line: int, row: dict[str, str]) -> ListedClip:
     )
 
 
-def _positive(path: Path, line: int, row: dict[str, str], column: str) -> float | None:
+def _positive(path: Path, line: int, row: Mapping[Hashable, Any], column: str) -> float | None:
     text = row.get(column, "").strip()
     if not text:
         return None
