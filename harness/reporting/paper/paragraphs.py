@@ -12,7 +12,7 @@ from typing import Any
 from harness.reporting.page.verdicts import suite_verdicts
 from harness.reporting.paper.bibliography import cite, data_key, model_key
 from harness.reporting.render.latex import escape_latex
-from harness.reporting.tables.table import Table
+from harness.reporting.tables.table import MISSING, Cell, Column, Table
 from harness.reporting.tables.words import interval_words, method_name, seeds_of
 from harness.results.comparisons import ALPHA
 from harness.results.ejection import ef_method
@@ -20,23 +20,17 @@ from harness.results.result_set import STRUCTURE_NAMES, ResultSet
 
 
 def results_paragraph(results: ResultSet, main: Table) -> str:
-    """Means with intervals of every model, then the verdicts of the page; one line that says so where nothing is finished."""
+    """Means with intervals of every finished model, then the verdicts of the page."""
     structure = STRUCTURE_NAMES.get(results.structure, results.structure)
-    dice, others = main.columns[0], [column for column in main.columns if column.key in ("hd95_mm", "ef_mae")]
-    sentences: list[str] = []
+    columns = [column for column in main.columns if column.key in (main.columns[0].key, "hd95_mm", "ef_mae")]
+    reached = []
     for row in main.rows:
-        cell = row.cell(dice.key)
-        if dice.show(cell.value) == "--":
-            continue
-        shown = [f"a mean Dice of {dice.show(cell.value)} %{_interval(dice, cell)}"]
-        for column in others:
-            if (text := column.show(row.cell(column.key).value)) != "--":
-                shown.append(f"{column.header} {text} {column.unit}{_interval(column, row.cell(column.key))}")
-        lead = f"On the {structure} of the test patients" if not sentences else "The same for"
-        sentences.append(
-            f"{lead} {row.label} reached {', '.join(shown)}." if not sentences else f"{row.label}: {', '.join(shown)}."
-        )
-    return _paragraph("Results", [escape_latex(text) for text in [*sentences, *suite_verdicts(results)]])
+        shown = [(column, row.cell(column.key)) for column in columns]
+        values = [_told(column, cell) for column, cell in shown if column.show(cell.value) != MISSING]
+        if values:
+            reached.append(f"{row.label}: {', '.join(values)}")
+    lead = [f"On the {structure} of the test patients: {'; '.join(reached)}."] if reached else []
+    return _paragraph("Results", [escape_latex(text) for text in [*lead, *suite_verdicts(results)]])
 
 
 def methods_paragraph(results: ResultSet) -> str:
@@ -46,11 +40,7 @@ def methods_paragraph(results: ResultSet) -> str:
 
 def _data(results: ResultSet) -> Iterator[str]:
     tests = {patient for arm in results.arms for table in arm.tables for patient in table["patient"]}
-    yield (
-        escape_latex(results.dataset)
-        + cite([data_key(results)])
-        + escape_latex(f": {results.heading}, {len(tests)} test patients.")
-    )
+    yield "Data: " + escape_latex(results.heading) + cite([data_key(results)]) + f"; {len(tests)} test patients."
     if results.mark:
         yield escape_latex(f"The data are {results.mark}.")
 
@@ -117,8 +107,9 @@ def _shared(results: ResultSet, *keys: str) -> Any:
     return values[0] if values and all(value == values[0] for value in values) else None
 
 
-def _interval(column: Any, cell: Any) -> str:
-    return f" [{column.show(cell.low)}, {column.show(cell.high)}]" if cell.has_interval else ""
+def _told(column: Column, cell: Cell) -> str:
+    interval = f" [{column.show(cell.low)}, {column.show(cell.high)}]" if cell.has_interval else ""
+    return f"{column.header} {column.show(cell.value)} {column.unit}{interval}"
 
 
 def _paragraph(title: str, sentences: list[str]) -> str:
