@@ -124,10 +124,12 @@ def list_datasets() -> list[str]:
     return sorted(DATASETS.module_dict)
 
 
-def list_perturbations() -> list[str]:
-    """Names of all registered perturbations."""
+def list_perturbations(*, passing: bool = False) -> list[str]:
+    """Names of all registered perturbations; with ``passing`` also of those that are faults only while they pass."""
     PERTURBATIONS.import_from_location()
-    return sorted(PERTURBATIONS.module_dict)
+    return sorted(
+        name for name, item in PERTURBATIONS.module_dict.items() if passing or not getattr(item, "passing", False)
+    )
 
 
 def list_engines() -> list[str]:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from harness.store.runs import Run
 
 
+WHEN = click.option(
+    "--when", default="always", show_default=True, help="always, or passing:N for a fault that passes in N frames."
+)
+
+
 @click.group(cls=PlainGroup)
 def command() -> None:
     """How models behave when the image gets worse: ultrasound's own perturbations at five calibrated severities."""
@@ -82,6 +87,7 @@ def calibrate_command(
     help="overlap (Dice, IoU), surface (HD95, ASD). EF, failures and flicker come with any.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many test patients.")
+@WHEN
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Runs swept at the same time.")
 @click.option("--prepared", type=click.Path(path_type=Path), help="Prepared folder (default: found in DATA_DIR/cache).")
 def run_command(
@@ -89,6 +95,7 @@ def run_command(
     severities: tuple[int, ...],
     metrics: tuple[str, ...],
     limit: int | None,
+    when: str,
     workers: int,
     prepared: Path | None,
     data_dir: str,
@@ -102,10 +109,14 @@ def run_command(
     from harness.experiments.sweep.clips import prepared_of
     from harness.experiments.sweep.parallel import sweep_in_parallel
     from harness.experiments.sweep.sweep import SweepOptions
+    from harness.perturbations.window import window_length
 
-    names = tuple(chosen_perturbations(perturbations))
+    window = window_length(when)
+    names = tuple(chosen_perturbations(perturbations, passing=window is not None))
     metric_functions(metrics)
-    options = SweepOptions(perturbations=names, severities=_severities(severities), metrics=metrics, limit=limit)
+    options = SweepOptions(
+        perturbations=names, severities=_severities(severities), metrics=metrics, limit=limit, window=window
+    )
     chosen = chosen_runs(**choices)
     jobs = [(run, prepared_of(run.spec, Path(data_dir), prepared).path) for run in chosen.runs]
     if workers > 1:
@@ -121,7 +132,7 @@ def _sweep(run: Run, folder: Path, options: SweepOptions) -> None:
     from harness.experiments.sweep.sweep import sweep_run
     from harness.jobs import Progress
 
-    total = 1 + len(options.perturbations) * len(options.severities)
+    total = (2 if options.window else 1) + len(options.perturbations) * len(options.severities)
     with Progress(f"sweeping {_title(run)}", total, unit="conditions") as bar:
         count = sweep_run(run, PreparedCache.open(folder), options, lambda name: bar.advance(text=name))
         bar.say(_told(run, count))
@@ -140,17 +151,27 @@ def _told(run: Run, count: int) -> str:
 @run_choice
 @click.option("--as", "name", help="Name of the report (default: that of --report, or DATASET-robustness).")
 @click.option("--reference", default="gdkvm", show_default=True, help="Model that the others are tested against.")
-def report_command(name: str | None, reference: str, **choices: Any) -> None:
+@WHEN
+def report_command(name: str | None, reference: str, when: str, **choices: Any) -> None:
     """Tables, severity curves and heat map of swept runs, in REPORTS_DIR/NAME/robustness; no model is run.
+
+    With --when passing:N of the faults that pass in N frames, in REPORTS_DIR/NAME/passing-N.
 
     Example: echobench robustness report --dataset phantom
     """
+    from harness.perturbations.window import window_length
     from harness.reporting import print_report, write_report
     from harness.reporting.manifest import ROBUSTNESS_FOLDER
+    from harness.results.passing import passing_results
     from harness.results.sweep import sweep_results
+    from harness.store.formats.sweep import passing_folder
 
     chosen = chosen_runs(**choices)
     title = name or chosen.name
+    if window := window_length(when):
+        passed = passing_results(chosen.runs, window, name=title, reference=reference, command=typed(sys.argv[1:]))
+        print_report(passed, write_report(passed, choices["reports_dir"] / title / passing_folder(window)))
+        return
     results = sweep_results(chosen.runs, name=title, reference=reference, command=typed(sys.argv[1:]))
     print_report(results, write_report(results, choices["reports_dir"] / title / ROBUSTNESS_FOLDER))
 
@@ -199,15 +220,15 @@ def _severities(values: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(set(values)))
 
 
-def chosen_perturbations(names: tuple[str, ...] | None) -> list[str]:
-    """The perturbations of these names, all for None.
+def chosen_perturbations(names: tuple[str, ...] | None, *, passing: bool = False) -> list[str]:
+    """The perturbations of these names, all for None; ``passing``: also those that are faults only while they pass.
 
     Raises:
         ConfigError: an unknown name.
     """
     from harness.registry import list_perturbations
 
-    known = list_perturbations()
+    known = list_perturbations(passing=passing)
     for name in names or ():
         if name not in known:
             raise unknown("perturbation", name, known)

@@ -1,6 +1,6 @@
 """Ultrasound's own perturbations, registered in ``harness.registry.PERTURBATIONS``."""
 
-from harness.perturbations import artefacts, display, export, noise, resolution, timing
+from harness.perturbations import artefacts, display, export, noise, passing, resolution, timing
 from harness.perturbations.base import SEVERITIES, Perturbation, calibrated_ladders, clip_hash
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "display",
     "export",
     "noise",
+    "passing",
     "resolution",
     "timing",
 ]

@@ -57,12 +57,16 @@ class Perturbation(ABC):
             the order of frames).
         unit: what ``strength`` means.
         limits: weakest and strongest strength that calibration may choose (the first one is nearly the identity).
+        passing: whether it is a fault only while it passes (``window``): always blank frames show nothing to segment.
+        fixed: strengths of severities 1..5 of a fault that no calibration can match to others.
     """
 
     name: ClassVar[str]
     coherence: ClassVar[Coherence]
     unit: ClassVar[str]
     limits: ClassVar[tuple[float, float]]
+    passing: ClassVar[bool] = False
+    fixed: ClassVar[tuple[float, ...]] = ()
 
     def __init__(self, ladder: Sequence[float] | None = None, reference: str = "camus") -> None:
         """Use this ladder (strengths of severities 1..5), or the one calibrated on a reference dataset."""
@@ -72,6 +76,8 @@ class Perturbation(ABC):
     @property
     def ladder(self) -> tuple[float, ...]:
         """Strengths of the severities 1..5."""
+        if self._ladder is None and self.fixed:
+            self._ladder = self.fixed
         if self._ladder is None:
             self._ladder = calibrated_ladders(self.reference)[self.name]
         return self._ladder

@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.errors import BenchError, unknown
 from harness.reporting.sections import fingerprint
 from harness.results.condition import condition_of, finished_runs
+from harness.results.passing import passing_results
 from harness.results.result_set import ResultSet, RunResults
 from harness.results.study import archived_study, stored_study, write_design
 from harness.results.suite import suite_results
@@ -38,7 +39,9 @@ def write_manifest(
     return Manifest(
         kind=kind,
         name=results.name,
-        title=_HEADINGS[kind].format(name=results.name),
+        title=_HEADINGS[kind].format(name=results.name)
+        if results.window is None
+        else f"Faults passing in {results.window} frames",
         dataset=results.dataset,
         mark=results.mark,
         reference=results.reference,
@@ -131,6 +134,15 @@ def read_results(name: str, reports_dir: Path, results_dir: Path) -> dict[Path, 
             command=manifest.command,
             criteria=Criteria.read(manifest.criteria),
         )
+    for passing in sorted(folder.glob("passing-*")):
+        if manifest := find_manifest(passing, "robustness"):
+            results[passing] = passing_results(
+                [store.get(run) for run in manifest.runs],
+                int(passing.name.rpartition("-")[2]),
+                name=manifest.name,
+                reference=manifest.reference,
+                command=manifest.command,
+            )
     if manifest := find_manifest(folder, "study"):
         results[folder] = archived_study(results_dir) if is_archive(results_dir) else stored_study(folder, store)
     elif find_manifest(folder, "suite"):

@@ -17,7 +17,12 @@ from harness.reporting.manifest import write_manifest
 from harness.reporting.page.page import page
 from harness.reporting.paper.sample import write_paper
 from harness.reporting.render.terminal import print_table
-from harness.reporting.section_report import study_tables, write_robustness_report, write_study_report
+from harness.reporting.section_report import (
+    study_tables,
+    write_passing_report,
+    write_robustness_report,
+    write_study_report,
+)
 from harness.reporting.sections import find_sections
 from harness.reporting.tables.cost import cost_table
 from harness.reporting.tables.ejection_fraction import ef_table
@@ -25,6 +30,7 @@ from harness.reporting.tables.main_comparison import main_table
 from harness.reporting.tables.over_time import stage_table, time_table
 from harness.reporting.tables.paired_comparisons import comparison_table
 from harness.reporting.tables.parts import part_tables
+from harness.reporting.tables.passing import passing_tables
 from harness.reporting.tables.published_figures import published_files, read_published
 from harness.reporting.tables.robustness_summary import summary_table
 from harness.reporting.tables.stored import write_table
@@ -53,6 +59,8 @@ def write_report(results: ResultSet, out_dir: Path, pictures: Sequence[CasePictu
     out_dir = Path(out_dir)
     if results.design is not None:
         return write_study_report(results, out_dir)
+    if results.window is not None:
+        return write_passing_report(results, out_dir)
     if results.perturbations:
         return write_robustness_report(results, out_dir)
     return _write_suite(results, out_dir, stored_pictures(results) if pictures is None else pictures)
@@ -102,6 +110,8 @@ def print_report(results: ResultSet, paths: Sequence[Path] = (), console: Consol
     console = console or Console()
     if results.design is not None:
         shown = [table for table in study_tables(results) if table.name in _SHOWN]
+    elif results.window is not None:
+        shown = passing_tables(results)[:1]
     else:
         # A sequence has two main tables: its ends, as every data set has them, and all of it.
         made = [summary_table(results)] if results.perturbations else [main_table(results), time_table(results)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from harness.files import write_text
+from harness.reporting.figures.distributions_and_curves import banded_curves
 from harness.reporting.figures.severity_and_drops import drop_heat_map, severity_curves
 from harness.reporting.figures.study_figures import study_figures
 from harness.reporting.figures.style import save
@@ -16,6 +17,7 @@ from harness.reporting.tables.ablation import ablation_table
 from harness.reporting.tables.augmentation_gains import augmentation_table
 from harness.reporting.tables.effects import effect_tables
 from harness.reporting.tables.importance import importance_table
+from harness.reporting.tables.passing import passing_tables
 from harness.reporting.tables.robustness_by_severity import severity_table
 from harness.reporting.tables.robustness_comparisons import condition_table
 from harness.reporting.tables.robustness_drops import drop_table
@@ -23,8 +25,9 @@ from harness.reporting.tables.robustness_summary import loss_table, summary_tabl
 from harness.reporting.tables.stored import write_table
 from harness.reporting.tables.table import Table
 from harness.reporting.tables.trials import trial_table
-from harness.reporting.tables.words import with_frames
+from harness.reporting.tables.words import plain_words, with_frames
 from harness.results.clip_lengths import frames_sentence
+from harness.results.passing import around_window
 from harness.results.result_set import ResultSet, design_of
 
 Figures = Iterable[tuple[str, Figure, str]]
@@ -34,6 +37,21 @@ Figures = Iterable[tuple[str, Figure, str]]
 def write_robustness_report(results: ResultSet, folder: Path) -> list[Path]:
     """Write tables, figures and ``robustness.json`` of a sweep; returns the paths, the summary first."""
     return _write(results, folder, robustness_tables(results), _robustness_figures(results))
+
+
+def write_passing_report(results: ResultSet, folder: Path) -> list[Path]:
+    """Write tables, figures and ``robustness.json`` of faults that pass; returns the paths, the main table first."""
+    tables = [with_frames(table, results) for table in passing_tables(results)]
+    return _write(results, folder, tables, _passing_figures(results))
+
+
+def _passing_figures(results: ResultSet) -> Iterator[tuple[str, Figure, str]]:
+    severity = max(results.severities)
+    for name in results.perturbations:
+        table = around_window(results, name, severity)
+        words = {"xlabel": "frames from the fault's first", "ylabel": "Dice [%]"}
+        text = f"Mean Dice around a passing fault of {results.window} frames ({plain_words(name)}, severity {severity}), and without it."
+        yield f"passing_{name}", banded_curves(table, "offset", "dice", mark=results.mark, **words), text
 
 
 def write_study_report(results: ResultSet, folder: Path) -> list[Path]:

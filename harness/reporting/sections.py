@@ -67,7 +67,8 @@ def _tables(manifest: Path) -> list[Path]:
 
 def _read(path: Path, report: Path) -> Section:
     folder, manifest = path.parent, read_manifest(path)
-    name = folder.name if folder.parent == report.parent else ""
+    # A report of faults that pass lies in the suite's folder beside that of faults that are always there.
+    name = folder.name if folder.parent == report.parent or folder.name != manifest.kind else ""
     return Section(
         key="-".join(filter(None, (manifest.kind, name))),
         title=manifest.title or manifest.name,

@@ -205,6 +205,7 @@ class ResultSet:
         reference: label of the arm that the others are tested against.
         command: what makes these results, shown under "how to reproduce".
         perturbations, severities: conditions that every arm was swept under; none for a suite.
+        window: frames of faults that pass; None where they were always there.
         design: factors, cells and trials of a study; None for anything else.
         notes: sentences that a reader must know, below every table.
         criteria: primary endpoint and the smallest differences that matter.
@@ -220,6 +221,7 @@ class ResultSet:
     command: str = ""
     perturbations: tuple[str, ...] = ()
     severities: tuple[int, ...] = ()
+    window: int | None = None
     design: Design | None = None
     notes: tuple[str, ...] = ()
     condition: str = ""

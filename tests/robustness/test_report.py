@@ -177,6 +177,8 @@ def test_the_command_sweeps_a_run_and_writes_its_report(finished, tmp_path):
         (("run", "--runs", "x", "--perturbations", "spekle"), "Did you mean 'speckle'"),
         (("run", "--runs", "x", "--severities", "6"), "Severities are 1 to 5, got 6"),
         (("run", "--runs", "x", "--metrics", "hd"), "Unknown metric 'hd'"),
+        (("run", "--runs", "x", "--when", "now"), "use always, or passing:N"),
+        (("run", "--runs", "x", "--perturbations", "blank_frames"), "Unknown perturbation 'blank_frames'"),
         (("calibrate",), "Name the dataset with --dataset"),
     ],
 )

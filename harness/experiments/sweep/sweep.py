@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from harness.data import PreparedCache, PreparedClip, PreparedSplit
-from harness.errors import BenchError
+from harness.errors import BenchError, DataError
 from harness.evaluation.evaluator import evaluate
 from harness.evaluation.flips import class_ids, flip_rate
 from harness.evaluation.prediction import Predict
@@ -27,9 +27,10 @@ from harness.experiments.sweep.clips import pixel_aspect
 from harness.experiments.trained import load_trained, predictor
 from harness.perturbations.base import SEVERITIES, Perturbation, clip_hash
 from harness.perturbations.sector import Sector, find_sector
+from harness.perturbations.window import Window, pass_over, place_window
 from harness.registry import PERTURBATIONS
 from harness.store.claim import hold
-from harness.store.formats.sweep import CLEAN, SWEEP, SWEEP_COLUMNS, read_sweep, sweep_path
+from harness.store.formats.sweep import CLEAN, HELD, SWEEP, SWEEP_COLUMNS, read_sweep, sweep_path
 from harness.store.runs import Run
 
 NEEDED = {"overlap": "dice", "surface": "hd95_"}
@@ -45,25 +46,33 @@ class SweepOptions:
         severities: among 1..5.
         metrics: registered metric functions; EF, emptiness and the flip rate come with any of them.
         limit: number of patients (the first ones of the test split), None for all.
+        window: frames of a fault that passes; None for one that is always there.
     """
 
     perturbations: tuple[str, ...]
     severities: tuple[int, ...] = SEVERITIES
     metrics: tuple[str, ...] = ("overlap",)
     limit: int | None = None
+    window: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Condition:
-    """One perturbation at one severity; ``perturbation`` None is the clean image (severity 0, strength 0)."""
+    """One perturbation at one severity; ``perturbation`` None is the clean image (severity 0, strength 0).
+
+    With ``window`` it passes in so many frames. ``holds``: on clean frames, the model's last mask before the window stands for
+    all frames of the window and its edges, which is what a memory could do at least.
+    """
 
     perturbation: Perturbation | None
     severity: int
+    window: int | None = None
+    holds: bool = False
 
     @property
     def name(self) -> str:
         """The value of the column ``perturbation``."""
-        return CLEAN if self.perturbation is None else self.perturbation.name
+        return (HELD if self.holds else CLEAN) if self.perturbation is None else self.perturbation.name
 
     @property
     def strength(self) -> float:
@@ -74,8 +83,14 @@ class Condition:
 def conditions(options: SweepOptions, reference: str) -> list[Condition]:
     """The clean condition, then every perturbation at every severity on the ladders of a reference dataset."""
     built = (PERTURBATIONS.build({"type": name, "reference": reference}) for name in options.perturbations)
-    swept = [Condition(perturbation=item, severity=severity) for item in built for severity in options.severities]
-    return [Condition(perturbation=None, severity=0), *swept]
+    window = options.window
+    swept = [
+        Condition(perturbation=item, severity=severity, window=window)
+        for item in built
+        for severity in options.severities
+    ]
+    held = [Condition(perturbation=None, severity=0, window=window, holds=True)] if window else []
+    return [Condition(perturbation=None, severity=0, window=window), *held, *swept]
 
 
 def sweep_run(
@@ -105,12 +120,14 @@ def _sweep(run: Run, cache: PreparedCache, options: SweepOptions, tick: Callable
     sweeper = Sweeper(run, split, options.metrics)
     computed = 0
     for name, group in itertools.groupby(conditions(options, cache.name), key=lambda item: item.name):
-        earlier = read_sweep(sweep_path(run, name))
+        path = sweep_path(run, name, options.window)
+        earlier = read_sweep(path)
         for condition in group:
             if not covers(earlier, condition, patients, options.metrics):
                 rows = sweeper.rows(condition)
-                earlier = _replaced(read_sweep(sweep_path(run, name)), condition.severity, rows)
-                SWEEP.write(earlier, sweep_path(run, name))
+                earlier = _replaced(read_sweep(path), condition.severity, rows)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                SWEEP.write(earlier, path)
                 computed += 1
             tick(f"{name} {condition.severity}")
     return computed
@@ -155,13 +172,17 @@ class Sweeper:
             first_frame=spec.protocol["first_frame"],
             run_columns={"run": self.run.name, "model": spec.model["name"], "seed": spec.seed},
             metrics=self.metrics,
+            # Of a fault that passes, every frame tells: what it does, and how it is got over.
+            all_frames=condition.window is not None,
             transform=seen.perturb,
             progress=False,
         )
         table = pd.concat([table, *self._flips(table, seen)], ignore_index=True)
         hashes = [seen.hashes.get(key, "") for key in zip(table["patient"], table["view"], strict=True)]
         table = table.assign(perturbation=condition.name, severity=condition.severity, strength=condition.strength)
-        return table.assign(clip_hash=hashes).loc[:, list(SWEEP_COLUMNS)]
+        places = zip(table["patient"], table["view"], table["frame"], strict=True)
+        where = [seen.position(patient, view, frame) for patient, view, frame in places]
+        return table.assign(clip_hash=hashes, window=where).loc[:, list(SWEEP_COLUMNS)]
 
     def _flips(self, table: pd.DataFrame, seen: _Seen) -> list[pd.DataFrame]:
         """Rows ``flip_rate`` of every clip that has three frames or more."""
@@ -181,25 +202,56 @@ class _Seen:
         self._current = ("", "")
         self.hashes: dict[tuple[str, str], str] = {}
         self.flips: dict[tuple[str, str], float] = {}
+        self.windows: dict[tuple[str, str], Window] = {}
+
+    def position(self, patient: str, view: str, frame: int) -> str:
+        """Where a frame of a clip lies to the window; empty where there is none, and for values of whole clips."""
+        window = self.windows.get((patient, view))
+        return "" if window is None or frame < 0 else window.position(frame)
 
     def perturb(self, frames: Tensor, clip: PreparedClip) -> Tensor:
         """frames float [T, 1, S, S] → perturbed, on the model's device."""
         images = frames[:, 0].to(self._sweeper.device)
         perturbation, case = self._condition.perturbation, clip.case
+        self._current = (case.patient, case.view)
+        if self._condition.window is not None:
+            self.windows[self._current] = _window(clip, len(images), self._condition.window)
         if perturbation is not None:
             sectors = self._sweeper.sectors
             if case.name not in sectors:
                 sectors[case.name] = find_sector(images, pixel_aspect(clip))
-            images = perturbation(images, self._condition.severity, case.name, sectors[case.name])
-        self._current = (case.patient, case.view)
+            sector, severity = sectors[case.name], self._condition.severity
+            if window := self.windows.get(self._current):
+                images = pass_over(perturbation, images, severity, case.name, window, sector)
+            else:
+                images = perturbation(images, severity, case.name, sector)
         self.hashes[self._current] = clip_hash(images)
         return images.unsqueeze(1)
 
     def predict(self, frames: Tensor, first_mask: Tensor | None) -> Tensor:
         """The run's predictor, with an eye on flicker."""
         logits = self._sweeper.predict(frames, first_mask)
+        if self._condition.holds:
+            window = self.windows[self._current]
+            logits = logits.clone()  # made under inference mode, where it may not be written to
+            logits[window.start - 1 : window.stop + 1] = logits[window.start - 2]
         self.flips[self._current] = flip_rate(class_ids(logits)) if len(logits) > 2 else math.nan
         return logits
+
+
+def _window(clip: PreparedClip, seen: int, length: int) -> Window:
+    """The window of a clip, whose every frame must have been seen and have a true mask.
+
+    Raises:
+        DataError: frames are skipped or have no mask, or the clip is too short.
+    """
+    if seen != len(clip) or not clip.labelled.all():
+        raise DataError(
+            f"A fault that passes is measured on every frame, and of {clip.case.name} "
+            f"{int(clip.labelled.sum())} of {len(clip)} frames have a true mask and {seen} are seen; use the phantom, cine "
+            "clips or data with a mask on every frame, and runs with recipe.test_clip_length=whole."
+        )
+    return place_window(clip.case.name, len(clip), length)
 
 
 def covers(earlier: pd.DataFrame, condition: Condition, patients: set[str], metrics: Sequence[str]) -> bool:

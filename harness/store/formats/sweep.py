@@ -16,6 +16,8 @@ from harness.store.runs import Run
 
 CLEAN = "clean"
 """The value of the column ``perturbation`` in rows of severity 0."""
+HELD = "held"
+"""The same where a model's last mask before a passing fault stands for the fault's frames."""
 FOLDER = "robustness"
 CONDITION = ["perturbation", "severity"]
 
@@ -28,7 +30,11 @@ SWEEP = TableFormat(
         "strength": "number",
         # Of the clip that the model saw; empty in rows of a patient that join several views.
         "clip_hash": "text",
+        # Where the frame lies to the window of a fault that passes: before, edge, inside, after.
+        "window": "text",
     },
+    optional=frozenset({"window"}),
+    sparse=True,
 )
 SWEEP_COLUMNS = tuple(SWEEP.columns)
 PATIENTS = TableFormat(
@@ -52,9 +58,15 @@ PATIENTS = TableFormat(
 )
 
 
-def sweep_path(run: Run, perturbation: str) -> Path:
-    """Where the rows of one perturbation of a run are kept."""
-    return run.path / FOLDER / f"{perturbation}.csv"
+def sweep_path(run: Run, perturbation: str, window: int | None = None) -> Path:
+    """Where the rows of one perturbation of a run are kept; those of faults that pass lie in a folder per window's length."""
+    folder = run.path / FOLDER
+    return (folder if window is None else folder / passing_folder(window)) / f"{perturbation}.csv"
+
+
+def passing_folder(window: int) -> str:
+    """The name of the folder of rows, and of the report, of faults that pass in ``window`` frames."""
+    return f"passing-{window}"
 
 
 def read_sweep(path: Path) -> pd.DataFrame:
@@ -62,18 +74,22 @@ def read_sweep(path: Path) -> pd.DataFrame:
     return SWEEP.read(path) if path.is_file() else SWEEP.empty()
 
 
-def sweep_files(run: Run) -> list[Path]:
+def sweep_files(run: Run, window: int | None = None) -> list[Path]:
     """The files of a run's sweep, that of the clean condition first; none where it was not swept."""
-    return sorted((run.path / FOLDER).glob("*.csv"), key=lambda item: (item.stem != CLEAN, item.stem))
+    folder = sweep_path(run, CLEAN, window).parent
+    return sorted(folder.glob("*.csv"), key=lambda item: (item.stem != CLEAN, item.stem))
 
 
-def swept(run: Run) -> pd.DataFrame:
-    """All rows of a run's sweep, the clean ones first.
+def swept(run: Run, window: int | None = None) -> pd.DataFrame:
+    """All rows of a run's sweep, the clean ones first; with ``window`` of the faults that pass in so many frames.
 
     Raises:
         BenchError: the run was not swept.
     """
-    files = sweep_files(run)
+    files = sweep_files(run, window)
     if not files:
-        raise BenchError(f"The run {run.name} was not swept yet; use `echobench robustness run --runs {run.name}`.")
+        when = "" if window is None else f" --when passing:{window}"
+        raise BenchError(
+            f"The run {run.name} was not swept yet; use `echobench robustness run --runs {run.name}{when}`."
+        )
     return pd.concat([read_sweep(path) for path in files], ignore_index=True)
