@@ -49,9 +49,11 @@ def _passing_figures(results: ResultSet) -> Iterator[tuple[str, Figure, str]]:
     severity = max(results.severities)
     for name in results.perturbations:
         table = around_window(results, name, severity)
-        words = {"xlabel": "frames from the fault's first", "ylabel": "Dice [%]"}
+        figure = banded_curves(
+            table, "offset", "dice", xlabel="frames from the fault's first", ylabel="Dice [%]", mark=results.mark
+        )
         text = f"Mean Dice around a passing fault of {results.window} frames ({plain_words(name)}, severity {severity}), and without it."
-        yield f"passing_{name}", banded_curves(table, "offset", "dice", mark=results.mark, **words), text
+        yield f"passing_{name}", figure, text
 
 
 def write_study_report(results: ResultSet, folder: Path) -> list[Path]:

@@ -82,9 +82,9 @@ def passing_table(rows: pd.DataFrame) -> pd.DataFrame:
     """
     clean = rows[rows["perturbation"] == CLEAN].set_index(_FRAME)["value"]
     lines = []
-    for key, group in rows.groupby(CONDITION, sort=False):
+    for (name, severity), group in rows.groupby(CONDITION, sort=False):
         table = group[[*_FRAME, "window", "value"]].join(clean.rename("clean"), on=_FRAME)
-        lines.append(_by_patient(table).assign(**dict(zip(CONDITION, key, strict=True))))
+        lines.append(_by_patient(table).assign(perturbation=name, severity=severity))
     return pd.concat(lines).reset_index()[[*CONDITION, "patient", *(measure.name for measure in PASSING)]]
 
 
