@@ -81,11 +81,12 @@ def passing_table(rows: pd.DataFrame) -> pd.DataFrame:
     Views of a patient are averaged. A clip that never recovers counts with all of its frames after the window.
     """
     clean = rows[rows["perturbation"] == CLEAN].set_index(_FRAME)["value"]
-    lines = []
-    for (name, severity), group in rows.groupby(CONDITION, sort=False):
+    tables: dict[tuple[str, int], pd.DataFrame] = {}
+    for name, severity in rows[CONDITION].drop_duplicates().itertuples(index=False):
+        group = rows[(rows["perturbation"] == name) & (rows["severity"] == severity)]
         table = group[[*_FRAME, "window", "value"]].join(clean.rename("clean"), on=_FRAME)
-        lines.append(_by_patient(table).assign(perturbation=name, severity=severity))
-    return pd.concat(lines).reset_index()[[*CONDITION, "patient", *(measure.name for measure in PASSING)]]
+        tables[str(name), int(severity)] = _by_patient(table)
+    return pd.concat(tables, names=CONDITION).reset_index()[[*CONDITION, "patient", *(measure.name for measure in PASSING)]]
 
 
 def _by_patient(table: pd.DataFrame) -> pd.DataFrame:
