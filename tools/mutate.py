@@ -56,7 +56,7 @@ AREAS = {
         ),
     ),
     "store": Area(("harness/store/*",), ("tests/store",)),
-    "dicom": Area(("harness/segment/dicom.py",), ("tests/segment/test_dicom.py", "tests/segment/test_sources.py")),
+    "dicom": Area(("harness/data/media/dicom.py",), ("tests/segment/test_dicom.py", "tests/segment/test_sources.py")),
 }
 CONFIG = """
 

@@ -1,11 +1,11 @@
 """A trained run applied to clips of one's own: masks, area curve, ejection fraction, overlay, a table of all."""
 
+from harness.data.media.frames import FrameSource, Region
+from harness.data.media.source import open_source, with_stated
 from harness.segment.apply import segment
 from harness.segment.batch import TABLE, Settings, kept_or_segmented, segment_all, segment_one
-from harness.segment.frames import FrameSource, Region
 from harness.segment.listing import ListedClip, clips_of, is_list
 from harness.segment.outcome import Outcome
-from harness.segment.source import open_source, with_stated
 from harness.segment.trained import Trained, find_trained, with_engine
 
 __all__ = [

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Iterator
 
-from harness.segment.frames import Frame
+from harness.data.media.frames import Frame
 
 DEPTH = 8
 """Frames kept ready: enough to hide a slow frame, few enough that memory stays flat."""

@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from harness.clip import LABELS
+from harness.data.media.frames import Frame, FrameSource, Region
 from harness.errors import BenchError, DataError
 from harness.files import write_json, write_text
 from harness.segment.ahead import ahead
 from harness.segment.curve import plot_areas
-from harness.segment.frames import Frame, FrameSource, Region
 from harness.segment.nifti import write_masks
 from harness.segment.outcome import Outcome, notes_of, summary_json
 from harness.segment.overlay import Kind, Write, draw_overlay, overlay_writer

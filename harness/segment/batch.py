@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
+from harness.data.media.frames import FrameSource, Region
+from harness.data.media.source import open_source, with_stated
 from harness.errors import BenchError
 from harness.files import write_text
 from harness.segment.apply import SUMMARY, segment
 from harness.segment.existing import Existing, kept, made_from
-from harness.segment.frames import FrameSource, Region
 from harness.segment.listing import ListedClip
 from harness.segment.overlay import Kind
-from harness.segment.source import open_source, with_stated
 from harness.segment.table import Done, summary_table
 from harness.segment.trained import Trained
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from harness.data.media.source import PICTURE_KINDS, VIDEO_KINDS, looks_like_dicom, natural
 from harness.errors import ConfigError, DataError
-from harness.segment.source import PICTURE_KINDS, VIDEO_KINDS, looks_like_dicom, natural
 
 LIST_KINDS = (".csv", ".txt")
 VIEWS = ("2CH", "4CH")

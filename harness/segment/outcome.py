@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.media.frames import FrameSource
 from harness.evaluation.clinical import LongAxisProfile
 from harness.evaluation.long_axis import LongAxis
-from harness.segment.frames import FrameSource
 from harness.segment.readout import Estimate, MeasuredBeat
 from harness.segment.trained import Trained
 

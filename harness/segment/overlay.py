@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.clip import LABELS
+from harness.data.media.frames import Frame
 from harness.errors import DataError
-from harness.segment.frames import Frame
 
 Kind = Literal["avi", "mp4", "gif", "none"]
 COLOURS = {"lv": (230, 159, 0), "myo": (86, 180, 233), "la": (0, 158, 115)}

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.clip import LABELS
+from harness.data.media.frames import Frame, Region
 from harness.data.resample import resize_frames
 from harness.errors import BenchError, DataError
 from harness.evaluation.prediction import label_maps
-from harness.segment.frames import Frame, Region
 from harness.segment.trained import Trained
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError, DataError
-from harness.segment.frames import Frame, FrameSource, Picture, Region
+from harness.data.media.frames import Frame, FrameSource, Picture, Region
 
 _CENTIMETRES = 3
 _TWO_D, _TISSUE = 1, 1

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from harness.errors import ConfigError, DataError
-from harness.segment.dicom import open_dicom
-from harness.segment.frames import Frame, FrameSource, Region
-from harness.segment.nifti import open_nifti
-from harness.segment.video import open_video
+from harness.data.media.dicom import open_dicom
+from harness.data.media.frames import Frame, FrameSource, Region
+from harness.data.media.nifti import open_nifti
+from harness.data.media.video import open_video
 
 VIDEO_KINDS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv")
 PICTURE_KINDS = (".png", ".jpg", ".jpeg")

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from harness.errors import DataError
-from harness.segment.frames import Frame, FrameSource
+from harness.data.media.frames import Frame, FrameSource
 
 
 def open_video(path: Path) -> FrameSource:
