@@ -2,16 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.errors import unknown
 
 LABELS = {"lv": 1, "myo": 2, "la": 3}
 """Label ids of the stored masks (0 is background): LV cavity, LV myocardium, left atrium."""
 
 STRUCTURE_SETS = {"lv": ("lv",), "all": ("lv", "myo", "la")}
 """Structures that a run segments, by the name used on the command line; class k+1 is the k-th entry."""
+
+
+def label_ids(structures: Iterable[str]) -> dict[str, int]:
+    """Label ids of the stored masks by structure: those of ``LABELS``, then 4, 5, ... for other names in their order.
+
+    >>> label_ids(["rv", "lv", "aorta"])
+    {'rv': 4, 'lv': 1, 'aorta': 5}
+    """
+    ids: dict[str, int] = {}
+    for name in structures:
+        # lv, myo and la keep their ids in every data set: areas and volumes are asked of these numbers.
+        further = 1 + max([*LABELS.values(), *ids.values()])
+        ids[name] = LABELS.get(name, further)
+    return ids
+
+
+def structure_names(structures: str | Sequence[str], among: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Names of the structures of a set (``"lv"``, ``"all"``), of names joined by ``+`` (``"lv+rv"``), or of a sequence.
+
+    Args:
+        among: the names that there are; None accepts any name in a ``+`` or a sequence.
+
+    Raises:
+        ConfigError: an unknown set or structure.
+
+    >>> structure_names("all"), structure_names("lv+rv")
+    (('lv', 'myo', 'la'), ('lv', 'rv'))
+    """
+    if isinstance(structures, str):
+        names = STRUCTURE_SETS.get(structures) or tuple(structures.split("+"))
+    else:
+        names = tuple(structures)
+    if among is not None:
+        there = tuple(among)
+        for name in names:
+            if name not in there:
+                raise unknown("structure", name, there)
+    return names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -43,6 +84,8 @@ class Clip:
         ed, es: frame index of end-diastole and end-systole, or None where unknown.
         frame_rate_hz, ef_percent, quality: as the dataset states them, None where it does not.
         source: where the clip came from (relative path or generator), for provenance.
+        notes: what is strange about it, as ``check: sentence``.
+        subgroups: further columns of the data set's table, such as the scanner or the sex.
     """
 
     case: Case
@@ -58,6 +101,7 @@ class Clip:
     quality: str | None = None
     source: str = ""
     notes: list[str] = field(default_factory=list)
+    subgroups: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         t = self.frames.shape[0]

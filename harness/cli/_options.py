@@ -41,7 +41,7 @@ def data_options(function: F) -> F:
         ),
         click.option(
             "--clip",
-            type=Named(_complete.words("ed_es", "half", "cine")),
+            type=Named(_complete.words("ed_es", "half", "cine", "labelled")),
             help="ed_es (the two stills), half (the half sequence) or cine (clips made from the stills).",
         ),
         click.option(

@@ -48,7 +48,7 @@ def prepare(image_size: int, data_dir: str, dataset: str | None, **choices: Any)
 )
 @click.option(
     "--clip",
-    type=Named(words("ed_es", "half", "cine")),
+    type=Named(words("ed_es", "half", "cine", "labelled")),
     help="ed_es, half (default where the root has it) or cine (clips made from the stills).",
 )
 @click.option("--split-dir", type=click.Path(), help="Folder with the split lists, where the root has none.")

@@ -7,6 +7,7 @@ from harness.data.camus_mhd import CamusMhd
 from harness.data.dataset import EchoDataset
 from harness.data.echonet import EchoNet
 from harness.data.findings import Finding
+from harness.data.folder import Folder
 from harness.data.inspection import check
 from harness.data.sampling import ClipDataset, IterationBatches, resample_indices
 
@@ -17,6 +18,7 @@ __all__ = [
     "EchoDataset",
     "EchoNet",
     "Finding",
+    "Folder",
     "IterationBatches",
     "Phantom",
     "PreparedCache",

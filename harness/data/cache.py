@@ -177,6 +177,7 @@ def _record(item: ResizedClip, start: int, offset: int) -> ClipRecord:
         quality=clip.quality,
         source=clip.source,
         notes=tuple(clip.notes),
+        subgroups=dict(clip.subgroups),
     )
 
 

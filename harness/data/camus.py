@@ -284,8 +284,10 @@ def info_fields(info: CamusInfo) -> dict[str, Any]:
 
 def _spacing_notes(volumes: list[Volume]) -> list[str]:
     """A note where the files of one clip state different pixel sizes; the first image's is used."""
-    same = all(np.allclose(volume.spacing_mm, volumes[0].spacing_mm, rtol=1e-3) for volume in volumes)
-    return [] if same else ["spacing: images and masks state different pixel sizes, the first image's is used"]
+    stated = [volume.spacing_mm or (1.0, 1.0) for volume in volumes]
+    same = all(np.allclose(spacing, stated[0], rtol=1e-3) for spacing in stated)
+    assumed = list(dict.fromkeys(note for volume in volumes for note in volume.notes))
+    return assumed if same else [*assumed, "spacing: images and masks state different pixel sizes, the first image's is used"]
 
 
 def _still(path: Path) -> NDArray[np.uint8] | None:

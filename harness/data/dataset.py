@@ -77,6 +77,11 @@ class EchoDataset(ABC):
         # In the dataset's order: 4CH,2CH and 2CH,4CH are one condition with one cache.
         return tuple(view for view in self.all_views if view in views)
 
+    @classmethod
+    def words_at(cls, root: str | Path | None, views: Sequence[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Views (some of them, in the data set's order) and structures; a reader that knows them by itself reads nothing."""
+        return tuple(view for view in cls.all_views if views is None or view in views), cls.structures
+
     @property
     @abstractmethod
     def mark(self) -> str | None:

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.clip import Clip
+from harness.clip import Clip, label_ids
 from harness.data.dataset import SPLITS, ClipRefused, EchoDataset
 from harness.data.sampling import class_table, structure_names
 from harness.errors import DataError
@@ -73,7 +73,7 @@ def hand_over(
         raise DataError(f"{target} is not empty; name a new folder, so that files of two exports cannot mix.")
     target.mkdir(parents=True, exist_ok=True)
     written = Handover(folder=target)
-    table = class_table(structures)
+    table = class_table(structures, label_ids(dataset.structures))
     write = {"nnunet": _write_numbered, "png": _write_pictures, "npz": _write_clip}[kind]
     cases = [case for split in SPLITS for case in dataset.cases(split)]
     with Progress(f"exporting {dataset.name}", len(cases), shown=progress, unit="clips") as bar:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.clip import Case
+from harness.clip import Case, label_ids
 from harness.errors import BenchError, DataError
 from harness.files import read_json, sha256_file
 
@@ -43,6 +43,7 @@ class ClipRecord:
     quality: str | None
     source: str
     notes: tuple[str, ...] = ()
+    subgroups: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the manifest."""
@@ -70,6 +71,7 @@ class PreparedClip:
         native_size: (H, W) before resizing.
         spacing_mm: (row, column) at native size, or None.
         frame_rate_hz, ef_percent, quality: as the dataset states them, or None.
+        notes, subgroups: see ``Clip``.
     """
 
     def __init__(self, cache: PreparedCache, record: ClipRecord) -> None:
@@ -88,6 +90,12 @@ class PreparedClip:
         self.ef_percent = record.ef_percent
         self.quality = record.quality
         self.notes = record.notes
+        self.subgroups = record.subgroups
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """Label ids of the masks by structure."""
+        return self._cache.labels
 
     def __len__(self) -> int:
         return self._record.count
@@ -148,6 +156,7 @@ class PreparedCache:
         self.image_size: int = manifest["image_size"]
         self.fingerprint: str = manifest["fingerprint"]
         self.structures: tuple[str, ...] = tuple(manifest["structures"])
+        self.labels = label_ids(self.structures)
         self.records = [ClipRecord.from_json(item) for item in manifest["clips"]]
 
     @classmethod

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.data.folder_manifest import MANIFEST_FILE
 from harness.errors import DataError
 
 
 def recognise(root: Path) -> str:
-    """Name of the dataset config (``phantom``, ``camus``, ``camus_mhd``, ``echonet``) that reads this root.
+    """Name of the dataset config (``folder``, ``phantom``, ``camus``, ``camus_mhd``, ``echonet``) that reads this root.
 
     Raises:
         DataError: the folder is missing or is none of them; the sentence says what each would hold.
     """
     if not root.is_dir():
         raise DataError(f"{root} is not a folder; give the root of a dataset.")
+    # First, because it was written on purpose: files of other layouts may lie beside it.
+    if (root / MANIFEST_FILE).is_file():
+        return "folder"
     if (root / "FileList.csv").is_file():
         return "echonet"
     # Before CAMUS, whose layout the phantom has.
@@ -26,7 +30,8 @@ def recognise(root: Path) -> str:
         return "camus_mhd"
     raise DataError(
         f"{root} is no dataset that is known: CAMUS holds database_nifti/, its old release training/patientXXXX/*.mhd, "
-        "EchoNet-Dynamic FileList.csv; give the right folder, or the reader with --dataset."
+        "EchoNet-Dynamic FileList.csv, data of your own manifest.csv ('echobench data manifest FOLDER' writes a first one); "
+        "give the right folder, or the reader with --dataset."
     )
 
 

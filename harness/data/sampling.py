@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from harness.clip import LABELS, STRUCTURE_SETS
+from harness.clip import LABELS, structure_names
 from harness.data.cache import PreparedSplit
 from harness.data.transforms import Transform, build_transforms
-from harness.errors import ConfigError, unknown
+from harness.errors import ConfigError
 
 
 class ClipItem(TypedDict):
@@ -56,28 +56,20 @@ def headline_frames(labelled: Sequence[bool] | NDArray[np.bool_], ed: int | None
     return wanted & {frame for frame in (ed, es) if frame is not None} or wanted
 
 
-def structure_names(structures: str | Sequence[str]) -> tuple[str, ...]:
-    """Names of the structures of a set (``"lv"``, ``"all"``) or of an explicit sequence.
+def class_table(structures: str | Sequence[str], labels: Mapping[str, int] = LABELS) -> NDArray[np.uint8]:
+    """uint8 [256]: class id of every label id; labels of structures that are not asked for become background.
+
+    Args:
+        structures: see ``structure_names``.
+        labels: label ids of the masks by structure, those of the prepared cache.
 
     Raises:
-        ConfigError: an unknown set or structure.
+        ConfigError: a structure that has no label.
     """
-    if isinstance(structures, str):
-        if structures not in STRUCTURE_SETS:
-            raise unknown("structure set", structures, STRUCTURE_SETS)
-        return STRUCTURE_SETS[structures]
-    for name in structures:
-        if name not in LABELS:
-            raise unknown("structure", name, LABELS)
-    return tuple(structures)
-
-
-def class_table(structures: str | Sequence[str]) -> NDArray[np.uint8]:
-    """uint8 [256]: class id of every label id; labels of structures that are not asked for become background."""
     # A lookup table: one indexing per clip instead of one comparison per structure.
     table = np.zeros(256, dtype=np.uint8)
-    for class_id, name in enumerate(structure_names(structures), start=1):
-        table[LABELS[name]] = class_id
+    for class_id, name in enumerate(structure_names(structures, labels), start=1):
+        table[labels[name]] = class_id
     return table
 
 
@@ -116,7 +108,7 @@ class ClipDataset(Dataset[ClipItem]):
             raise ConfigError(f"The dataset '{split.cache.name}' has no masks of {absent[0]}; choose among {known}.")
         self.transforms = build_transforms(transforms)
         self.seed = seed
-        self._table = class_table(structures)
+        self._table = class_table(structures, split.cache.labels)
 
     def __len__(self) -> int:
         return len(self.split)

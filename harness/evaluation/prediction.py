@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.clip import structure_names
 from harness.data.prepared import PreparedClip
-from harness.data.sampling import class_table, headline_frames, lost_frames, resample_indices, structure_names
+from harness.data.sampling import class_table, headline_frames, lost_frames, resample_indices
 from harness.errors import BenchError, DataError
 from harness.evaluation.casework import CaseWork
 from harness.vocabulary import FirstFrame
@@ -49,7 +50,7 @@ def predict_clip(
     """
     chosen = resample_indices(len(clip.frames), clip_length)
     _check_labelled(clip, chosen)
-    table = class_table(structures)
+    table = class_table(structures, clip.labels)
     frames = torch.from_numpy(np.ascontiguousarray(clip.frames[chosen])).unsqueeze(1).to(torch.float32).div_(255)
     if transform is not None:
         frames = transform(frames, clip)

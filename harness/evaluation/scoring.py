@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.clip import LABELS
+from harness.clip import structure_names
 from harness.data.prepared import PreparedClip, PreparedSplit
-from harness.data.sampling import class_table, structure_names
+from harness.data.sampling import class_table
 from harness.errors import DataError
 from harness.evaluation.casework import CaseWork
 from harness.evaluation.evaluator import case_key, measure_split
@@ -132,7 +132,7 @@ def case_work(
     """The given masks of one clip beside its references, checked; see ``score_masks``."""
     kept, _ = kept_frames(clip, np.arange(len(clip.frames), dtype=np.int64), all_frames)
     phases = tuple(phase_of(clip, int(frame)) for frame in kept)
-    table = class_table(structures)
+    table = class_table(structures, clip.labels)
     scored = np.array([phase != "" for phase in phases], dtype=bool)
     if scoring.first_frame == "gt":
         scored &= kept != 0
@@ -198,9 +198,9 @@ def _checked(clip: PreparedClip, given: NDArray[Any], scoring: Scoring, single: 
     if single and labels <= {0, 255}:
         given = given > 0  # a binary mask as pictures show it
     # Label 255 as "ignore", or ids of another dataset, would be scored as background.
-    elif strange := sorted(labels - {0, *LABELS.values()}):
+    elif strange := sorted(labels - {0, *clip.labels.values()}):
         raise DataError(
-            f"The masks of {name} hold the unknown label {strange[0]:g}; labels are {LABELS}, 0 is background."
+            f"The masks of {name} hold the unknown label {strange[0]:g}; labels are {clip.labels}, 0 is background."
         )
     given = given.astype(np.uint8)
     if given.shape[1:] == size:

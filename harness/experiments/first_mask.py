@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from harness.clip import STRUCTURE_SETS
+from harness.clip import structure_names
 from harness.errors import ConfigError, unknown
 from harness.experiments.identity import complete
 from harness.experiments.models import ModelChoice, choose_model
@@ -94,5 +94,5 @@ def measured_build(spec: RunSpec) -> dict[str, Any]:
 def _record(choice: ModelChoice, structures: str) -> dict[str, Any]:
     """A model as ``RunSpec.model`` holds it."""
     record = dataclasses.asdict(choice)
-    record["build"]["num_structures"] = len(STRUCTURE_SETS[structures])
+    record["build"]["num_structures"] = len(structure_names(structures))
     return record

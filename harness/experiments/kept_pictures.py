@@ -58,7 +58,7 @@ def _picture(spec: RunSpec, clip: PreparedClip, work: CaseWork, score: CaseScore
         view=score.view,
         dice=score.dice,
         frames=_native(clip, shown),
-        reference=class_table(spec.protocol["structures"])[clip.native_masks()[shown]],
+        reference=class_table(spec.protocol["structures"], clip.labels)[clip.native_masks()[shown]],
         predicted=work.predicted,
         frame=int(np.flatnonzero(shown == score.frame)[0]),
         phase=score.phase,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import config
-from harness.clip import STRUCTURE_SETS
+from harness.clip import structure_names
 from harness.errors import ConfigError, unknown
 from harness.modules import user_folder
 from harness.registry import MODELS, load_plugins
@@ -78,7 +78,7 @@ def build_for(build: Mapping[str, Any], structures: str, first_frame: str) -> di
     Raises:
         ConfigError: such a network without that argument, or with it turned off: all its structures would stay equal.
     """
-    count = len(STRUCTURE_SETS[structures])
+    count = len(structure_names(structures))
     complete = {**build, "num_structures": count}
     kind = MODELS.get(build["type"])
     if count == 1 or first_frame != "auto" or not getattr(kind, "objects_share_weights", False):

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness import config
-from harness.clip import STRUCTURE_SETS
-from harness.data import PreparedCache
+from harness.clip import STRUCTURE_SETS, structure_names
+from harness.data import EchoDataset, PreparedCache
 from harness.data.prepared import MANIFEST
 from harness.errors import ConfigError, unknown
 from harness.experiments.augment import written_out
@@ -113,7 +113,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     recipe["augment"] = written_out(recipe["augment"], plain, short_name(suite["dataset"]))
     resolve_device(Recipe.from_dict(recipe).device)
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
-    _check_structures(suite["structures"], cache)
+    suite["structures"] = _structures(_asked(options, suite, data_cfg), cache.structures, cache.name, data_cfg)
     vis_backends = recipe["vis_backends"]
     recipe = fitted(identity_keys(recipe), cache)
     check_lengths(cache, recipe["clip_length"], Recipe.from_dict(recipe).frames_at_test)
@@ -157,18 +157,22 @@ def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:
         ConfigError: a wrong option. DataError: a prepared root that cannot be opened.
     """
     suite, _ = _suite(options)
-    chosen = dataset_config(suite["dataset"], _data_options(options, suite))["dataset"]
+    data_cfg = dataset_config(suite["dataset"], _data_options(options, suite))
+    chosen = data_cfg["dataset"]
     root = chosen.get("root")
     if root is not None and (Path(root) / MANIFEST).is_file():
-        chosen = PreparedCache.open(root).manifest["options"]
-    known = DATASETS.get(chosen["type"]).all_views if "type" in chosen else chosen["views"]
-    views = [view for view in known if view in chosen["views"]]
+        cache = PreparedCache.open(root)
+        chosen, (views, there) = cache.manifest["options"], (cache.manifest["options"]["views"], cache.structures)
+    else:
+        reader: type[EchoDataset] = DATASETS.get(chosen["type"])
+        views, there = reader.words_at(root, chosen["views"])
+    structures = _structures(_asked(options, suite, data_cfg), there, short_name(suite["dataset"]), data_cfg)
     return options.name or headline_name(
         short_name(suite["dataset"]),
         views,
         chosen["clip"],
         suite["size"],
-        structures=suite["structures"],
+        structures=structures,
         first_frame=suite["first_frame"],
         augmented=augmented,
     )
@@ -187,8 +191,6 @@ def _suite(options: SuiteOptions) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _check_protocol(suite: dict[str, Any]) -> None:
-    if suite["structures"] not in STRUCTURE_SETS:
-        raise unknown("structure set", suite["structures"], STRUCTURE_SETS)
     if suite["first_frame"] not in FIRST_FRAMES:
         raise unknown("first-frame protocol", suite["first_frame"], FIRST_FRAMES)
     if not suite["models"] or not suite["seeds"]:
@@ -198,13 +200,25 @@ def _check_protocol(suite: dict[str, Any]) -> None:
         raise ConfigError(f"The model {repeated[0]} is named twice in --models; name each model once.")
 
 
-def _check_structures(structures: str, cache: PreparedCache) -> None:
-    missing = [name for name in STRUCTURE_SETS[structures] if name not in cache.structures]
-    if missing:
+def _asked(options: SuiteOptions, suite: dict[str, Any], data_cfg: dict[str, Any]) -> str:
+    """The structures that were asked for: by the user, else by the dataset's config, else by the suite's."""
+    return str(options.structures or data_cfg.get("structures") or suite["structures"])
+
+
+def _structures(asked: str, there: tuple[str, ...], dataset: str, data_cfg: dict[str, Any]) -> str:
+    """The structures of a run as its protocol names them: a set of ``STRUCTURE_SETS``, or names joined by ``+``.
+
+    Where the dataset's config names structures of its own, ``all`` is whatever its masks distinguish.
+    """
+    open_set = asked == "all" and "structures" in data_cfg
+    names = there if open_set else structure_names(asked.replace(",", "+"))
+    if missing := [name for name in names if name not in there]:
         raise ConfigError(
-            f"The dataset '{cache.name}' has no masks of {', '.join(missing)}; use --structures lv "
-            f"(it has: {', '.join(cache.structures)})."
+            f"The dataset '{dataset}' has no masks of {', '.join(missing)}; use --structures "
+            f"{'lv' if 'lv' in there else 'all'} (it has: {', '.join(there)})."
         )
+    # The set's word where there is one: it stands in the identity of runs.
+    return next((word for word, members in STRUCTURE_SETS.items() if members == names), "+".join(names))
 
 
 def _data_options(options: SuiteOptions, suite: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def dataset_config(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
         ConfigError: unknown dataset, or an option that this dataset does not have.
     """
     cfg = config.load("datasets", name).to_dict()
-    cfg = {key: copy.deepcopy(cfg[key]) for key in ("dataset", "recipes", "generate") if key in cfg}
+    cfg = {key: copy.deepcopy(cfg[key]) for key in ("dataset", "recipes", "generate", "structures") if key in cfg}
     for key, value in overrides.items():
         if value is None:
             continue

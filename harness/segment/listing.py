@@ -12,13 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from harness.data.media.source import PICTURE_KINDS, VIDEO_KINDS, looks_like_dicom, natural
+from harness.data.media.dicom import looks_like_dicom
+from harness.data.media.pictures import PICTURE_KINDS, natural
+from harness.data.media.source import ARRAY_KINDS, VIDEO_KINDS
 from harness.errors import ConfigError, DataError
 
 LIST_KINDS = (".csv", ".txt")
 VIEWS = ("2CH", "4CH")
 _COLUMNS = ("clip", "patient", "view", "spacing_row_mm", "spacing_column_mm", "frame_rate_hz")
-_NAMED_KINDS = (*VIDEO_KINDS, ".nii", ".nii.gz", ".mhd", ".dcm", ".dicom")
+_NAMED_KINDS = (*VIDEO_KINDS, *ARRAY_KINDS, ".nii", ".nii.gz", ".dcm", ".dicom")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -52,7 +52,7 @@ def notes_of(source: FrameSource, trained: Trained, outcome: Outcome) -> tuple[s
         )
     else:
         notes.append("The whole frame was segmented: text that is burned into it is in the overlay.")
-    notes += source.notes
+    notes += source.sentences
     if source.count is not None and outcome.frames < source.count:
         notes.append(f"{outcome.frames} of the {source.count} frames that the file announces were segmented.")
     notes += _unknowns(source)

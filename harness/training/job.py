@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.clip import STRUCTURE_SETS
+from harness.clip import structure_names
 from harness.errors import unknown
 from harness.files import canonical_hash
 from harness.training.recipe import Recipe, identity_keys
@@ -26,7 +26,7 @@ class TrainingJob:
         seed: initialisation, order of the batches, augmentation, dropout.
         first_frame: ``auto`` gives no mask. ``gt`` gives the reference mask of frame 0, which is then neither
             supervised nor scored. ``auto_unet`` trains like ``gt`` (the mask of another model is used at test).
-        structures: a name of ``STRUCTURE_SETS``.
+        structures: a name of ``STRUCTURE_SETS``, or structures joined by ``+``.
         work_dir: receives ``checkpoints/``, ``log.jsonl``, ``training.log`` and ``tensorboard/``. A training that finds a
             checkpoint of the same job there goes on from it.
     """
@@ -45,8 +45,6 @@ class TrainingJob:
         object.__setattr__(self, "work_dir", Path(self.work_dir))
         if self.first_frame not in FIRST_FRAMES:
             raise unknown("first-frame protocol", self.first_frame, FIRST_FRAMES)
-        if self.structures not in STRUCTURE_SETS:
-            raise unknown("structure set", self.structures, STRUCTURE_SETS)
 
     @property
     def gives_first_mask(self) -> bool:
@@ -56,7 +54,7 @@ class TrainingJob:
     @property
     def build(self) -> dict[str, Any]:
         """``model_build`` with the number of structures."""
-        return {"num_structures": len(STRUCTURE_SETS[self.structures]), **self.model_build}
+        return {"num_structures": len(structure_names(self.structures)), **self.model_build}
 
     @property
     def checkpoints(self) -> Path:

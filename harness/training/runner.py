@@ -20,7 +20,7 @@ from torch import distributed, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
-from harness.clip import STRUCTURE_SETS
+from harness.clip import structure_names
 from harness.modeling import VideoSegmenter
 from harness.training import checkpoints
 from harness.training.interrupt import DeferredInterrupt
@@ -86,7 +86,7 @@ class BenchRunner(Runner):
             train_cfg=loops[0],
             val_dataloader=loaders[1],
             val_cfg=loops[1],
-            val_evaluator=PatientDice(STRUCTURE_SETS[job.structures]),
+            val_evaluator=PatientDice(structure_names(job.structures)),
             optim_wrapper=optim_wrapper,
             default_hooks=default_hooks,
             custom_hooks=hooks,

@@ -9,7 +9,7 @@ import torch
 from drawn_masks import ellipse
 from torch import Tensor
 
-from harness.clip import Case
+from harness.clip import LABELS, Case
 
 MODEL_SIZE = 32
 NATIVE = (64, 96)
@@ -32,6 +32,10 @@ class FakeClip:
     spacing_mm: tuple[float, float] | None = SPACING
     frame_rate_hz: float | None = 50.0
     ef_percent: float | None = 47.0
+
+    @property
+    def labels(self):
+        return LABELS
 
     def native_masks(self):
         return self.native

@@ -46,7 +46,7 @@ def open_dicom(path: Path) -> FrameSource:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"{path} is damaged or not a DICOM image ({reason}); restore or export it again.") from error
     alone = pictures[0] if len(pictures) == 1 else None
-    notes = () if pictures or spacing is None else ("The pixel size is PixelSpacing: the file states no region.",)
+    notes = [] if pictures or spacing is None else ["The pixel size is PixelSpacing: the file states no region."]
     return FrameSource(
         path=path,
         frames=lambda: _frames(path, header, photometric),
@@ -71,6 +71,17 @@ def _header(pydicom: Any, path: Path) -> Any:
         if "SOPClassUID" not in header or "Rows" not in header:
             raise
         return header
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Whether a file is named as DICOM or begins as DICOM does, with the preamble of 128 bytes or without."""
+    if path.name.lower().endswith((".dcm", ".dicom")):
+        return True
+    with open(path, "rb") as stream:
+        # DICOM files from a scanner often have no suffix; PS3.10: 128 bytes of preamble, then DICM.
+        head = stream.read(132)
+    # Without preamble: an element of group 2 or 8 and, in explicit encoding, the two letters of its type.
+    return head[128:] == b"DICM" or (head[:2] in (b"\x02\x00", b"\x08\x00") and head[4:6].isalpha())
 
 
 def _pydicom() -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,8 @@ class FrameSource:
         pictures: the images to choose from, where the file states several and none is chosen yet.
         study: a key that the clips of one examination share; never written anywhere.
         view: ``2CH`` or ``4CH``, where the file says so.
-        notes: sentences on what the file states in an unusual way.
+        notes: sentences on what the file states in an unusual way and on what was assumed, some as ``check: sentence``; readers
+            add to it while frames are read.
     """
 
     path: Path
@@ -91,7 +92,7 @@ class FrameSource:
     pictures: tuple[Picture, ...] = ()
     study: str | None = None
     view: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
 
     def check_chosen(self) -> None:
         """Raise ``DataError`` where the file holds several images and none is chosen."""
@@ -101,3 +102,10 @@ class FrameSource:
                 f"{self.path} shows {len(self.pictures)} ultrasound images (x,y,width,height: {listing}); choose one with "
                 "--region NUMBER, or a rectangle with --crop."
             )
+
+    @property
+    def sentences(self) -> list[str]:
+        """The notes for a reader, without the word of the check before them."""
+        parts = [note.partition(": ") for note in self.notes]
+        return [f"{text[:1].upper()}{text[1:]}." if check.islower() and check.isalpha() else note
+                for note, (check, _, text) in zip(self.notes, parts, strict=True)]

@@ -1,7 +1,9 @@
-"""NIfTI sequences (W, H, T) as streams of frames."""
+"""NIfTI in the orientation of CAMUS: whole or frame by frame, with the units that its header states."""
 
 from __future__ import annotations
 
+import gzip
+import math
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,59 +13,126 @@ import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
-from harness.errors import DataError
 from harness.data.media.frames import Frame, FrameSource
+from harness.data.media.levels import FrameLevels
+from harness.errors import DataError
 
-_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError)
+UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError)
+_MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
+_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+_PLAUSIBLE_MM = (0.01, 10.0)
+"""Pixels of an echocardiogram are tenths of a millimetre; beyond this range the unit in the header is wrong."""
+_PLAUSIBLE_HZ = (5.0, 1000.0)
+
+
+def read_nifti(
+    path: Path,
+) -> tuple[NDArray[Any], tuple[float, float] | None, float | None, tuple[str, ...]]:
+    """Values [T, H, W], (row, column) spacing in mm, frames per second, and notes; the gzip checksum is verified.
+
+    Shapes on disk: a still (W, H), a sequence (W, H, T), (W, H, 1, T) or (W, H, T, 1).
+
+    Raises:
+        DataError: missing, damaged, colour, or of another shape.
+    """
+    try:
+        content = path.read_bytes()
+        # Decompressed whole, because only then gzip compares its CRC with the content.
+        image = nibabel.Nifti1Image.from_bytes(gzip.decompress(content) if path.suffix == ".gz" else content)
+        array = np.asarray(image.dataobj)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist; restore the file.") from error
+    except UNREADABLE as error:
+        raise damaged(path, error) from error
+    frames = _count(array.shape, array.dtype, path)
+    spacing, notes = header_spacing(image.header)
+    # Transposed, never rotated: CAMUS stores columns first, and the apex then is up.
+    values = array.reshape(*array.shape[:2], frames).transpose(2, 1, 0)
+    return values, spacing, header_rate(image.header), notes
 
 
 def open_nifti(path: Path) -> FrameSource:
-    """A still (W, H), a sequence (W, H, T) or (W, H, 1, T) of grey levels 0..255, in the orientation of CAMUS.
-
-    The first two zooms are the (column, row) pixel size in mm. The third zoom of CAMUS is 1 whatever the frame
-    rate, so the frame rate is unknown.
+    """A clip frame by frame: see ``read_nifti`` for shapes, ``levels`` for the scale of the grey levels.
 
     Raises:
-        DataError: damaged, not NIfTI, or of another shape.
+        DataError: damaged, not NIfTI, colour, or of another shape.
     """
     try:
         # One open stream: slices that are read in order do not decompress the file again from its start.
         image: Any = nibabel.load(path, keep_file_open=True)
-        shape, zooms = image.shape, image.header.get_zooms()
-    except _UNREADABLE as error:
-        raise _damaged(path, error) from error
-    flat = len(shape) in (2, 3) or (len(shape) == 4 and shape[2] == 1)
-    if not flat or 0 in shape:
-        raise DataError(f"{path} has the shape {shape}; a still (W, H) or a sequence (W, H, T) was expected.")
-    count = shape[-1] if len(shape) > 2 else 1
-    spacing = (float(zooms[1]), float(zooms[0]))
+        shape, kind = image.shape, image.get_data_dtype()
+    except UNREADABLE as error:
+        raise damaged(path, error) from error
+    count = _count(shape, kind, path)
+    spacing, notes = header_spacing(image.header)
+    said = list(notes)
     return FrameSource(
         path=path,
-        frames=lambda: _frames(path, image, count),
+        frames=lambda: _frames(path, image, count, said),
         count=count,
-        spacing_mm=spacing if min(spacing) > 0 else None,
+        spacing_mm=spacing,
+        frame_rate_hz=header_rate(image.header),
+        notes=said,
     )
 
 
-def _frames(path: Path, image: Any, count: int) -> Iterator[Frame]:
+def _count(shape: tuple[int, ...], kind: np.dtype[Any], path: Path) -> int:
+    """Frames of an array of this shape."""
+    if kind.names is not None or kind.kind not in "uifb":
+        raise DataError(f"{path} holds colours or other compound values ({kind}); export the clip in grey levels.")
+    extra = [size for size in shape[2:] if size != 1]
+    if len(shape) < 2 or len(extra) > 1 or 0 in shape:
+        raise DataError(f"{path} has shape {shape}; a still (W, H) or a sequence (W, H, T) was expected.")
+    return extra[0] if extra else 1
+
+
+def header_spacing(header: Any) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """(row, column) in mm, None where the header states none that can be meant, and notes on what was assumed.
+
+    Metres and micrometres are converted; an unknown unit is taken as mm. Exactly 1 x 1 is what a header says that nobody has
+    filled in; it counts as unknown, as do 0, NaN and sizes that no echocardiogram has.
+    """
+    zooms = header.get_zooms()
+    unit = header.get_xyzt_units()[0]
+    row, column = (float(zooms[axis]) * _MILLIMETRES.get(unit, 1.0) for axis in (1, 0))
+    if (row, column) == (1.0, 1.0):
+        return None, ("spacing: the header says 1 x 1, as if nobody had filled it in; the pixel size counts as unknown",)
+    low, high = _PLAUSIBLE_MM
+    if not all(math.isfinite(value) and low <= value <= high for value in (row, column)):
+        return None, (f"spacing: the header's pixel size {row:.4g} x {column:.4g} mm cannot be meant and counts as unknown",)
+    return (row, column), ()
+
+
+def header_rate(header: Any) -> float | None:
+    """Frames per second of a header with a time axis in a known unit; None else, CAMUS's third zoom is no time."""
+    zooms = header.get_zooms()
+    unit = header.get_xyzt_units()[1]
+    if len(zooms) < 4 or unit not in _SECONDS or not (math.isfinite(zooms[3]) and zooms[3] > 0):
+        return None
+    rate = 1.0 / (float(zooms[3]) * _SECONDS[unit])
+    return rate if _PLAUSIBLE_HZ[0] <= rate <= _PLAUSIBLE_HZ[1] else None
+
+
+def _frames(path: Path, image: Any, count: int, notes: list[str]) -> Iterator[Frame]:
+    levels = FrameLevels(path, notes)
+    flat = len(image.shape) > 3
     for t in range(count):
         try:
-            values = np.asarray(image.dataobj[..., t] if len(image.shape) > 2 else image.dataobj)
-        except _UNREADABLE as error:
-            raise _damaged(path, error) from error
-        yield _grey(values.reshape(image.shape[:2]).T, path)
+            if len(image.shape) == 2:
+                values = np.asarray(image.dataobj)
+            elif flat and image.shape[3] == 1:
+                values = np.asarray(image.dataobj[:, :, t])
+            else:
+                values = np.asarray(image.dataobj[..., t])
+        except UNREADABLE as error:
+            raise damaged(path, error) from error
+        yield levels(values.reshape(image.shape[:2]).T)
 
 
-def _grey(values: NDArray[np.generic], path: Path) -> Frame:
-    # Scaling unknown levels to 0..255 would show the model pictures unlike its training's.
-    low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= 255):
-        raise DataError(f"{path} holds grey levels from {low:g} to {high:g}; export the clip with levels 0..255.")
-    return np.ascontiguousarray(np.rint(values), dtype=np.uint8)
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
+def damaged(path: Path, error: Exception) -> DataError:
+    """The sentence for a file that cannot be decoded."""
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return DataError(f"{path} is damaged or not NIfTI ({reason}); restore the file from its source.")

@@ -1,25 +1,28 @@
-"""Clips of the user's own, read frame by frame: video files, NIfTI, DICOM loops, folders of pictures."""
+"""Clips of the user's own, read frame by frame: video, NIfTI, DICOM loops, pictures, stacks, NumPy arrays, MetaImage."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from harness.data.media.volume import read_volume
 from harness.errors import ConfigError, DataError
-from harness.data.media.dicom import open_dicom
+from harness.data.media.dicom import looks_like_dicom, open_dicom
 from harness.data.media.frames import Frame, FrameSource, Region
+from harness.data.media.levels import FrameLevels, luma, to_grey
 from harness.data.media.nifti import open_nifti
+from harness.data.media.pictures import PICTURE_KINDS, picture_files, read_pictures
 from harness.data.media.video import open_video
 
 VIDEO_KINDS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv")
-PICTURE_KINDS = (".png", ".jpg", ".jpeg")
+ARRAY_KINDS = (".npz", ".npy", ".tif", ".tiff", ".gif", ".mhd", ".mha")
 
 
 def open_source(path: Path | str) -> FrameSource:
@@ -37,13 +40,17 @@ def open_source(path: Path | str) -> FrameSource:
     # By name first: a .nii.gz has no magic number of its own, it is a gzip like any other.
     if name.endswith((".nii", ".nii.gz")):
         return open_nifti(path)
-    if name.endswith((".dcm", ".dicom")) or looks_like_dicom(path):
+    if looks_like_dicom(path):
         return open_dicom(path)
     if path.suffix.lower() in VIDEO_KINDS:
         return open_video(path)
+    if path.suffix.lower() in PICTURE_KINDS:
+        return _open_pictures(path)
+    if path.suffix.lower() in ARRAY_KINDS:
+        return _open_array(path)
     raise DataError(
         f"The clip {path} is of no kind that can be read: a video ({', '.join(VIDEO_KINDS)}), NIfTI (.nii, .nii.gz), "
-        "DICOM (.dcm) or a folder of PNG or JPEG pictures."
+        f"DICOM (.dcm), {', '.join(ARRAY_KINDS)}, a picture or a folder of PNG, JPEG or BMP pictures."
     )
 
 
@@ -99,39 +106,45 @@ def _with_picture(source: FrameSource, region: Region | None, picture: int | Non
     return replace(source, pictures=()) if whole_frame else source
 
 
-def looks_like_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM does, with the preamble of 128 bytes or without."""
-    with open(path, "rb") as stream:
-        # DICOM files from a scanner often have no suffix; PS3.10: 128 bytes of preamble, then DICM.
-        head = stream.read(132)
-    # Without preamble: an element of group 2 or 8 and, in explicit encoding, the two letters of its type.
-    return head[128:] == b"DICM" or (head[:2] in (b"\x02\x00", b"\x08\x00") and head[4:6].isalpha())
+def _open_pictures(path: Path) -> FrameSource:
+    """The pictures of a folder, one at a time; a single picture is a clip of one frame."""
+    paths, left_out = picture_files(path) if path.is_dir() else ([path], ())
+    notes = list(left_out)
+    return FrameSource(path=path, frames=lambda: _pictures(path, paths, notes), count=len(paths), notes=notes)
 
 
-def _open_pictures(folder: Path) -> FrameSource:
-    """The pictures of a folder in the order of their names, numbers by value (``f2`` before ``f10``)."""
-    paths = sorted((path for path in folder.iterdir() if path.suffix.lower() in PICTURE_KINDS), key=natural)
-    if not paths:
-        raise DataError(f"The folder {folder} holds no PNG or JPEG picture; give the folder that holds the frames.")
-    return FrameSource(path=folder, frames=lambda: _pictures(paths), count=len(paths))
-
-
-def natural(path: Path) -> list[tuple[int, str]]:
-    """Key that sorts names with their numbers by value."""
-    # f10 comes after f2: sorted as text a clip would jump in time.
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name) if part]
-
-
-def _pictures(paths: list[Path]) -> Iterator[Frame]:
+def _pictures(where: Path, paths: list[Path], notes: list[str]) -> Iterator[Frame]:
     first: tuple[int, ...] | None = None
+    two_valued = 0
+    levels = FrameLevels(where, notes)
     for path in paths:
-        frame = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if frame is None:
-            raise DataError(f"The picture {path} cannot be read; restore it from its source.")
+        frame = _grey_values(read_pictures(path)[0][0], path)
         first = first or frame.shape
         if frame.shape != first:
             raise DataError(
                 f"The picture {path} has {frame.shape[1]} x {frame.shape[0]} pixels, the first one {first[1]} x "
                 f"{first[0]}; all frames of a clip have one size."
             )
-        yield np.asarray(frame, dtype=np.uint8)
+        two_valued += len(np.unique(frame)) == 2
+        yield levels(frame)
+    text = f"frames: {two_valued} pictures hold two values only, as masks do; leave them out if they are masks"
+    if two_valued and text not in notes:
+        notes.append(text)
+
+
+def _grey_values(values: NDArray[Any], path: Path) -> NDArray[Any]:
+    return luma(values, path) if values.ndim == 3 else values
+
+
+def _open_array(path: Path) -> FrameSource:
+    """A file that is read whole: NumPy arrays, stacks, MetaImage."""
+    volume = read_volume(path)
+    grey, scale = to_grey(volume.values, path)
+    return FrameSource(
+        path=path,
+        frames=lambda: iter(grey),
+        count=len(grey),
+        spacing_mm=volume.spacing_mm,
+        frame_rate_hz=volume.frame_rate_hz,
+        notes=[*volume.notes, *([scale.note] if scale.note else [])],
+    )

@@ -1,0 +1,292 @@
+"""A data set of one's own without code: a folder with ``manifest.csv`` and ``labels.yaml`` (docs/your-data.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.clip import Case, Clip, label_ids
+from harness.data.dataset import SPLITS, EchoDataset
+from harness.data.findings import Finding, shorten
+from harness.data.folder_manifest import BACKGROUND, LABELS_FILE, MANIFEST_FILE, ManifestRow, read_labels_file, read_manifest
+from harness.data.folder_split import Splitting, assign_splits
+from harness.data.media.levels import to_grey
+from harness.data.media.pictures import picture_files
+from harness.data.media.volume import RawVolume, read_volume
+from harness.data.order import order_stills
+from harness.errors import DataError
+from harness.registry import DATASETS
+
+LABELLED = "labelled"
+
+
+@DATASETS.register_module()
+class Folder(EchoDataset):
+    """Clips and masks in files of any usual kind, described by a table (``manifest.csv``) and by ``labels.yaml``.
+
+    Clip kinds: ``labelled`` is the clip from its first labelled frame to its last one, so that a model sees every frame between
+    them; ``half`` the frames from ED to ES, ``ed_es`` these two alone (both need the columns ``ed`` and ``es``). What a row
+    leaves out is missing: no pixel size gives distances in pixels, no EF leaves its comparison out.
+
+    Args:
+        root: the folder with both files.
+        views: views to use; None for all of the manifest.
+        clip: see above.
+        allow_partial: leave out clips whose files are missing; results then carry that mark.
+        split_dir: folder of split lists (``subgroup_training.txt``, ...) that replace the manifest's column.
+        split_seed: decides who goes where in a manifest without a column ``split``.
+    """
+
+    name = "folder"
+    title = "folder"
+    all_views: tuple[str, ...] = ()
+    all_clips = (LABELLED, "half", "ed_es")
+    structures: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        root: str | Path | None,
+        *,
+        views: Sequence[str] | None = None,
+        clip: str = LABELLED,
+        allow_partial: bool = False,
+        split_dir: str | Path | None = None,
+        split_seed: int = 0,
+    ) -> None:
+        if root is None:
+            raise DataError("The dataset 'folder' needs the folder with manifest.csv; name it with --root PATH.")
+        self.root = Path(root).expanduser()
+        self.rows = read_manifest(self.root / MANIFEST_FILE)
+        self.all_views = tuple(sorted({row.view for row in self.rows}))
+        super().__init__(
+            root,
+            views=self.all_views if views is None else views,
+            clip=clip,
+            allow_partial=allow_partial,
+            split_dir=split_dir,
+        )
+        self.values = read_labels_file(self.root / LABELS_FILE)
+        self.structures = tuple(name for name in self.values if name != BACKGROUND)
+        self.split_seed = split_seed
+
+    @classmethod
+    def words_at(cls, root: str | Path | None, views: Sequence[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Views and structures that the root's two files name."""
+        opened = cls(root, views=views)
+        return opened.views, opened.structures
+
+    @cached_property
+    def splitting(self) -> Splitting:
+        """Who is in which split, and what has to be said of it."""
+        return assign_splits(self.rows, seed=self.split_seed, split_dir=self.split_dir)
+
+    @cached_property
+    def missing(self) -> dict[str, list[str]]:
+        """Rows whose clip or mask does not exist, by what is missing."""
+        lacking: dict[str, list[str]] = {"clip": [], "mask": []}
+        for row in self.rows:
+            for what, cell in (("clip", row.clip), ("mask", row.mask)):
+                if not self.path(cell)[0].exists():
+                    lacking[what].append(f"{cell} (line {row.line})")
+                    break
+        return {what: names for what, names in lacking.items() if names}
+
+    def path(self, cell: str) -> tuple[Path, str | None]:
+        """File of a cell, and the name of the array in it where one is given (``clip.npz#video``)."""
+        name, _, array = cell.partition("#")
+        path = Path(name).expanduser()
+        return (path if path.is_absolute() else self.root / path), array or None
+
+    @cached_property
+    def by_case(self) -> dict[Case, ManifestRow]:
+        """Rows that can be used, by their case."""
+        usable = [
+            row
+            for row in self.rows
+            if row.view in self.views and all(self.path(cell)[0].exists() for cell in (row.clip, row.mask))
+        ]
+        return {
+            Case(dataset=self.name, split=split, patient=row.patient, view=row.view): row
+            for row in usable
+            if (split := self.splitting.of.get(row.patient)) is not None
+        }
+
+    @property
+    def mark(self) -> str | None:
+        """How the patients were split where the user did not say so, and how many clips are missing."""
+        absent = sum(map(len, self.missing.values()))
+        parts = [self.splitting.mark, f"partial: {absent} of {len(self.rows)} clips absent" if absent else None]
+        return "; ".join(part for part in parts if part) or None
+
+    def layout(self) -> list[Finding]:
+        """Findings from the manifest and the names of its files."""
+        patients = {row.patient for row in self.rows}
+        text = f"{len(self.rows)} rows of {len(patients)} patients; structures {', '.join(self.structures)}"
+        found = [Finding(level="note", check="patients", message=text, count=len(self.rows))]
+        try:
+            found += [*self._completeness(), *self.splitting.findings]
+            found += self._split_findings(refused=any(item.level == "error" for item in found))
+        except DataError as error:
+            found.append(Finding(level="error", check="splits", message=str(error)))
+        return found
+
+    def _completeness(self) -> list[Finding]:
+        items = [f"the {what} of {len(names)} rows ({shorten(names)})" for what, names in self.missing.items()]
+        if not items:
+            return []
+        if self.allow_partial:
+            count = sum(map(len, self.missing.values()))
+            return [Finding(level="warning", check="complete", message=f"missing: {'; '.join(items)}", count=count)]
+        text = f"{self.root / MANIFEST_FILE} names files that do not exist: {'; '.join(items)}"
+        cure = "correct the paths (they are relative to the manifest), or accept it with --allow-partial"
+        return [Finding(level="error", check="complete", message=f"{text}; {cure}.")]
+
+    def _split_findings(self, refused: bool) -> list[Finding]:
+        found = []
+        for split in SPLITS:
+            cases = self.cases(split)
+            patients = len({case.patient for case in cases})
+            if not cases and not refused:
+                text = f"The split '{split}' of {self.root} has no clip; give some rows this split, or leave the column out."
+                found.append(Finding(level="error", check="splits", message=text))
+            text = f"{split}: {len(cases)} clips of {patients} patients usable"
+            found.append(Finding(level="note", check="splits", message=text, count=len(cases)))
+        return found
+
+    def cases(self, split: str) -> list[Case]:
+        """The usable clips of one split, ordered by patient, then view."""
+        self.check_split(split)
+        return sorted(case for case in self.by_case if case.split == split)
+
+    def sources(self) -> list[Path]:
+        """Both tables, split lists, and every file of the usable rows."""
+        paths = [self.root / MANIFEST_FILE, self.root / LABELS_FILE, *self.splitting.files]
+        for row in self.by_case.values():
+            for cell in (row.clip, row.mask):
+                paths += _files(self.path(cell)[0])
+        return list(dict.fromkeys(paths))
+
+    def options(self) -> dict[str, Any]:
+        """The choices, with the masks' values: other values are other data."""
+        values = {name: list(numbers) for name, numbers in self.values.items()}
+        return {**super().options(), "labels": values}
+
+    def load(self, case: Case) -> Clip:
+        """Read one row's clip and masks; ``DataError`` names the file that is wrong and what to do."""
+        row = self.by_case[case]
+        (clip_path, clip_array), (mask_path, mask_array) = self.path(row.clip), self.path(row.mask)
+        picture = read_volume(clip_path, clip_array)
+        stored = read_volume(mask_path, mask_array, masks=True)
+        frames, scale = to_grey(picture.values, clip_path)
+        notes = [*picture.notes, *([scale.note] if scale.note else [])]
+        masks, labelled = self._placed(row, self._labels(stored, mask_path), frames.shape, mask_path)
+        for name, frame in (("ed", row.ed), ("es", row.es)):
+            if frame is not None and frame >= len(frames):
+                raise DataError(f"{clip_path} has {len(frames)} frames, but its row says {name} = {frame} (counted from 0).")
+        clip = Clip(
+            case=case,
+            frames=frames,
+            masks=masks,
+            labelled=labelled,
+            interpolated=np.zeros(len(frames), dtype=bool),
+            spacing_mm=row.spacing_mm or picture.spacing_mm,
+            ed=row.ed,
+            es=row.es,
+            frame_rate_hz=row.frame_rate_hz or picture.frame_rate_hz,
+            ef_percent=row.ef_percent,
+            quality=row.quality,
+            source=f"{row.clip} + {row.mask}",
+            notes=[note for note in notes if row.spacing_mm is None or not note.startswith("spacing:")],
+            subgroups=row.subgroups,
+        )
+        return _cut(clip, self.clip, self.values)
+
+    def _labels(self, stored: RawVolume, path: Path) -> NDArray[np.uint8]:
+        """Label ids [T, H, W] of the masks' own values."""
+        ids = label_ids(self.structures)
+        table = {value: ids[name] for name in self.structures for value in self.values[name]}
+        table |= dict.fromkeys((0, *self.values.get(BACKGROUND, ())), 0)
+        labels = np.zeros(stored.values.shape, dtype=np.uint8)
+        strange = []
+        for value in np.unique(stored.values).tolist():
+            if value not in table:
+                strange.append(f"{value:g}")
+            elif table[value]:
+                labels[stored.values == value] = table[value]
+        if strange:
+            known = ", ".join(f"{name} {'/'.join(map(str, values))}" for name, values in self.values.items())
+            raise DataError(
+                f"{path} holds the value {shorten(strange)}, which {LABELS_FILE} does not name (it has: {known}); "
+                "add a line for it, or 'background: [0, ...]' where it means nothing."
+            )
+        return labels
+
+    def _placed(
+        self, row: ManifestRow, masks: NDArray[np.uint8], shape: tuple[int, ...], path: Path
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Masks of every frame (zeros where there is none), and which frames have one."""
+        if masks.shape[1:] != shape[1:]:
+            turned = " (it is transposed)" if masks.shape[1:] == shape[:0:-1] else ""
+            raise DataError(
+                f"{path} has masks of {masks.shape[1]} x {masks.shape[2]} pixels (rows x columns) and its clip "
+                f"{row.clip} frames of {shape[1]} x {shape[2]}{turned}; export both in the same size and orientation."
+            )
+        count = shape[0]
+        chosen = _labelled_frames(row, masks, count, path)
+        if len(chosen) and max(chosen) >= count:
+            raise DataError(f"{row.clip} has {count} frames, but line {row.line} of the manifest labels frame {max(chosen)}.")
+        labelled = np.zeros(count, dtype=bool)
+        labelled[chosen] = True
+        if not labelled.any():
+            raise DataError(f"{path} holds no mask on any frame; take the row out of the manifest.")
+        placed = np.zeros(shape, dtype=np.uint8)
+        placed[chosen] = masks[chosen] if len(masks) == count else masks
+        return placed, labelled
+
+
+def _labelled_frames(row: ManifestRow, masks: NDArray[np.uint8], count: int, path: Path) -> NDArray[np.int64]:
+    if len(masks) == count:
+        if row.labelled is None:
+            # Frames without a mask are how most tools say "not drawn"; `all` says that an empty mask is the truth.
+            return np.flatnonzero(masks.any(axis=(1, 2)))
+        return np.arange(count) if isinstance(row.labelled, str) else np.array(row.labelled, dtype=np.int64)
+    stated = row.labelled if isinstance(row.labelled, tuple) else tuple(f for f in (row.ed, row.es) if f is not None)
+    # Two masks of a clip in which ES comes first could be meant in either order.
+    if len(stated) == len(masks) and list(stated) == sorted(set(stated)):
+        return np.array(stated, dtype=np.int64)
+    raise DataError(
+        f"{path} holds {len(masks)} masks and its clip {row.clip} {count} frames; say in the column 'labelled' which frames "
+        "they belong to, in rising order and counted from 0, such as '0 9'."
+    )
+
+
+def _cut(clip: Clip, kind: str, values: dict[str, tuple[int, ...]]) -> Clip:
+    """The frames of one clip kind, and a note where ED and ES look exchanged."""
+    if kind != LABELLED and (clip.ed is None or clip.es is None):
+        raise DataError(f"{clip.source} has no ED and ES in the manifest; fill the columns ed and es, or use --clip {LABELLED}.")
+    if kind == "ed_es":
+        chosen = np.array([clip.ed, clip.es])
+    else:
+        ends = [clip.ed, clip.es] if kind == "half" else np.flatnonzero(clip.labelled).tolist()
+        ends += [frame for frame in (clip.ed, clip.es) if kind == LABELLED and frame is not None]
+        chosen = np.arange(min(ends), max(ends) + 1)
+    place = {int(frame): index for index, frame in enumerate(chosen)}
+    clip.frames, clip.masks = clip.frames[chosen], clip.masks[chosen]
+    clip.labelled, clip.interpolated = clip.labelled[chosen], clip.interpolated[chosen]
+    clip.ed, clip.es = (None if frame is None else place.get(frame) for frame in (clip.ed, clip.es))
+    if clip.ed is not None and clip.es is not None and "lv" in values and clip.labelled[[clip.ed, clip.es]].all():
+        clip.notes += order_stills(clip.masks[[clip.ed, clip.es]])
+    return clip
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return picture_files(path)[0]
+    if path.suffix.lower() == ".mhd":
+        return [path, *(other for end in (".raw", ".zraw") if (other := path.with_suffix(end)).is_file())]
+    return [path]

@@ -1,0 +1,237 @@
+"""The two files that describe a data set of one's own: ``manifest.csv``, one row per clip, and ``labels.yaml``."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.data.findings import shorten
+from harness.errors import DataError
+
+MANIFEST_FILE = "manifest.csv"
+LABELS_FILE = "labels.yaml"
+REQUIRED = ("clip", "mask", "patient")
+OPTIONAL = (
+    "split", "view", "frame_rate_hz", "spacing_row_mm", "spacing_col_mm", "ed", "es", "labelled", "ef_percent", "quality",
+)  # fmt: skip
+SPLIT_WORDS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
+}  # fmt: skip
+BACKGROUND = "background"
+UNNAMED_VIEW = "clip"
+"""View of a clip whose row names none."""
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestRow:
+    """One clip of the manifest; what a cell leaves empty is None.
+
+    Attributes:
+        line: of the file, for messages.
+        clip, mask: paths below the root, with ``#name`` behind them for an array of an NPZ file.
+        patient, view: of the case; a second clip of the same view is called ``4CH.2``.
+        split: ``train``, ``val``, ``test``, a number of a fold, or empty.
+        labelled: frames that have a mask, ``"all"``, or None: those whose mask is not empty.
+        subgroups: further columns.
+    """
+
+    line: int
+    clip: str
+    mask: str
+    patient: str
+    view: str
+    split: str
+    frame_rate_hz: float | None = None
+    spacing_mm: tuple[float, float] | None = None
+    ed: int | None = None
+    es: int | None = None
+    labelled: tuple[int, ...] | str | None = None
+    ef_percent: float | None = None
+    quality: str | None = None
+    subgroups: dict[str, str] = field(default_factory=dict)
+
+
+def read_manifest(path: Path) -> list[ManifestRow]:
+    """The rows of a manifest.
+
+    Raises:
+        DataError: unreadable, a required column is missing, or cells that cannot be meant: the first one, and how many more.
+    """
+    table = _read_table(path)
+    rows: list[ManifestRow] = []
+    faults: list[str] = []
+    seen: Counter[tuple[str, str]] = Counter()
+    for line, cells in table:
+        try:
+            row = _row(line, cells, seen)
+        except ValueError as error:
+            faults.append(f"line {line}: {error}")
+            continue
+        rows.append(row)
+    if faults:
+        more = f" (and {len(faults) - 1} more such lines)" if len(faults) > 1 else ""
+        raise DataError(f"{path}, {faults[0]}{more}; correct the file.")
+    if not rows:
+        raise DataError(f"{path} has no rows; it needs one per clip, 'echobench data manifest FOLDER' writes a first one.")
+    return rows
+
+
+def _read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
+    try:
+        # utf-8-sig: spreadsheets put a byte-order mark before the first column's name.
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            first = stream.readline()
+            stream.seek(0)
+            # Spreadsheets of many countries separate with semicolons and write decimal commas.
+            reader = csv.DictReader(stream, delimiter=";" if ";" in first and "," not in first else ",")
+            rows = [(reader.line_num, {_key(k): (v or "").strip() for k, v in row.items() if k}) for row in reader]
+            columns = [_key(name) for name in reader.fieldnames or ()]
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path} does not exist; 'echobench data manifest {path.parent}' writes a first one, see docs/your-data.md."
+        ) from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a readable table ({error}); save it as CSV in UTF-8.") from error
+    if missing := [name for name in REQUIRED if name not in columns]:
+        raise DataError(f"{path} lacks the column {shorten(missing)}; it needs {', '.join(REQUIRED)}, see docs/your-data.md.")
+    return [(line, cells) for line, cells in rows if any(cells.values())]
+
+
+def _key(name: str) -> str:
+    return name.strip().lower()
+
+
+def _row(line: int, cells: dict[str, str], seen: Counter[tuple[str, str]]) -> ManifestRow:
+    """One row; ``ValueError`` says which cell is wrong."""
+    for name in REQUIRED:
+        if not cells.get(name):
+            raise ValueError(f"the cell '{name}' is empty")
+    patient, view = cells["patient"], cells.get("view") or UNNAMED_VIEW
+    seen[patient, view] += 1
+    count = seen[patient, view]
+    row, column = _number(cells, "spacing_row_mm"), _number(cells, "spacing_col_mm")
+    if (row is None) != (column is None):
+        raise ValueError("only one of spacing_row_mm and spacing_col_mm is given")
+    return ManifestRow(
+        line=line,
+        clip=cells["clip"],
+        mask=cells["mask"],
+        patient=patient,
+        view=view if count == 1 else f"{view}.{count}",
+        split=_split(cells.get("split", "")),
+        frame_rate_hz=_number(cells, "frame_rate_hz"),
+        spacing_mm=None if row is None or column is None else (row, column),
+        ed=_frame(cells, "ed"),
+        es=_frame(cells, "es"),
+        labelled=_frames(cells.get("labelled", "")),
+        ef_percent=_number(cells, "ef_percent"),
+        quality=cells.get("quality") or None,
+        subgroups={key: text for key, text in cells.items() if key not in (*REQUIRED, *OPTIONAL) and text},
+    )
+
+
+def _split(text: str) -> str:
+    if not text or text.isdigit():
+        return text
+    if text.lower() not in SPLIT_WORDS:
+        raise ValueError(f"the split '{text}' is none of train, val, test (or the number of a fold)")
+    return SPLIT_WORDS[text.lower()]
+
+
+def _number(cells: dict[str, str], name: str) -> float | None:
+    text = cells.get(name, "")
+    if not text:
+        return None
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        raise ValueError(f"{name} is '{text}', which is no number") from None
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} is {text}; it must be a positive number, leave the cell empty where it is not known")
+    return value
+
+
+def _frame(cells: dict[str, str], name: str) -> int | None:
+    text = cells.get(name, "")
+    if not text:
+        return None
+    # Spreadsheets turn a column with gaps into decimals: 7.0.
+    whole = re.fullmatch(r"(\d+)(\.0+)?", text)
+    if whole is None:
+        raise ValueError(f"{name} is '{text}'; it is a frame number, counted from 0")
+    return int(whole[1])
+
+
+def _frames(text: str) -> tuple[int, ...] | str | None:
+    if not text or text.lower() == "all":
+        return text.lower() or None
+    parts = re.split(r"[\s;|]+", text)
+    if not all(part.isdigit() for part in parts):
+        raise ValueError(f"labelled is '{text}'; give frame numbers with blanks between them, counted from 0, or all")
+    return tuple(int(part) for part in parts)
+
+
+def read_labels_file(path: Path) -> dict[str, tuple[int, ...]]:
+    """Values of the masks by structure; ``background`` names values besides 0 that mean none of them.
+
+    Raises:
+        DataError: unreadable, not ``name: value`` lines, or a value that two structures have.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path} does not exist; write one line 'name: value' per structure of the masks, such as 'lv: 1'."
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path} cannot be read ({reason}); write one line 'name: value' per structure.") from error
+    if not isinstance(content, dict) or not content:
+        raise DataError(f"{path} holds no 'name: value' lines; write one per structure of the masks, such as 'lv: 1'.")
+    labels = {structure_word(name): _label_values(path, name, value) for name, value in content.items()}
+    if BACKGROUND in labels:
+        labels[BACKGROUND] = tuple(dict.fromkeys((0, *labels[BACKGROUND])))
+    return check_labels(labels, path)
+
+
+def check_labels(labels: dict[str, tuple[int, ...]], where: Path | str) -> dict[str, tuple[int, ...]]:
+    """The labels, or ``DataError`` where two structures share a value, one has 0, or there is none."""
+    counts = Counter(value for values in labels.values() for value in values)
+    if twice := sorted(value for value, count in counts.items() if count > 1):
+        raise DataError(f"{where} gives the value {twice[0]} to two structures (0 is background); give each its own value.")
+    if zero := [name for name, values in labels.items() if 0 in values and name != BACKGROUND]:
+        raise DataError(f"{where} gives {zero[0]} the value 0, which is the background; give it the value that masks hold.")
+    if not set(labels) - {BACKGROUND}:
+        raise DataError(f"{where} names no structure besides the background; add a line such as 'lv: 1'.")
+    return labels
+
+
+def structure_word(name: Any) -> str:
+    """A structure's name as it stands in tables and on the command line: small letters, digits and underscores.
+
+    Raises:
+        DataError: nothing of it can be used.
+
+    >>> structure_word("RV Free-Wall")
+    'rv_free_wall'
+    """
+    word = re.sub(r"[^a-z0-9]+", "_", str(name).strip().lower()).strip("_")
+    if not _NAME.fullmatch(word):
+        raise DataError(f"The structure name '{name}' must begin with a letter, such as lv.")
+    return word
+
+
+def _label_values(path: Path, name: Any, value: Any) -> tuple[int, ...]:
+    values: Iterable[Any] = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, int) and not isinstance(item, bool) for item in values):
+        raise DataError(f"{path} gives {name} the value {value!r}; a whole number, or a list of them, was expected.")
+    return tuple(values)

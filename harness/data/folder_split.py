@@ -1,0 +1,97 @@
+"""Who is in which split: the manifest's column, split lists, or a drawing by patient where there is neither."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.dataset import SPLITS
+from harness.data.findings import Finding, shorten
+from harness.data.folder_manifest import ManifestRow
+from harness.data.splits import FILES, find_split_folder, read_split_lists
+from harness.errors import DataError
+
+SHARES = {"val": 0.1, "test": 0.2}
+"""Shares of the patients where nobody has split them; the rest is trained on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Splitting:
+    """The split of each patient, what stands beside results because of it, findings, and the files that it was read from."""
+
+    of: dict[str, str]
+    mark: str | None = None
+    findings: tuple[Finding, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
+def assign_splits(rows: Sequence[ManifestRow], *, seed: int, split_dir: Path | None) -> Splitting:
+    """The split of every patient.
+
+    Args:
+        rows: of the manifest.
+        seed: of the drawing, used where no row has a split.
+        split_dir: folder of split lists that replace the column.
+
+    Raises:
+        DataError: a patient in two splits, rows with and without a split, or a split folder without lists.
+    """
+    if split_dir is not None:
+        return _from_lists(rows, split_dir)
+    stated: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        stated[row.patient].add(row.split)
+    if leaking := sorted(patient for patient, splits in stated.items() if len(splits) > 1):
+        raise DataError(
+            f"The manifest puts {len(leaking)} patients into more than one split ({shorten(leaking)}): what is learnt of a "
+            "patient would be tested on the same one; give all rows of a patient one split."
+        )
+    splits = {patient: next(iter(names)) for patient, names in stated.items()}
+    if not any(splits.values()):
+        return _drawn(sorted(splits), seed)
+    if without := sorted(patient for patient, split in splits.items() if not split):
+        raise DataError(f"The manifest gives no split for {len(without)} patients ({shorten(without)}); give all or none one.")
+    if folds := sorted({split for split in splits.values() if split.isdigit()}):
+        raise DataError(f"The manifest's column split holds folds ({shorten(folds)}); choose one with --fold.")
+    return Splitting(of=splits)
+
+
+def _from_lists(rows: Sequence[ManifestRow], folder: Path) -> Splitting:
+    if find_split_folder([folder]) is None:
+        raise DataError(f"There are no split lists in {folder} ({', '.join(FILES.values())}); correct --split-dir.")
+    lists = read_split_lists(folder)
+    of = {patient: split for split, ids in lists.items() for patient in ids}
+    there = {row.patient for row in rows}
+    findings = []
+    for names, text in (
+        (sorted(there - set(of)), "in no split list and therefore unused"),
+        (sorted(set(of) - there), "in a split list but in no row of the manifest"),
+    ):
+        if names:
+            message = f"{shorten(names)} {text}"
+            findings.append(Finding(level="warning", check="splits", message=message, count=len(names)))
+    return Splitting(
+        of={patient: split for patient, split in of.items() if patient in there},
+        findings=tuple(findings),
+        files=tuple(folder / FILES[split] for split in SPLITS),
+    )
+
+
+def _drawn(patients: list[str], seed: int) -> Splitting:
+    if len(patients) < len(SPLITS):
+        raise DataError(
+            f"The manifest has no splits and only {len(patients)} patients; at least three are needed to draw train, val and test."
+        )
+    order = np.random.default_rng(seed).permutation(len(patients))
+    # At least one patient each: a split without cases cannot be used.
+    sizes = {split: max(1, round(share * len(patients))) for split, share in SHARES.items()}
+    names = [split for split, size in sizes.items() for _ in range(size)]
+    names += ["train"] * (len(patients) - len(names))
+    of = {patients[index]: split for index, split in zip(order, names, strict=False)}
+    number = Counter(of.values())
+    text = f"split drawn by patient with seed {seed} ({'/'.join(str(number[split]) for split in SPLITS)})"
+    return Splitting(of=of, mark=text, findings=(Finding(level="warning", check="splits", message=text),))

@@ -1,0 +1,52 @@
+"""Arrays of NumPy files: ``.npy``, and the array of an ``.npz`` that holds what is looked for."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import DataError
+
+CLIP_NAMES = ("video", "frames", "clip", "images", "image", "img", "data", "x", "arr_0")
+MASK_NAMES = ("mask", "masks", "labels", "label", "segmentation", "seg", "gt", "y", "arr_0")
+
+
+def read_numpy(path: Path, array: str | None = None, *, masks: bool = False) -> NDArray[Any]:
+    """An array as stored: [H, W], [T, H, W] or with a channel axis at its end.
+
+    Args:
+        array: its name in an ``.npz``; None takes the only array, or the first with a usual name (``CLIP_NAMES``, ``MASK_NAMES``).
+        masks: whether masks are looked for.
+
+    Raises:
+        DataError: unreadable, holds Python objects, or no array can be told to be the one.
+    """
+    try:
+        # allow_pickle=False: a file of pixels must not run code.
+        content = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return content
+        with content:
+            return np.asarray(content[_name(path, content.files, array, MASK_NAMES if masks else CLIP_NAMES)])
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as NumPy arrays ({error}); write it with numpy.savez again.") from error
+
+
+def _name(path: Path, there: list[str], wanted: str | None, usual: tuple[str, ...]) -> str:
+    if wanted is not None:
+        if wanted in there:
+            return wanted
+        raise DataError(f"{path} holds no array '{wanted}' (it has: {', '.join(there)}); correct the manifest.")
+    if len(there) == 1:
+        return there[0]
+    for name in usual:
+        for stored in there:
+            if stored.lower() == name:
+                return stored
+    raise DataError(
+        f"{path} holds the arrays {', '.join(there)}; name the one that is meant in the manifest, as {path.name}#{there[0]}."
+    )
