@@ -107,7 +107,9 @@ def _read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _key(name: str) -> str:
-    return name.strip().lower()
+    word = name.strip().lower()
+    # The list of `segment` spells it out; a user may keep one table for both.
+    return "spacing_col_mm" if word == "spacing_column_mm" else word
 
 
 def _row(line: int, cells: dict[str, str], seen: Counter[tuple[str, str]]) -> ManifestRow:
