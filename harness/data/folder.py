@@ -272,8 +272,8 @@ def _cut(clip: Clip, kind: str, values: dict[str, tuple[int, ...]]) -> Clip:
     if kind == "ed_es":
         chosen = np.array([clip.ed, clip.es])
     else:
-        ends = [clip.ed, clip.es] if kind == "half" else np.flatnonzero(clip.labelled).tolist()
-        ends += [frame for frame in (clip.ed, clip.es) if kind == LABELLED and frame is not None]
+        ends = [frame for frame in (clip.ed, clip.es) if frame is not None]
+        ends += np.flatnonzero(clip.labelled).tolist() if kind == LABELLED else []
         chosen = np.arange(min(ends), max(ends) + 1)
     place = {int(frame): index for index, frame in enumerate(chosen)}
     clip.frames, clip.masks = clip.frames[chosen], clip.masks[chosen]
