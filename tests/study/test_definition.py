@@ -46,6 +46,16 @@ def test_the_full_model_is_the_plain_models_run(tmp_path):
     assert vary(resolved.plan.specs[0], {"models.gdkvm.lkva": False}) != resolved.plan.specs[0]
 
 
+def test_a_level_may_be_another_model(tmp_path):
+    base = resolved_study(tmp_path).plan.specs[0]
+    other = vary(base, {"models.unet.widths": (4, 8), "model": "unet"})
+    assert (other.model["name"], other.model["label"], other.model["size"]) == ("unet", "U-Net", "small")
+    assert other.model["build"] == {"type": "UNet", "widths": (4, 8), "num_structures": 1}
+    assert (other.recipe, other.data, other.seed) == (base.recipe, base.data, base.seed)
+    with pytest.raises(ConfigError, match=r"Unknown model 'unte'.*Did you mean 'unet'"):
+        vary(base, {"model": "unte"})
+
+
 def test_modules_has_five_cells_and_a_model_without_memory_has_no_other_part():
     cells = study_cells(load_study("modules"))
     assert len(cells) == 5

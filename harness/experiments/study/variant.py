@@ -12,7 +12,7 @@ from harness import config
 from harness.errors import ConfigError, unknown
 from harness.experiments.first_mask import choose_maker, protocol_of, takes_first_mask
 from harness.experiments.identity import complete
-from harness.experiments.models import LEARNED_START, build_for
+from harness.experiments.models import LEARNED_START, build_for, choose_model
 from harness.registry import MODELS
 from harness.store.runs import RunSpec
 from harness.training import Recipe
@@ -25,6 +25,8 @@ _FIXED = ("image_size",)
 def vary(spec: RunSpec, overrides: Mapping[str, Any]) -> RunSpec:
     """The spec with dotted ``overrides`` written in: ``models.<name>.<argument>``, ``recipe.…``, ``protocol.first_frame``.
 
+    ``model`` puts another model, by its name, in the place of the study's own; its arguments can then be set as well.
+
     An argument set to the value that the model would take anyway is left out where the config does not name it, so that
     a variant that is the plain model is the plain model's run.
 
@@ -32,24 +34,35 @@ def vary(spec: RunSpec, overrides: Mapping[str, Any]) -> RunSpec:
         ConfigError: an unknown key, an argument that the model does not have, or a value that is not allowed.
     """
     content = copy.deepcopy(asdict(spec))
+    if "model" in overrides:
+        content["model"] = _other_model(spec, overrides["model"])
     for dotted, value in overrides.items():
         root, _, key = dotted.partition(".")
         if root == "models":
             _set_argument(content["model"], dotted, value)
         elif root == "recipe":
             _set_recipe(content["recipe"], dotted, key, value)
+        elif dotted == "model":
+            continue  # before its arguments, wherever it stands
         elif dotted == "protocol.first_frame":
             content["protocol"] = _protocol(content, value)
             # Without a mask several structures need a learned start, with one the published network has none.
             content["model"]["build"].pop(LEARNED_START, None)
         else:
             raise ConfigError(
-                f"A study cannot vary '{dotted}'; use models.NAME.ARGUMENT, recipe.KEY or protocol.first_frame."
+                f"A study cannot vary '{dotted}'; use model, models.NAME.ARGUMENT, recipe.KEY or protocol.first_frame."
             )
     Recipe.from_dict(content["recipe"])
     protocol = content["protocol"]
     content["model"]["build"] = build_for(content["model"]["build"], protocol["structures"], protocol["first_frame"])
     return complete(RunSpec(**content)) if spec.code else RunSpec(**content)
+
+
+def _other_model(spec: RunSpec, name: str) -> dict[str, Any]:
+    """Another model at the size, for the structures and under the protocol of a spec."""
+    choice = asdict(choose_model(str(name), spec.model["size"]))
+    protocol = spec.protocol
+    return {**choice, "build": build_for(choice["build"], protocol["structures"], protocol["first_frame"])}
 
 
 def _protocol(content: dict[str, Any], value: Any) -> dict[str, Any]:

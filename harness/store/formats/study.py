@@ -17,7 +17,7 @@ class Factor:
 
     Attributes:
         name: key in the config; ``label`` is what tables say.
-        levels: name of a level → overrides (``models.<model>.<argument>``, ``recipe.<key>``,
+        levels: name of a level → overrides (``model``, ``models.<model>.<argument>``, ``recipe.<key>``,
             ``protocol.first_frame``); the first level is the reference.
     """
 
