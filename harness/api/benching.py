@@ -11,10 +11,13 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from harness.data import PreparedCache
 from harness.errors import BenchError
+from harness.evaluation.prediction import Predict
 from harness.experiments import SuiteOptions, plan_suite
 from harness.experiments.bench import run_suite
 from harness.experiments.kept_pictures import keep_pictures
+from harness.experiments.transfer import keep_masks
 from harness.reporting import write_report
 from harness.reporting.growing import begin_report
 from harness.reporting.manifest import report_is_of
@@ -124,10 +127,11 @@ def run_bench(
     progress: bool = True,
     retrain: bool = False,
     accept_code: bool = False,
+    masks: bool = False,
 ) -> Benched:
     """``bench`` with its options as one object; ``command`` is what the report says it was made with.
 
-    ``retrain`` and ``accept_code``: see ``run_suite``.
+    ``retrain`` and ``accept_code``: see ``run_suite``; ``masks`` keeps what the runs predict (``echobench evaluate --from-masks``).
     """
     plan = plan_suite(options, progress)
     if not profile:
@@ -147,7 +151,7 @@ def run_bench(
     outcome = run_suite(
         plan,
         Path(results),
-        keep=keep_pictures,
+        keep=_keep_both if masks else keep_pictures,
         retrain=retrain,
         accept_code=accept_code,
         console=console,
@@ -165,3 +169,8 @@ def run_bench(
         written=written,
         left_out=begun.left_out,
     )
+
+
+def _keep_both(run: Run, predict: Predict, cache: PreparedCache) -> None:
+    keep_pictures(run, predict, cache)
+    keep_masks(run, predict, cache)

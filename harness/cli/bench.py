@@ -18,6 +18,7 @@ from harness.cli._typed import typed
 @store_options
 @click.option("--retrain", is_flag=True, help="Train again what is finished; the finished runs stay as they are.")
 @click.option("--accept-code", is_flag=True, help="Take finished runs of other code; tables then carry that mark.")
+@click.option("--keep-masks", is_flag=True, help="Keep the masks predicted for the test clips, compressed.")
 @click.option("--dry-run", is_flag=True, help="List the runs and their state, train nothing.")
 def command(
     data_dir: str,
@@ -25,6 +26,7 @@ def command(
     reports_dir: str,
     retrain: bool,
     accept_code: bool,
+    keep_masks: bool,
     dry_run: bool,
     **chosen: Any,
 ) -> int:
@@ -51,6 +53,7 @@ def command(
         command=typed(sys.argv[1:]),
         retrain=retrain,
         accept_code=accept_code,
+        masks=keep_masks,
     )
     if added := len(made.results.runs) - len(made.runs):
         click.echo(

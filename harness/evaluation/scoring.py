@@ -23,7 +23,7 @@ from harness.evaluation.prediction import kept_frames, phase_of
 
 __all__ = ["AS_GIVEN", "MaskFolder", "Masks", "Scoring", "given_masks", "missing_masks", "score_masks"]
 
-Missing = Literal["refuse", "empty"]
+Missing = Literal["refuse", "empty", "unseen"]
 _SHOWN = 5
 
 
@@ -33,7 +33,8 @@ class Scoring:
 
     Attributes:
         missing: a case or frame without masks is refused, or counts as an ``empty`` mask (Dice 0, the field of view as
-            distance): it never leaves a mean.
+            distance): it never leaves a mean. ``unseen`` is for masks of our own runs: a frame that the model's clip length
+            left out is not measured, as when the run was tested.
         resize: masks of another size than the clip's are brought to it (nearest pixel) instead of being refused.
         first_frame: ``gt`` where the program was given the reference mask of frame 0, which is then not scored.
     """
@@ -47,15 +48,15 @@ AS_GIVEN = Scoring()
 """Masks are complete and of the clips' size."""
 
 
-def missing_masks(masks: Mapping[str, Masks], split: PreparedSplit) -> list[str]:
-    """What has no masks: names of cases, and ``case frame`` where a case has masks of other frames."""
+def missing_masks(masks: Mapping[str, Masks], split: PreparedSplit, all_frames: bool = False) -> list[str]:
+    """What has no masks though it is measured: names of cases, and ``case frame`` where a case has masks of other frames."""
     missing: list[str] = []
     for index, case in enumerate(split.cases):
         given = masks.get(case.name)
         if given is None:
             missing.append(case.name)
         elif isinstance(given, Mapping):
-            missing += [f"{case.name} frame {frame}" for frame in _without(split.clip(index), given)]
+            missing += [f"{case.name} frame {frame}" for frame in _without(split.clip(index), given, all_frames)]
     return missing
 
 
@@ -93,7 +94,7 @@ def score_masks(
     Raises:
         DataError: a case without masks, masks of another size or number of frames, or with unknown labels.
     """
-    if scoring.missing == "refuse" and (missing := missing_masks(masks, split)):
+    if scoring.missing == "refuse" and (missing := missing_masks(masks, split, all_frames)):
         shown = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
         whole = [name for name in missing if " frame " not in name]
         what = f"{len(whole)} of {len(split)} cases" if whole else f"{len(missing)} frames"
@@ -130,7 +131,12 @@ def case_work(
     functions: tuple[Any, ...],
 ) -> CaseWork:
     """The given masks of one clip beside its references, checked; see ``score_masks``."""
-    kept, _ = kept_frames(clip, np.arange(len(clip.frames), dtype=np.int64), all_frames)
+    frames = np.arange(len(clip.frames), dtype=np.int64)
+    if isinstance(given, Mapping) and (all_frames or scoring.missing == "unseen"):
+        # Frames that nobody asked the program to segment are no answer; drawn ones without a mask are (``missing``).
+        needed = clip.labelled & (scoring.missing != "unseen")
+        frames = frames[[bool(needed[frame]) or _of_frame(clip, given, int(frame)) is not None for frame in frames]]
+    kept, _ = kept_frames(clip, frames, all_frames)
     phases = tuple(phase_of(clip, int(frame)) for frame in kept)
     table = class_table(structures, clip.labels)
     scored = np.array([phase != "" for phase in phases], dtype=bool)
@@ -181,9 +187,11 @@ def _of_frame(clip: PreparedClip, given: Mapping[Frame, NDArray[Any]], frame: in
     return given.get(clip.phase(frame)) if mask is None else mask
 
 
-def _without(clip: PreparedClip, given: Mapping[Frame, NDArray[Any]]) -> list[int]:
-    """Labelled frames that have no mask."""
-    return [int(frame) for frame in np.flatnonzero(clip.labelled) if _of_frame(clip, given, int(frame)) is None]
+def _without(clip: PreparedClip, given: Mapping[Frame, NDArray[Any]], all_frames: bool) -> list[int]:
+    """Labelled frames that are measured and have no mask."""
+    measured, _ = kept_frames(clip, np.arange(len(clip.frames), dtype=np.int64), all_frames)
+    needed = [int(frame) for frame in measured if clip.labelled[frame]]
+    return [frame for frame in needed if _of_frame(clip, given, frame) is None]
 
 
 def _checked(clip: PreparedClip, given: NDArray[Any], scoring: Scoring, single: bool) -> NDArray[np.uint8]:

@@ -35,11 +35,15 @@ def test_nnu_net_s_dataset_has_numbered_pictures_whose_masks_are_the_references(
     assert made.folder.name == "Dataset501_Phantom"
     described = json.loads((made.folder / "dataset.json").read_text())
     assert described["labels"] == {"background": 0, "lv": 1, "myo": 2, "la": 3}
-    # 3 + 1 patients, two views, ED and ES
-    assert described["numTraining"] == 16 == len(list((made.folder / "imagesTr").iterdir()))
-    assert len(list((made.folder / "imagesTs").iterdir())) == 8 == len(list((made.folder / "labelsTs").iterdir()))
+    counts = {
+        split: sum(int(phantom.load(case).labelled.sum()) for case in phantom.cases(split)) for split in ("train", "val", "test")
+    }
+    assert described["numTraining"] == counts["train"] + counts["val"]
+    assert len(list((made.folder / "imagesTr").iterdir())) == counts["train"] + counts["val"]
+    assert len(list((made.folder / "imagesTs").iterdir())) == counts["test"]
+    assert len(list((made.folder / "labelsTs").iterdir())) == counts["test"]
     (fold,) = json.loads((made.folder / "splits_final.json").read_text())
-    assert {part: len(names) for part, names in fold.items()} == {"train": 12, "val": 4}
+    assert {part: len(names) for part, names in fold.items()} == {part: counts[part] for part in ("train", "val")}
     for row in rows(made.folder):
         side = "Ts" if row["split"] == "test" else "Tr"
         case = next(c for c in phantom.cases(row["split"]) if c.name == row["case"])
@@ -58,9 +62,9 @@ def test_the_map_leads_every_mask_back_to_its_case(phantom, tmp_path: Path) -> N
     assert (set(folder), folder.extra) == (set(names), [])
     case = phantom.cases("test")[0]
     clip, masks = phantom.load(case), folder[case.name]
-    assert set(masks) == {clip.ed, clip.es}
+    assert set(masks) == set(np.flatnonzero(clip.labelled))
     np.testing.assert_array_equal(masks[clip.es], clip.masks[clip.es] == 1)
-    assert len(read_map(made.folder / "cases.csv")) == 24
+    assert len(read_map(made.folder / "cases.csv")) == len(made.rows)
 
 
 @pytest.mark.parametrize("kind", ["png", "npz"])

@@ -1,0 +1,123 @@
+"""Finished runs on data that they were not trained on: arms by model and training data, values by tested data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.results.labels import run_labels
+from harness.results.measures import DICE, Measure, Selection, distances
+from harness.results.result_set import Arm, read_run
+from harness.statistics.families import ALPHA, Family, correct
+from harness.statistics.unpaired import Unpaired, unpaired_difference
+from harness.store.formats.evaluation import Evaluated
+from harness.store.runs import Run
+
+Rows = tuple[Run, Evaluated | None, pd.DataFrame]
+"""A run, on what it was measured (None: on its own test split, as trained), and the rows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tested:
+    """One arm on one dataset: ``home`` where it was trained on it."""
+
+    arm: Arm
+    trained_on: str
+    tested_on: str
+    home: bool
+    mark: str | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Model and training data."""
+        return f"{self.arm.label}, trained on {self.trained_on}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drop:
+    """What an arm loses on other data in one measure; positive is worse. ``low``, ``high`` at the corrected level."""
+
+    tested: Tested
+    measure: Measure
+    loss: Unpaired
+    low: float
+    high: float
+    p: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether the corrected test shows a difference."""
+        return self.p < ALPHA
+
+
+def tested_arms(rows: Iterable[Rows]) -> list[Tested]:
+    """Arms on datasets, in the order in which they come; the rows of trainings of one arm are joined."""
+    given = list(rows)
+    runs = list({run.name: run for run, _, _ in given}.values())
+    labels = dict(zip((run.name for run in runs), run_labels(runs), strict=True))
+    grouped: dict[tuple[str, str, str], list[Rows]] = {}
+    for run, what, table in given:
+        grouped.setdefault((labels[run.name], run.spec.data["dataset"], _title(run, what)), []).append((run, what, table))
+    tested = []
+    for (label, trained_on, tested_on), members in grouped.items():
+        # The measures ask for the test split; which one it was stands in the title.
+        read = [read_run(run, label=label, rows=table.assign(split="test")) for run, _, table in members]
+        run, what, _ = members[0]
+        tested.append(
+            Tested(
+                arm=Arm(label=label, runs=tuple(read)),
+                trained_on=trained_on,
+                tested_on=tested_on,
+                home=what is None,
+                mark=run.spec.data.get("mark") if what is None else what.mark,
+                notes=() if what is None else what.notes,
+            )
+        )
+    return tested
+
+
+def _title(run: Run, what: Evaluated | None) -> str:
+    """``camus (4CH, ed_es)``: what the patients that were measured are called."""
+    data = run.spec.data
+    name, views, clip, split = (
+        (data["dataset"], data["views"], data["clip"], "test")
+        if what is None
+        else (what.dataset, what.views, what.clip, what.split)
+    )
+    title = f"{name} ({'+'.join(views)}, {clip}{'' if split == 'test' else f', {split}'})"
+    same = what is not None and split == "test" and what.fingerprint != data["fingerprint"] and title == _title(run, None)
+    return f"{title}, other data" if same else title
+
+
+def measures_of(tested: Sequence[Tested]) -> list[Measure]:
+    """Dice, and the distances in the unit that all rows share; Dice alone where units differ or are unknown."""
+    tables = [table for one in tested for table in one.arm.tables]
+    units = {metric.rpartition("_")[2] for table in tables for metric in table["metric"].unique() if metric.startswith("hd95_")}
+    return [DICE, *(m for m in distances(tables) if not m.csv_only)] if len(units) == 1 else [DICE]
+
+
+def drops(tested: Sequence[Tested], structure: str = "lv") -> list[Drop]:
+    """Every arm on other data against the same trainings at home: losses with intervals, one family over all of them."""
+    selection = Selection(structure=structure)
+    homes = {one.label: one for one in tested if one.home}
+    pairs = [(homes[one.label], one) for one in tested if not one.home and one.label in homes]
+    found = []
+    for measure in measures_of(tested):
+        for home, away in pairs:
+            here, there = (side.arm.values(measure, selection) for side in (home, away))
+            seeds = [seed for seed in here.columns if seed in there.columns] if here.size and there.size else []
+            here, there = (table.reindex(columns=seeds).to_numpy(float) for table in (here, there))
+            # Turned so that positive is worse for every measure.
+            first, second = (here, there) if measure.higher else (there, here)
+            found.append((away, measure, unpaired_difference(first, second)))
+    family = correct([loss.p for _, _, loss in found])
+    return [_drop(item, family, float(p)) for item, p in zip(found, family.adjusted, strict=True)]
+
+
+def _drop(item: tuple[Tested, Measure, Unpaired], family: Family, p: float) -> Drop:
+    tested, measure, loss = item
+    low, high = loss.limits(family.interval_level)
+    return Drop(tested=tested, measure=measure, loss=loss, low=low, high=high, p=p)

@@ -1,0 +1,69 @@
+"""A finished run measured once more, on other data, another split or by other metrics: rows and what they are of.
+
+In the run's folder, ``evaluations/<key>/``: ``evaluation.json`` says of what, ``cases.csv`` are the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DataError
+from harness.files import canonical_hash, read_json, write_json
+
+FOLDER = "evaluations"
+FILE = "evaluation.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluated:
+    """What rows are of.
+
+    Attributes:
+        dataset, views, clip, fingerprint, mark: the data, as in a run's spec.
+        split: ``train``, ``val`` or ``test``.
+        metrics: registered metric functions.
+        all_frames: whether interpolated frames and time were measured too.
+        code: hash of the code that measured.
+        notes: sentences about how a difference between the two datasets was handled.
+    """
+
+    dataset: str
+    views: tuple[str, ...]
+    clip: str
+    fingerprint: str
+    mark: str | None
+    split: str
+    metrics: tuple[str, ...]
+    all_frames: bool
+    code: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Ten hex digits, equal where rows would be."""
+        return canonical_hash({**asdict(self), "notes": ()})
+
+    def folder(self, run: Path) -> Path:
+        """Where the rows lie in a run's folder."""
+        return run / FOLDER / self.key
+
+    def write(self, run: Path) -> None:
+        """Write ``evaluation.json``; the rows are there before."""
+        write_json(self.folder(run) / FILE, asdict(self))
+
+
+def read_evaluation(path: Path) -> Evaluated:
+    """Read an ``evaluation.json``.
+
+    Raises:
+        DataError: it is none.
+    """
+    content: Any = read_json(path)
+    try:
+        return Evaluated(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})
+    except TypeError as error:
+        raise DataError(
+            f"{path} says of no evaluation what it is ({error}); remove its folder and evaluate again."
+        ) from error

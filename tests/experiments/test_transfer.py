@@ -1,0 +1,124 @@
+"""Finished runs are measured on other data, by other metrics and from kept masks, and nothing is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from harness.api.transferring import run_evaluate
+from harness.errors import BenchError, ConfigError
+from harness.experiments import plan_suite
+from harness.experiments.source import dataset_config, open_dataset
+from harness.experiments.transfer import EvaluateOptions, evaluate_on, keep_masks, run_predictor
+from harness.registry import MODELS, load_plugins
+from harness.store.claim import hold
+from harness.store.runs import Run, RunStore
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, tiny, data_root: Path) -> dict:
+    """A finished run with untrained weights, its options, and the root of other patients."""
+    plan = plan_suite(tiny(), progress=False)
+    store = RunStore(tmp_path_factory.mktemp("transfer"))
+    run = store.open(plan.specs[0])
+    load_plugins()
+    torch.manual_seed(0)
+    model = MODELS.build(dict(run.spec.model["build"]))
+    (run.path / "checkpoints").mkdir()
+    torch.save({"model": model.state_dict()}, run.path / "checkpoints" / "best.pth")
+    with hold(run):
+        run.start()
+        run.finish(device="cpu")
+    home = evaluate_on(run, EvaluateOptions(data={}, data_root=data_root), progress=False)
+    with hold(run, finished_too=True):
+        run.write_rows(home.rows)
+    cfg = dataset_config("phantom", {})
+    cfg["generate"] |= {"patients": (1, 1, 2), "pixel_mm": 1.6, "seed": 5}
+    other = open_dataset("phantom", cfg, data_root, progress=False).root
+    return {"run": run, "home": home, "plan": plan, "data_root": data_root, "other": other}
+
+
+def options(world: dict, **changes) -> EvaluateOptions:
+    return EvaluateOptions(**{"data": {}, "data_root": world["data_root"], **changes})
+
+
+def means(rows: pd.DataFrame, metric: str) -> pd.Series:
+    return rows[rows["metric"] == metric].set_index(["patient", "view", "frame"])["value"].sort_index()
+
+
+def test_metrics_that_are_asked_for_are_measured_and_time_comes_with_all_frames(world) -> None:
+    chosen = options(world, metrics=("overlap", "hd95_pooled", "dice_rowwise"), all_frames=True)
+    found = evaluate_on(world["run"], chosen, progress=False)
+    metrics = set(found.rows["metric"])
+    assert {
+        "dice",
+        "hd95_pooled_mm",
+        "dice_rowwise",
+        "frame_to_frame_dice_predicted",
+        "area_jitter_percent_predicted",
+    } <= metrics
+    assert "hd95_mm" not in metrics
+    again = evaluate_on(world["run"], chosen, progress=False)
+    assert (found.fresh, again.fresh) == (True, False)
+    pd.testing.assert_frame_equal(again.rows, found.rows)
+    assert world["home"].what.key != found.what.key
+
+
+def test_kept_masks_give_the_rows_of_the_model_that_made_them(world) -> None:
+    run: Run = world["run"]
+    chosen = options(world, metrics=("overlap", "surface", "hd95_pooled"))
+    with pytest.raises(BenchError, match="keeps no such masks"):
+        evaluate_on(run, replace(chosen, from_masks=True, split="val"), progress=False)
+    path = keep_masks(run, run_predictor(run), world["plan"].cache)
+    frames = sum(int(clip.labelled.sum()) for clip in world["plan"].cache.split("test"))
+    assert path.stat().st_size < 400 * frames  # bytes: compressed, not pixels
+    rows = evaluate_on(run, replace(chosen, from_masks=True), progress=False).rows
+    kept, home = means(rows, "dice"), means(world["home"].rows, "dice")
+    pd.testing.assert_series_equal(kept.loc[home.index], home)
+    assert means(rows, "hd95_pooled_mm").notna().any()
+
+
+def test_other_patients_stand_in_a_column_of_their_own_with_the_loss(world, tmp_path: Path) -> None:
+    chosen = options(world, dataset="phantom", data={"root": str(world["other"])})
+    made = run_evaluate([world["run"]], chosen, tmp_path, progress=False)
+    (evaluation,) = made.evaluations
+    assert not evaluation.home
+    assert set(evaluation.rows["patient"]) != set(world["home"].rows["patient"])
+    matrix = next(table for table in made.tables if table.name == "transfer_dice")
+    assert [column.header for column in matrix.columns] == [
+        "tested on phantom (2CH+4CH, half)",
+        "tested on phantom (2CH+4CH, half), other data",
+    ]
+    (row,) = matrix.rows
+    home, away = (row.cell(column.key).value for column in matrix.columns)
+    losses = next(table for table in made.tables if table.name == "transfer_losses")
+    first = losses.rows[0]
+    assert first.group == "Dice [%]"
+    assert first.cell("loss").value == pytest.approx(home - away)
+    assert (first.cell("n").value, first.cell("n_home").value) == (2, 2)
+    assert (tmp_path / "transfer_losses.tex").is_file()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"metrics": ("fisch",)}, "Unknown metric 'fisch'"),
+        ({"data": {"root": "elsewhere"}}, "Name the dataset with --dataset"),
+        ({"dataset": "phantom", "data": {"root": "elsewhere"}}, "root elsewhere is not a folder"),
+    ],
+)
+def test_what_does_not_fit_a_run_is_one_sentence(world, changes, sentence) -> None:
+    with pytest.raises(BenchError, match=sentence):
+        evaluate_on(world["run"], options(world, **changes), progress=False)
+
+
+def test_a_view_that_a_run_has_never_seen_is_refused_until_it_is_named(world, monkeypatch) -> None:
+    run = world["run"]
+    seen = {**run.record["spec"], "data": {**run.record["spec"]["data"], "views": ["2CH"]}}
+    monkeypatch.setattr(run, "record", {**run.record, "spec": seen})
+    with pytest.raises(ConfigError, match="was trained on 2CH, which echonet does not have"):
+        evaluate_on(run, options(world, dataset="echonet", data={"root": "anywhere"}), progress=False)
