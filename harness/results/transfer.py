@@ -109,9 +109,9 @@ def drops(tested: Sequence[Tested], structure: str = "lv") -> list[Drop]:
         for home, away in pairs:
             here, there = (side.arm.values(measure, selection) for side in (home, away))
             seeds = [seed for seed in here.columns if seed in there.columns] if here.size and there.size else []
-            here, there = (table.reindex(columns=seeds).to_numpy(float) for table in (here, there))
+            values = [table.reindex(columns=seeds).to_numpy(float) for table in (here, there)]
             # Turned so that positive is worse for every measure.
-            first, second = (here, there) if measure.higher else (there, here)
+            first, second = values if measure.higher else values[::-1]
             found.append((away, measure, unpaired_difference(first, second)))
     family = correct([loss.p for _, _, loss in found])
     return [_drop(item, family, float(p)) for item, p in zip(found, family.adjusted, strict=True)]

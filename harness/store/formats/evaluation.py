@@ -62,8 +62,11 @@ def read_evaluation(path: Path) -> Evaluated:
     """
     content: Any = read_json(path)
     try:
-        return Evaluated(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})
-    except TypeError as error:
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
+        }
+        return Evaluated(**values)
+    except (AttributeError, TypeError) as error:
         raise DataError(
             f"{path} says of no evaluation what it is ({error}); remove its folder and evaluate again."
         ) from error
