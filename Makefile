@@ -21,16 +21,21 @@ SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZ
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
 	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,REPORT,report) $(call flag,RUNS,runs)
 
-.PHONY: help setup bench bench-paper profile robustness ablate report tables reference-reports mutate audit data test coverage docs lint style format clean
+.PHONY: help setup gpu-check bench bench-paper profile robustness ablate report tables reference-reports mutate audit data test coverage docs lint style format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 setup: $(VENV)/.installed ## make the virtual environment and install everything
 
+# A torch that the Python in use already has is kept, whatever constraints.txt pins: on a CUDA machine it fits the driver.
+KEPT_TORCH := $(shell $(PYTHON) -c "import importlib.util as u; print('yes' if u.find_spec('torch') else '')" 2>/dev/null)
+CONSTRAINTS = $(if $(KEPT_TORCH),$(VENV)/constraints.txt,constraints.txt)
+
 $(VENV)/.installed: pyproject.toml constraints.txt kernels/pyproject.toml $(wildcard kernels/echobench_kernels/csrc/*)
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	$(PYTHON) -m venv $(if $(KEPT_TORCH),--system-site-packages) $(VENV)
+	$(if $(KEPT_TORCH),grep -v '^torch' constraints.txt > $(VENV)/constraints.txt || true)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[test]"
 	@if command -v cc >/dev/null || command -v gcc >/dev/null; then \
 		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e ./kernels \
 			|| echo "The engine native could not be built; everything else works without it (docs/engines.md)."; \
@@ -45,6 +50,9 @@ bench-paper: setup ## the same with paper-size models at 256 px on a CUDA device
 
 profile: setup ## latency, FPS, GMACs, parameters, memory: MODELS= SIZE=
 	$(BIN)/echobench profile $(call flag,MODELS,models) $(call flag,SIZE,size) $(ARGS)
+
+gpu-check: setup ## a short visit to a CUDA device (docs/gpu.md): MINUTES=9 ROOT=<prepared CAMUS, 256 px> DRY=1 (on the CPU)
+	$(BIN)/python benchmarks/gpu_check.py --minutes $(or $(MINUTES),9) $(call flag,ROOT,root) $(call switch,DRY,dry-run) $(ARGS)
 
 robustness: setup ## finished runs under perturbations: DATASET= AUGMENT=robust REPORT=<name> RUNS= PERTURBATIONS= SEVERITIES= METRICS= LIMIT= WORKERS=
 	$(BIN)/echobench robustness run $(SWEPT) $(call flag,PERTURBATIONS,perturbations) $(call flag,SEVERITIES,severities) \

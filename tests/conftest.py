@@ -46,6 +46,7 @@ def tiny_overrides() -> tuple[str, ...]:
         "models.unet.widths=(4, 8)",
         "profile.warmup=1",
         "profile.repeats=1",
+        "profile.patience_s=0",
     )
 
 

@@ -16,6 +16,7 @@ from harness.errors import BenchError
 from harness.evaluation.prediction import Predict
 from harness.experiments import SuiteOptions, plan_suite
 from harness.experiments.bench import run_suite
+from harness.experiments.execute import Keep
 from harness.experiments.kept_pictures import keep_pictures
 from harness.experiments.transfer import keep_masks
 from harness.reporting import write_report
@@ -127,11 +128,15 @@ def run_bench(
     progress: bool = True,
     retrain: bool = False,
     accept_code: bool = False,
+    workers: int = 1,
+    minutes: float | None = None,
+    train: bool = True,
     masks: bool = False,
 ) -> Benched:
     """``bench`` with its options as one object; ``command`` is what the report says it was made with.
 
-    ``retrain`` and ``accept_code``: see ``run_suite``; ``masks`` keeps what the runs predict (``echobench evaluate --from-masks``).
+    ``retrain``, ``accept_code``, ``workers``, ``minutes`` and ``train``: see ``run_suite``; ``masks`` keeps what the runs
+    predict (``echobench evaluate --from-masks``).
     """
     plan = plan_suite(options, progress)
     if not profile:
@@ -151,15 +156,18 @@ def run_bench(
     outcome = run_suite(
         plan,
         Path(results),
-        keep=_keep_both if masks else keep_pictures,
+        keep=keeping(masks),
         retrain=retrain,
         accept_code=accept_code,
         console=console,
         progress=progress,
+        workers=workers,
+        minutes=minutes,
+        train=train,
     )
     runs, folder = begun.runs(outcome.runs), Path(reports) / begun.name
     collected = suite_results(runs, name=begun.name, reference=plan.reference, command=command, criteria=plan.criteria)
-    due = bool(outcome.executed) or not report_is_of(collected, folder)
+    due = bool(outcome.executed or outcome.measured) or not report_is_of(collected, folder)
     written = write_report(collected, folder) if due else []
     return Benched(
         runs=outcome.runs,
@@ -169,6 +177,11 @@ def run_bench(
         written=written,
         left_out=begun.left_out,
     )
+
+
+def keeping(masks: bool) -> Keep:
+    """What of a run is kept beside its rows: pictures, and with ``masks`` also what it predicts."""
+    return _keep_both if masks else keep_pictures
 
 
 def _keep_both(run: Run, predict: Predict, cache: PreparedCache) -> None:

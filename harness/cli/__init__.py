@@ -17,6 +17,7 @@ from harness import __version__
 from harness.allocator import keep_freed_memory
 from harness.cli._group import PlainGroup
 from harness.errors import BenchError, nearest
+from harness.threads import wait_asleep
 
 
 class Verbs(PlainGroup):
@@ -55,6 +56,7 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: every expected failure ends as one sentence on stderr and an exit code that is not 0."""
     keep_freed_memory()
+    wait_asleep()
     try:
         code = cli.main(arguments, prog_name="echobench", standalone_mode=False)
     except BenchError as error:

@@ -105,7 +105,7 @@ def command(
     if not report_only:
         run_study(job, resolved, workers=workers, tell=console.print)
         if not no_profile:
-            profile_cells(resolved)
+            profile_cells(resolved, console.print)
     if resolved.definition.kind == "tpe":
         stored = open_study(job.place, open_storage(job.place), job.name)
         bind(stored, resolved.identity)

@@ -19,6 +19,12 @@ from harness.cli._typed import typed
 @click.option("--retrain", is_flag=True, help="Train again what is finished; the finished runs stay as they are.")
 @click.option("--accept-code", is_flag=True, help="Take finished runs of other code; tables then carry that mark.")
 @click.option("--keep-masks", is_flag=True, help="Keep the masks predicted for the test clips, compressed.")
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; each has a CUDA device in turn."
+)
+@click.option("--time-limit", "minutes", type=float, help="Minutes after which nothing more is begun; resumes later.")
+@click.option("--only", type=click.IntRange(1), help="Train this run of --dry-run's list alone; no costs, no report.")
+@click.option("--report-only", is_flag=True, help="Train nothing; measure and report what is finished.")
 @click.option("--dry-run", is_flag=True, help="List the runs and their state, train nothing.")
 def command(
     data_dir: str,
@@ -27,25 +33,39 @@ def command(
     retrain: bool,
     accept_code: bool,
     keep_masks: bool,
+    workers: int,
+    minutes: float | None,
+    only: int | None,
+    report_only: bool,
     dry_run: bool,
     **chosen: Any,
 ) -> int:
     """Train, measure and compare models on identical data, recipe and protocol; prints and writes one table.
 
     Runs that are finished are not repeated, interrupted ones resume. Other code of a model, of training or of evaluation
-    is another run. The same command in a second process joins in. Example:
+    is another run. The same command in a second process joins in; costs are measured after the last training. Example:
 
         echobench bench --dataset camus --root CAMUS --views 4CH --clip ed_es --allow-partial
     """
-    from harness.api.benching import run_bench
+    from harness.api.benching import keeping, run_bench
     from harness.experiments import SuiteOptions, plan_suite
     from harness.experiments.bench import run_suite
     from harness.reporting import print_report
 
     options = SuiteOptions(data_root=Path(data_dir), **chosen)
-    if dry_run:
-        run_suite(plan_suite(options), Path(results_dir), dry_run=True, retrain=retrain, accept_code=accept_code)
-        return 0
+    if dry_run or only:
+        plan = plan_suite(options)
+        outcome = run_suite(
+            plan,
+            Path(results_dir),
+            keep=keeping(keep_masks),
+            dry_run=dry_run,
+            retrain=retrain,
+            accept_code=accept_code,
+            only=only,
+            minutes=minutes,
+        )
+        return 1 if outcome.failed else 0
     made = run_bench(
         options,
         results=results_dir,
@@ -54,6 +74,9 @@ def command(
         retrain=retrain,
         accept_code=accept_code,
         masks=keep_masks,
+        workers=workers,
+        minutes=minutes,
+        train=not report_only,
     )
     if added := len(made.results.runs) - len(made.runs):
         click.echo(

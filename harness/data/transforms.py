@@ -64,7 +64,7 @@ def warp(frames: Tensor, masks: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]
     """Apply one affine map to all frames (linear) and masks (nearest); what comes from outside is 0."""
     # frames: T 1 S S   masks: T S S; frames ride as channels so that the grid is sampled once
     size = [1, 1, *frames.shape[-2:]]
-    grid = functional.affine_grid(matrix[None].to(frames.dtype), size, align_corners=False)
+    grid = functional.affine_grid(matrix[None].to(frames), size, align_corners=False)
     turned = functional.grid_sample(frames[None, :, 0], grid, mode="bilinear", align_corners=False)
     # Nearest: between classes 1 and 3 there is no class 2.
     labels = functional.grid_sample(masks[None].to(frames.dtype), grid, mode="nearest", align_corners=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,22 +9,32 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.errors import ConfigError
-from harness.experiments.execute import Keep, carry_out
+from harness.experiments.costs import measure_costs
+from harness.experiments.execute import Keep
 from harness.experiments.generations import accepted, newest, retrained
+from harness.experiments.limits import TimeLimit
 from harness.experiments.plan import SuitePlan
-from harness.experiments.worklist import Worklist, tasks_of
+from harness.experiments.trainings import Trainings
+from harness.experiments.worklist import Outcome, Task, tasks_of
 from harness.store.runs import Run, RunSpec, RunStore
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True, slots=True)
 class SuiteOutcome:
-    """The runs of a suite in their order, the names of those that failed, and how many this process executed."""
+    """The runs of a suite in their order, the names of those that failed, and what this process did.
+
+    Attributes:
+        runs, failed: see above.
+        executed: number of runs that this process brought to an end.
+        measured: names of the runs whose cost this process measured.
+        left: names of the runs that are not finished because time was over.
+    """
 
     runs: list[Run]
     failed: list[str] = field(default_factory=list)
     executed: int = 0
+    measured: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
 
 def run_suite(
@@ -38,11 +47,16 @@ def run_suite(
     accept_code: bool = False,
     console: Console | None = None,
     progress: bool = True,
+    workers: int = 1,
+    only: int | None = None,
+    minutes: float | None = None,
+    train: bool = True,
 ) -> SuiteOutcome:
     """Execute what is not finished yet. A failed run is reported and the next one starts.
 
     Runs that make the first masks of others come first; they are no part of the outcome's ``runs``. Runs that another
-    process works on are waited for, so that all processes of one command end with the same report.
+    process works on are waited for, so that all processes of one command end with the same report. Costs are measured
+    when the last run has been trained (``costs``).
 
     Args:
         plan: specs and data.
@@ -53,6 +67,10 @@ def run_suite(
         accept_code: where today's code has no finished run, take the last finished one of other code, with a mark.
         console: where each run's beginning and end is told; stderr by default.
         progress: show how far each run is.
+        workers: processes of this machine that train at the same time; each has a CUDA device, where there are any.
+        only: number of the one run that is trained, from 1 in the order of a dry run; nothing is measured then.
+        minutes: after so many nothing more is begun, and the training in hand stops with a checkpoint.
+        train: False trains nothing and only measures what is finished.
 
     Raises:
         KeyboardInterrupt: stopped by the user; the current run is marked as interrupted.
@@ -69,27 +87,47 @@ def run_suite(
     for sentence in plan.notes:
         console.print(sentence)
     if dry_run:
-        for task in tasks:
-            console.print(f"{task.title}: {task.run.status} ({task.run.name})")
+        for number, task in enumerate(tasks, 1):
+            console.print(f"[{number}/{len(tasks)}] {task.title}: {task.run.status} ({task.run.name})")
         return SuiteOutcome(runs=_runs(store, plan, others, specs))
+    trainings = Trainings(
+        store=store,
+        cache=plan.cache,
+        tasks=tasks if only is None else [_numbered(tasks, only)],
+        keep=keep,
+        vis_backends=plan.vis_backends,
+        progress=progress,
+        limit=TimeLimit(minutes),
+    )
+    if workers > 1 and train:
+        trainings.work_in(workers, console.print)
+    # What a worker that died has left is done here; what failed in a worker is not tried once more.
+    outcome = trainings.work(console.print, retry_failed=workers == 1) if train else Outcome()
+    left, measured = trainings.left(), []
+    if plan.profile is not None and only is None and not trainings.limit.over:
+        measured = measure_costs((task.run for task in tasks), plan.profile, tell=console.print)
+    if left and trainings.limit.over:
+        console.print(
+            f"Time is over; {len(left)} of {len(trainings.tasks)} runs are not finished. The same command goes on."
+        )
+    return SuiteOutcome(
+        runs=_runs(store, plan, others, specs),
+        failed=outcome.failed,
+        executed=outcome.executed,
+        measured=measured,
+        left=left,
+    )
 
-    def attempt(run: Run, maker: Run | None) -> None:
-        try:
-            carry_out(
-                run,
-                plan.cache,
-                maker=maker,
-                profile=plan.profile,
-                keep=keep,
-                vis_backends=plan.vis_backends,
-                progress=progress,
-            )
-        except Exception:
-            logger.debug("run %s failed", run.name, exc_info=True)
-            raise
 
-    outcome = Worklist(tasks, attempt, tell=console.print).work()
-    return SuiteOutcome(runs=_runs(store, plan, others, specs), failed=outcome.failed, executed=outcome.executed)
+def _numbered(tasks: list[Task], number: int) -> Task:
+    """A task by its number in the list, from 1.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not 1 <= number <= len(tasks):
+        raise ConfigError(f"--only is {number}; the suite has the runs 1 to {len(tasks)} (--dry-run lists them).")
+    return tasks[number - 1]
 
 
 def _runs(store: RunStore, plan: SuitePlan, others: dict[str, Run], specs: list[RunSpec]) -> list[Run]:

@@ -1,4 +1,7 @@
-"""One run, straight through: claim, train, predict, rows, profile, finish; what is done is never done again."""
+"""One run, straight through: claim, train, predict, rows, finish; what is done is never done again.
+
+Its cost is measured later, when no training disturbs it (``costs``).
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from harness.experiments.first_mask import measured_build
 from harness.experiments.identity import code_roots
 from harness.experiments.trained import load_trained, predictor
 from harness.files import check_fence, write_text
+from harness.modeling.precision import allow_tf32
 from harness.profiling import profile_model
 from harness.store.claim import hold
 from harness.store.formats.profile import PROFILE
@@ -37,7 +41,6 @@ def execute(
     cache: PreparedCache,
     *,
     maker: Run | None = None,
-    profile: dict[str, Any] | None = None,
     keep: Keep | None = None,
     progress: bool = True,
 ) -> None:
@@ -48,7 +51,7 @@ def execute(
         KeyboardInterrupt: stopped by the user; the run is marked as interrupted.
     """
     with hold(run):
-        carry_out(run, cache, maker=maker, profile=profile, keep=keep, progress=progress)
+        carry_out(run, cache, maker=maker, keep=keep, progress=progress)
 
 
 def carry_out(
@@ -56,7 +59,6 @@ def carry_out(
     cache: PreparedCache,
     *,
     maker: Run | None = None,
-    profile: dict[str, Any] | None = None,
     keep: Keep | None = None,
     vis_backends: list[dict[str, Any]] | None = None,
     hooks: Sequence[Hook] = (),
@@ -68,7 +70,6 @@ def carry_out(
         run: a claimed run.
         cache: prepared data of the run's dataset.
         maker: under ``auto_unet`` the finished run whose model makes the first masks; it is recorded by its name.
-        profile: arguments of ``profile_model``; None leaves profiling out.
         keep: called with the run, its predictor and the data once the rows are written, to keep more of the model.
         vis_backends: where the training sends its curves; None is the recipe's default.
         hooks: further mmengine hooks of the training.
@@ -82,6 +83,7 @@ def carry_out(
     facts: dict[str, Any] = {"code_roots": code_roots(run.spec)} if run.spec.code else {}
     if maker is not None:
         facts["first_mask_run"] = maker.name
+    allow_tf32(False)  # before the start: the record says under which settings the run was made
     run.start(**facts)
     with _told_in(run):
         seconds: dict[str, float] = {}
@@ -92,9 +94,6 @@ def carry_out(
             run.write_rows(evaluate_run(run, predict, cache, progress=progress))
             if keep is not None:
                 keep(run, predict, cache)
-        if profile is not None:
-            with _timed(seconds, "profile"):
-                profile_run(run, {"device": summary.device, **profile})
         run.finish(seconds=seconds, **_remembered(summary))
 
 

@@ -23,6 +23,7 @@ from harness.experiments.identity import complete
 from harness.experiments.lengths import check_lengths, fitted
 from harness.experiments.models import ModelChoice, build_for, choose_model
 from harness.experiments.source import clip_kind, dataset_config, open_data, short_name
+from harness.profiling.settings import ProfileSettings
 from harness.registry import DATASETS
 from harness.results.condition import Condition, condition_of, headline_name
 from harness.statistics.margins import Criteria
@@ -101,7 +102,8 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
         "recipe": recipe,
         "dataset": data_cfg["dataset"],
         "models": _by_name([*choices, *([maker] if maker else [])]),
-        "profile": suite.get("profile", {}),
+        # all settings, so that --set reaches each and refuses what is none
+        "profile": {**ProfileSettings().as_dict(), **suite.get("profile", {})},
         "endpoint": suite.get("endpoint", Criteria.endpoint),
         "margins": copy.deepcopy(margins),
     }
@@ -127,7 +129,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
         reference=suite["reference"],
         cache=cache,
         specs=specs,
-        profile=tree["profile"],
+        profile=_chosen_profile(tree["profile"]),
         vis_backends=vis_backends,
         notes=notes,
     )
@@ -141,6 +143,20 @@ def _criteria(tree: dict[str, Any], before: dict[str, Any]) -> Criteria:
     return Criteria.read(tree)
 
 
+def _chosen_profile(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a profile that a suite may choose; image size and device are those of each run.
+
+    Raises:
+        ConfigError: a setting is invalid; told before the first training, not after it.
+    """
+    ProfileSettings.from_dict(settings)
+    default = ProfileSettings().as_dict()
+    for name, why in (("image_size", "recipe.image_size"), ("device", "recipe.device")):
+        if settings[name] != default[name]:
+            raise ConfigError(f"A profile has the {name} of its run; set {why} instead of profile.{name}.")
+    return {key: value for key, value in settings.items() if value != default[key]}
+
+
 def _by_name(choices: list[ModelChoice]) -> dict[str, dict[str, Any]]:
     """Models by what overrides call them; of two files with one name in two folders, by folder and name."""
     names = [choice.name for choice in choices]
@@ -148,6 +164,20 @@ def _by_name(choices: list[ModelChoice]) -> dict[str, dict[str, Any]]:
         choice.name if names.count(choice.name) == 1 else f"{choice.folder}/{choice.name}": choice.build
         for choice in choices
     }
+
+
+def count_runs(options: SuiteOptions) -> int:
+    """Number of runs of a suite, those that make first masks included, without opening its data or asking for a device.
+
+    Raises:
+        ConfigError: a wrong option.
+    """
+    suite, _ = _suite(options)
+    choices = [choose_model(name, suite["size"]) for name in suite["models"]]
+    if suite["first_frame"] != AUTO_UNET:
+        return len(choices) * len(suite["seeds"])
+    takers, _ = split_takers(choices)
+    return (len(takers) + 1) * len(suite["seeds"])
 
 
 def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:

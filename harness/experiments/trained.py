@@ -13,6 +13,7 @@ from harness.errors import BenchError
 from harness.evaluation.prediction import Predict
 from harness.experiments.first_mask import maker_spec
 from harness.modeling import FirstMaskSegmenter
+from harness.modeling.precision import allow_tf32
 from harness.modules import import_modules
 from harness.registry import MODELS, load_plugins
 from harness.store.runs import Run, RunSpec
@@ -74,6 +75,7 @@ def _with_weights(spec: RunSpec, checkpoint: Path) -> Any:
 
 def predictor(model: nn.Module, device: torch.device) -> Predict:
     """``predict(frames [T, 1, S, S], first_mask [S, S] or None) -> logits [T, K+1, S, S]`` in float32 on the CPU."""
+    allow_tf32(False)
     model = model.to(device).eval()
 
     @torch.inference_mode()

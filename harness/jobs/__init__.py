@@ -1,6 +1,7 @@
 """The only way to start work: one pool, one count of cores, one progress bar, workers of a command, how they ended."""
 
 from harness.jobs.cores import cores, one_thread_each, threads_each
+from harness.jobs.devices import device_of, visible_devices
 from harness.jobs.ends import OutOfMemoryWatch, ending
 from harness.jobs.pool import Pool, map_ordered
 from harness.jobs.progress import Progress
@@ -11,6 +12,7 @@ __all__ = [
     "Pool",
     "Progress",
     "cores",
+    "device_of",
     "ending",
     "map_ordered",
     "one_thread_each",
@@ -18,5 +20,6 @@ __all__ = [
     "run_workers",
     "start_worker",
     "threads_each",
+    "visible_devices",
     "worker_command",
 ]

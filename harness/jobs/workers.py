@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.jobs.cores import threads_each
+from harness.jobs.devices import device_of
 from harness.jobs.ends import OutOfMemoryWatch, ending
 
 _PARENT = "ECHOBENCH_WORKER_OF"
@@ -43,6 +44,7 @@ def run_workers(
     *,
     tell: Callable[[str], None],
     environment: Mapping[str, str] | None = None,
+    devices: Sequence[str] = (),
 ) -> list[int]:
     """Start the same command ``count`` times and wait for all of them; returns their exit codes.
 
@@ -53,12 +55,14 @@ def run_workers(
         count: processes, which share the cores.
         tell: receives a sentence per worker that ended badly.
         environment: variables beside those of this process.
+        devices: CUDA devices that they share (``visible_devices``): each process sees one of them, in turn.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; it was passed on and every worker has stopped at a safe moment.
     """
     memory = OutOfMemoryWatch()
-    processes = [start_worker(command, share=count, environment=environment) for _ in range(count)]
+    seen = [{**(environment or {}), **device_of(number, devices)} for number in range(count)]
+    processes = [start_worker(command, share=count, environment=variables) for variables in seen]
     try:
         _wait(processes, memory, tell)
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from harness.modeling import VideoSegmenter
+from harness.profiling.neighbours import Patience
 from harness.profiling.settings import ProfileSettings
 
 Action = Callable[[], Any]
@@ -52,17 +53,36 @@ class Stopwatch:
         return [before.elapsed_time(after) for before, after in itertools.pairwise(events)]
 
 
+ROUNDS = 3
+"""Parts that repeats are split into, one after the other: the range of their FPS shows a machine that changes meanwhile."""
+
+
 def summarise(milliseconds: list[float], frames: int) -> dict[str, float]:
-    """Median, 5th and 95th percentile in ms, their number, and FPS = frames / median, of one repeated action."""
+    """Median, 5th and 95th percentile in ms, their number, and FPS = frames / median, of one repeated action.
+
+    ``fps_low`` and ``fps_high`` are the slowest and the fastest of three rounds, each by its own median; NaN below three
+    repeats.
+
+    >>> found = summarise([10.0, 10.0, 12.5, 12.5, 20.0, 20.0], frames=1)
+    >>> found["fps_low"], found["fps_high"]
+    (50.0, 100.0)
+    """
     values = np.asarray(milliseconds, np.float64)
     median, low, high = (float(np.percentile(values, percent)) for percent in (50, 5, 95))
+    rounds = [float(np.median(part)) for part in np.array_split(values, ROUNDS)] if len(values) >= ROUNDS else []
     return {
         "median_ms": median,
         "p5_ms": low,
         "p95_ms": high,
         "n": len(values),
-        "fps": 1000.0 * frames / median if median > 0 else float("nan"),
+        "fps": _fps(frames, median),
+        "fps_low": _fps(frames, max(rounds, default=0.0)),
+        "fps_high": _fps(frames, min(rounds, default=0.0)),
     }
+
+
+def _fps(frames: int, milliseconds: float) -> float:
+    return 1000.0 * frames / milliseconds if milliseconds > 0 else float("nan")
 
 
 def make_frames(settings: ProfileSettings, length: int) -> Tensor:
@@ -87,21 +107,28 @@ def cold_first_frame(model: VideoSegmenter, settings: ProfileSettings) -> dict[s
 
 
 def latency_rows(model: VideoSegmenter, settings: ProfileSettings) -> Iterator[dict[str, Any]]:
-    """Rows ``streaming``, ``clip``, ``clip_with_copy``, ``first_frame`` of a model as one engine executes it, after warm-up."""
+    """Rows ``streaming``, ``clip``, ``clip_with_copy``, ``first_frame`` of a model as one engine executes it, after warm-up.
+
+    Each row says how much other work on the machine disturbed it; a disturbed one was measured again within ``patience_s``.
+    """
     watch = Stopwatch(torch.device(settings.device))
+    patience = Patience(settings.patience_s, torch.get_num_threads() if settings.device == "cpu" else 1)
     host = make_frames(settings, settings.clip_length)
     with torch.inference_mode():
         frames = to_device(host, settings)
         for _ in range(settings.warmup):
             model(frames)
-        yield {"mode": "streaming", **summarise(_streaming(model, frames, settings, watch), settings.batch_size)}
         count = settings.clip_length * settings.batch_size
-        timed = watch([lambda: model(frames)] * settings.repeats)
-        yield {"mode": "clip", **summarise(timed, count)}
-        timed = watch([lambda: model(to_device(host, settings))] * settings.repeats)
-        yield {"mode": "clip_with_copy", **summarise(timed, count)}
-        timed = watch([lambda: _open(model, frames[:, 0])] * settings.repeats)
-        yield {"mode": "first_frame", **summarise(timed, settings.batch_size)}
+        actions: dict[str, tuple[Action, int]] = {
+            "clip": (lambda: model(frames), count),
+            "clip_with_copy": (lambda: model(to_device(host, settings)), count),
+            "first_frame": (lambda: _open(model, frames[:, 0]), settings.batch_size),
+        }
+        timed, seen = patience.undisturbed(lambda: _streaming(model, frames, settings, watch))
+        yield {"mode": "streaming", **summarise(timed, settings.batch_size), **seen.columns()}
+        for mode, (action, number) in actions.items():
+            timed, seen = patience.undisturbed(lambda action=action: watch([action] * settings.repeats))  # type: ignore[misc]
+            yield {"mode": mode, **summarise(timed, number), **seen.columns()}
 
 
 def _open(model: VideoSegmenter, frame: Tensor) -> Tensor:

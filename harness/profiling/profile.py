@@ -15,9 +15,11 @@ from typing import Any
 import pandas as pd
 
 from harness.errors import BenchError
+from harness.jobs import OutOfMemoryWatch, ending
 from harness.profiling.settings import ProfileSettings
 from harness.profiling.worker import OUT_OF_MEMORY, failed_row
 from harness.store.formats.profile import PROFILE_COLUMNS
+from harness.threads import WAITING
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -82,6 +84,7 @@ def _in_process(
         asked.write_text(json.dumps(request), encoding="utf-8")
         answered.touch()
         command = [sys.executable, "-m", "harness.profiling", str(asked), str(answered)]
+        memory = OutOfMemoryWatch()
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=timeout_s, check=False, env=_environment(settings)
@@ -89,11 +92,15 @@ def _in_process(
         except subprocess.TimeoutExpired as error:
             raise BenchError(f"Profiling {name} took more than {timeout_s:.0f} s and was stopped.") from error
         lines = [json.loads(line) for line in answered.read_text(encoding="utf-8").splitlines()]
-    return collect(lines, done.returncode, done.stderr, name)
+    return collect(lines, done.returncode, done.stderr, name, out_of_memory=memory.happened())
 
 
-def collect(lines: list[dict[str, Any]], code: int, stderr: str, name: str) -> list[dict[str, Any]]:
-    """Rows of a worker's lines; a worker that the system killed leaves a row for what it was measuring.
+def collect(
+    lines: list[dict[str, Any]], code: int, stderr: str, name: str, *, out_of_memory: bool = False
+) -> list[dict[str, Any]]:
+    """Rows of a worker's lines; a worker that was killed leaves a row for what it was measuring.
+
+    Memory is only named where the kernel says that it was the reason (``out_of_memory``): a scheduler kills as well.
 
     Raises:
         BenchError: it ended in another way.
@@ -104,14 +111,16 @@ def collect(lines: list[dict[str, Any]], code: int, stderr: str, name: str) -> l
     begun = [line["begin"] for line in lines if "begin" in line]
     if code == -signal.SIGKILL and begun:
         base = {key: rows[-1][key] for key in ("device", "precision", "image_size", "batch_size")} if rows else {}
-        return [*rows, {**base, **failed_row(begun[-1], f"{OUT_OF_MEMORY} (process killed)")}]
+        reason = f"{OUT_OF_MEMORY} (process killed)" if out_of_memory else f"the process {ending(code)}"
+        return [*rows, {**base, **failed_row(begun[-1], reason)}]
     last = next((line for line in reversed(stderr.splitlines()) if line.strip()), f"exit code {code}")
     raise BenchError(f"Profiling {name} failed: {last.strip()}")
 
 
 def _environment(settings: ProfileSettings) -> dict[str, str]:
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    # The same way of waiting whoever asks: a command, a notebook, a test.
+    environment = {**WAITING, **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     if settings.threads:
         environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(settings.threads))
     return environment

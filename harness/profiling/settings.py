@@ -10,6 +10,7 @@ import torch
 
 from harness.engines.contract import DTYPES, NATIVE, default_engines
 from harness.errors import ConfigError, unknown
+from harness.modeling.precision import allow_tf32, missing_device
 from harness.registry import list_engines
 
 SPEC_LENGTHS = (10, 32, 100, 300)
@@ -35,6 +36,8 @@ class ProfileSettings:
         memory_lengths: clip lengths whose peak memory is measured; None means ``clip_length`` on a CPU and
             10, 32, 100, 300 on CUDA.
         complexity: also count parameters and multiply-adds.
+        patience_s: seconds that one process may wait for other work on the machine to end, and measure again what it
+            disturbed. What is disturbed nevertheless is marked ``busy`` and never ranked.
     """
 
     image_size: int = 256
@@ -50,6 +53,7 @@ class ProfileSettings:
     engines: tuple[str, ...] | None = None
     memory_lengths: tuple[int, ...] | None = None
     complexity: bool = True
+    patience_s: float = 30.0
 
     def __post_init__(self) -> None:
         for name in ("image_size", "clip_length", "batch_size", "repeats"):
@@ -71,8 +75,9 @@ class ProfileSettings:
             ConfigError: CUDA is asked for and absent.
         """
         device = ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
-        if device != "cpu" and not torch.cuda.is_available():
-            raise ConfigError(f"The device '{device}' is not available on this machine; use --device cpu.")
+        reason = missing_device(torch.device(device))
+        if reason is not None:
+            raise ConfigError(f"The device '{device}' is not available on this machine ({reason}); use --device cpu.")
         lengths = self.memory_lengths
         if lengths is None:
             lengths = (self.clip_length,) if device == "cpu" else SPEC_LENGTHS
@@ -114,8 +119,7 @@ def apply(settings: ProfileSettings) -> None:
     """Set threads and TF32 for this process."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    torch.backends.cuda.matmul.allow_tf32 = settings.tf32
-    torch.backends.cudnn.allow_tf32 = settings.tf32
+    allow_tf32(settings.tf32)
     torch.backends.cudnn.benchmark = settings.device != "cpu"
 
 

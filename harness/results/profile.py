@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
+import numpy as np
 import pandas as pd
 
 _CONDITION = (
     "device",
     "device_name",
     "precision",
+    "tf32",
     "channels_last",
     "engine",
     "threads",
@@ -18,6 +20,8 @@ _CONDITION = (
     "batch_size",
     "clip_length",
 )
+_RANGE = ("fps_low", "fps_high")
+_TIMED = ("fps", "median_ms", "p5_ms", "p95_ms", *_RANGE)
 _NAN = float("nan")
 
 
@@ -26,11 +30,14 @@ class ProfileSummary:
     """One model's cost in its headline condition; what was not measured is NaN.
 
     Every figure has the name of its column in ``profile.csv``: time per frame and multiply-adds (10^9) per frame at
-    steady state by two independent counters, number of parameters, peak of allocated memory. ``condition`` is a
-    readable line of device, precision and so on.
+    steady state by two independent counters, number of parameters, peak of allocated memory. ``fps_low`` and ``fps_high``
+    are the slowest and the fastest round of any process. ``busy``: other work on the machine took part in every timing,
+    so that it is not ranked. ``condition`` is a readable line of device, precision and so on.
     """
 
     fps: float = _NAN
+    fps_low: float = _NAN
+    fps_high: float = _NAN
     median_ms: float = _NAN
     p5_ms: float = _NAN
     p95_ms: float = _NAN
@@ -39,14 +46,20 @@ class ProfileSummary:
     parameters: float = _NAN
     peak_memory_mb: float = _NAN
     condition: str = ""
+    busy: bool = False
 
     @property
     def fps_spread(self) -> tuple[float, float]:
-        """Frames per second at the slow and the fast end of 90 % of the repeats; NaN where no spread was measured."""
-        return self.fps * self.median_ms / self.p95_ms, self.fps * self.median_ms / self.p5_ms
+        """Frames per second at the slow and the fast end: 90 % of the repeats, and every round of every process.
+
+        NaN where no spread was measured.
+        """
+        ends = (self.fps * self.median_ms / self.p95_ms, self.fps * self.median_ms / self.p5_ms)
+        # fmin and fmax: profiles of before rounds were told apart have the repeats alone
+        return float(np.fmin(ends[0], self.fps_low)), float(np.fmax(ends[1], self.fps_high))
 
 
-FIGURES = tuple(one.name for one in fields(ProfileSummary) if one.name != "condition")
+FIGURES = tuple(field.name for field in fields(ProfileSummary) if field.name not in ("condition", "busy"))
 
 
 def headline(profile: pd.DataFrame | None) -> ProfileSummary:
@@ -58,7 +71,8 @@ def headline(profile: pd.DataFrame | None) -> ProfileSummary:
         return ProfileSummary()
     rows = headline_rows(profile)
     values = {name: _first(pd.concat([rows[name], profile[name]])) for name in FIGURES}
-    return ProfileSummary(**values, condition=condition(rows.iloc[0]))
+    busy = rows["busy"].iloc[0] if "busy" in rows else False
+    return ProfileSummary(**values, condition=condition(rows.iloc[0]), busy=bool(busy) if pd.notna(busy) else False)
 
 
 def headline_rows(profile: pd.DataFrame) -> pd.DataFrame:
@@ -68,12 +82,20 @@ def headline_rows(profile: pd.DataFrame) -> pd.DataFrame:
 
 
 def median_summary(profiles: Iterable[pd.DataFrame | None]) -> ProfileSummary:
-    """The median over the seeds of a model, figure by figure; the condition is the first one's."""
+    """The median over the seeds of a model, figure by figure; the condition is the first one's.
+
+    Times are those of quiet machines; only where there is none, those beside other work, which are then ``busy``. Of the
+    rounds the range over all processes is kept.
+    """
     measured = [headline(profile) for profile in profiles if profile is not None]
     if not measured:
         return ProfileSummary()
+    quiet = [summary for summary in measured if not summary.busy]
     table = pd.DataFrame([{name: getattr(summary, name) for name in FIGURES} for summary in measured])
-    return ProfileSummary(**{name: float(table[name].median()) for name in FIGURES}, condition=measured[0].condition)
+    timed = pd.DataFrame([{name: getattr(summary, name) for name in _TIMED} for summary in quiet or measured])
+    values = {name: float((timed if name in _TIMED else table)[name].median()) for name in FIGURES}
+    values |= {"fps_low": float(timed["fps_low"].min()), "fps_high": float(timed["fps_high"].max())}
+    return ProfileSummary(**values, condition=measured[0].condition, busy=not quiet)
 
 
 def clip_ms(profile: pd.DataFrame | None) -> float:

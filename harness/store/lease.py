@@ -39,10 +39,12 @@ class LeaseLostError(BenchError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Holder:
-    """Who holds a folder: ``by`` ("process 12 on host-a"), and ``since`` when (ISO time)."""
+    """Who holds a folder: ``by`` ("process 12 on host-a"), ``since`` when (ISO time), and on which ``host`` (empty: not told)."""
 
     by: str
     since: str
+    host: str = ""
+    pid: int = 0
 
 
 class Lease:
@@ -197,7 +199,8 @@ def _free(folder: Path, number: int, content: dict[str, Any] | None, watch: Watc
 def _holder(content: dict[str, Any] | None) -> Holder:
     if content is None:  # created this moment, or on a disk that shows a file before its content
         return Holder(by="another process", since="")
-    return Holder(by=f"process {content['pid']} on {content['host']}", since=content["since"])
+    by = f"process {content['pid']} on {content['host']}"
+    return Holder(by=by, since=content["since"], host=content["host"], pid=content["pid"])
 
 
 def _file(folder: Path, number: int) -> Path:

@@ -19,9 +19,12 @@ def build_average(model: nn.Module, decay: float) -> AveragedModel:
     def update(averages: Weights, current: Weights, updates: Tensor | int) -> None:
         # A constant decay of 0.999 would keep a third of the random start after 1,000 steps; this warm-up is
         # TensorFlow's.
-        n = int(updates)
+        # The average's own count lives on the CPU; ``updates`` is its copy on the device, and reading that would make the
+        # CPU wait for the GPU in every step.
+        n = int(average.n_averaged)
         # One call over all tensors: a loop over parameters costs more than the step itself for small models.
         torch._foreach_lerp_(averages, current, 1 - min(decay, (1 + n) / (10 + n)))
 
     # use_buffers=False copies batch-norm statistics: they are running averages already, averaging twice lags behind.
-    return AveragedModel(model, multi_avg_fn=torch.no_grad()(update), use_buffers=False)
+    average = AveragedModel(model, multi_avg_fn=torch.no_grad()(update), use_buffers=False)
+    return average

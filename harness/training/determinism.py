@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 BUILD, VALIDATION = 0, 1
 """Streams of random numbers outside the iterations: weight initialisation and validation."""
@@ -39,10 +40,10 @@ def reseed_iteration(seed: int, iteration: int, rank: int = 0) -> None:
 
 
 @contextlib.contextmanager
-def deterministic_kernels(enabled: bool) -> Iterator[None]:
+def deterministic_kernels(enabled: bool, device: torch.device | None = None) -> Iterator[None]:
     """Let only kernels run that give the same bits each time, where torch has them; restore on exit.
 
-    On CUDA three things make two equal runs differ, and each is switched off here:
+    On CUDA four things make two equal runs differ, and each is switched off here:
 
     - cuBLAS keeps several workspaces and picks one by timing: ``CUBLAS_WORKSPACE_CONFIG`` fixes them. It must
       be set before the first CUDA call of the process; a value that the user has set is left alone.
@@ -50,6 +51,8 @@ def deterministic_kernels(enabled: bool) -> Iterator[None]:
     - Backward passes of gathering, scattering and interpolating kernels add with atomics:
       the debug mode ``warn`` takes their ordered versions, and where a third party's model uses an operation that
       has none the warning names it. (``use_deterministic_algorithms`` sets the same but loads a compiler first.)
+    - Fused attention (flash, memory-efficient, cuDNN) adds the gradient of keys and values with atomics, and under ``warn``
+      torch goes on using it. Plain matrix products take its place where ``device`` is a CUDA device.
 
     On the CPU the ordered kernels replace the few that add in parallel. Filling fresh memory, which torch
     couples to this mode, is switched off: it only hides reads of uninitialised memory and costs time.
@@ -65,7 +68,10 @@ def deterministic_kernels(enabled: bool) -> Iterator[None]:
     try:
         cudnn.benchmark, cudnn.deterministic, fill.fill_uninitialized_memory = False, True, False
         torch.set_deterministic_debug_mode("warn")
-        yield
+        # On the CPU attention is ordered as it is; the plain products would only be slower.
+        on_cuda = device is not None and device.type == "cuda"
+        with sdpa_kernel(SDPBackend.MATH) if on_cuda else contextlib.nullcontext():
+            yield
     finally:
         cudnn.benchmark, cudnn.deterministic, fill.fill_uninitialized_memory = before
         torch.set_deterministic_debug_mode(mode)

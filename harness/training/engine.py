@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 
 from harness.data.prepared import PreparedCache
 from harness.errors import ConfigError, TrainingError
+from harness.modeling.precision import allow_tf32
 from harness.modeling.pretrained import pretrained_parameters
 from harness.registry import MODELS, load_plugins
 from harness.training import checkpoints
@@ -23,7 +24,7 @@ from harness.training.loaders import training_loader, validation_loader
 from harness.training.loops import ResumableTrainLoop, ValidationLoop
 from harness.training.parameters import build_optimizer
 from harness.training.precision import PrecisionOptimWrapper, resolve_device, resolve_precision
-from harness.training.processes import Processes, joined_processes
+from harness.training.processes import Processes, joined_processes, synchronised
 from harness.training.recompute import recompute_activations
 from harness.training.runner import BenchRunner
 from harness.training.segmentation import ClipSegmentation
@@ -53,7 +54,8 @@ def train(job: TrainingJob, cache: PreparedCache, progress: bool = True, hooks: 
     device = resolve_device(recipe.device)
     with contextlib.ExitStack() as stack:
         processes = stack.enter_context(joined_processes(device))
-        stack.enter_context(deterministic_kernels(recipe.deterministic))
+        stack.enter_context(deterministic_kernels(recipe.deterministic, device))
+        allow_tf32(False)
         interrupt = stack.enter_context(DeferredInterrupt())
         identity = job.identity(cache.fingerprint)
         resumed = checkpoints.load_last(job.checkpoints, identity)
@@ -94,7 +96,7 @@ def _assemble(
 ) -> BenchRunner:
     """The runner of a job, from the beginning or from what was ``begun``: identity, checkpoint, counters."""
     identity, resumed, state = begun
-    segmentation = _segmentation(job, processes.device)
+    segmentation = _segmentation(job, processes)
     loaded = pretrained_parameters(segmentation.model)
     state.pretrained_parameters = sum(p.numel() for p in segmentation.model.parameters() if id(p) in loaded)
     # Before activations are recomputed: the average is a deep copy and must not share wrapped forwards.
@@ -125,16 +127,16 @@ def _assemble(
     )
 
 
-def _segmentation(job: TrainingJob, device: torch.device) -> ClipSegmentation:
+def _segmentation(job: TrainingJob, processes: Processes) -> ClipSegmentation:
     recipe = job.recipe
     segmentation = ClipSegmentation(
-        build_model(job),
+        synchronised(build_model(job), processes),
         recipe.loss,
         gives_first_mask=job.gives_first_mask,
         freeze_batch_norm=recipe.batch_norm == "frozen",
     )
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    return segmentation.to(device).to(memory_format=layout)
+    return segmentation.to(processes.device).to(memory_format=layout)
 
 
 def _optim_wrapper(job: TrainingJob, segmentation: ClipSegmentation, device: torch.device) -> PrecisionOptimWrapper:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +16,13 @@ from harness.data.sampling import ClipDataset, IterationBatches, collate
 from harness.errors import ConfigError, unknown
 from harness.training.job import TrainingJob
 from harness.training.processes import Processes
+from harness.training.recipe import Recipe
+
+AHEAD = 4
+"""Batches that each loader worker makes in advance: they hide a slow decode of one."""
+FRAME_BYTES, MASK_BYTES = 4, 8
+"""Of a pixel in a batch: float32 frames, int64 masks."""
+SHARED_MEMORY = Path("/dev/shm")
 
 
 class RankShare(Sampler[list[Any]]):
@@ -72,12 +81,33 @@ def training_loader(
         raise ConfigError(
             f"The recipe's batch_size {recipe.batch_size} is smaller than the {processes.world} processes."
         )
+    check_shared_memory(recipe)
     transforms = augmentation(recipe.augment)
     dataset = ClipDataset(
         split, clip_length=recipe.clip_length, structures=job.structures, transforms=transforms, seed=job.seed
     )
     batches = IterationBatches(len(dataset), recipe.batch_size, job.seed, start=start)
     return _loader(dataset, RankShare(batches, processes.rank, processes.world, recipe.iterations), recipe.workers, pin)
+
+
+def check_shared_memory(recipe: Recipe, folder: Path = SHARED_MEMORY) -> None:
+    """Refuse loader workers whose finished batches do not fit into shared memory, where they wait to be taken.
+
+    Containers often have 64 MiB of it. A worker that finds it full dies of a bus error, or the training hangs.
+
+    Raises:
+        ConfigError: it is too small; the sentence says how much is needed.
+    """
+    if not recipe.workers or not folder.is_dir():
+        return
+    pixels = recipe.batch_size * recipe.clip_length * recipe.image_size**2
+    needed = recipe.workers * AHEAD * pixels * (FRAME_BYTES + MASK_BYTES)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ConfigError(
+            f"{folder} has {free / 2**20:.0f} MiB free and {recipe.workers} loader workers need about {needed / 2**20:.0f}; "
+            "start the container with more (--shm-size, or --ipc=host), or use --set recipe.workers=0."
+        )
 
 
 def validation_loader(job: TrainingJob, split: PreparedSplit, *, pin: bool) -> DataLoader:
@@ -100,8 +130,8 @@ def _loader(dataset: ClipDataset, batches: Iterable[list[Any]], workers: int, pi
         pin_memory=pin,
         collate_fn=collate,
         worker_init_fn=_prepare_worker,
-        # Four batches in advance hide a slow decode of one; torch refuses the argument without workers.
-        prefetch_factor=4 if workers else None,
+        # torch refuses the argument without workers
+        prefetch_factor=AHEAD if workers else None,
     )
 
 

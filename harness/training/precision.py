@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from harness.errors import ConfigError
+from harness.modeling.precision import missing_device
 
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 SMALLEST_SCALE = 2.0**-20
@@ -28,8 +29,13 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise ConfigError(f"The device must be auto, cpu, cuda or cuda:N, got '{name}'.") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"The device '{name}' is asked for but torch finds no CUDA device; use auto or cpu.")
+    reason = missing_device(device)
+    if reason is not None and not torch.cuda.is_available():
+        raise ConfigError(
+            f"The device '{name}' is asked for but torch finds no CUDA device ({reason}); use auto or cpu."
+        )
+    if reason is not None:
+        raise ConfigError(f"There is no CUDA device '{name}': {reason}.")
     return device
 
 

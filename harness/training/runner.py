@@ -224,7 +224,9 @@ class BenchRunner(Runner):
         if self.world_size == 1:
             return model
         ids = None if self.device.type == "cpu" else [self.device.index]
-        return MMDistributedDataParallel(model, device_ids=ids, broadcast_buffers=True)
+        # XMem's update of its sensory memory takes part in no loss of clips of two frames: without the search for unused
+        # parameters the processes would wait for its gradients.
+        return MMDistributedDataParallel(model, device_ids=ids, broadcast_buffers=True, find_unused_parameters=True)
 
     def dump_config(self) -> None:
         """Nothing: the run's record holds the resolved config."""

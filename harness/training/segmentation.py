@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor, BaseModel
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from harness.errors import DataError
 from harness.modeling import PerFrameSegmenter, VideoSegmenter
@@ -80,8 +80,15 @@ class ClipSegmentation(BaseModel):
         """``loss``: dict of losses; ``predict``: logits [M, K+1, S, S] of the supervised frames."""
         if mode == "predict":
             return self.predict(self.model, frames, masks, supervised)
-        if not supervised.numel():
+        total = labelled_in_all(supervised)
+        if not total:
             raise DataError("A training batch has no labelled frame to learn from; check the labels of its cases.")
+        # A process whose share has no labelled frame goes through the same steps with weight zero: the others wait for it.
+        share = supervised.numel() / total
+        supervised = supervised if supervised.numel() else supervised.new_zeros(1)
+        return self._weighted(self._losses(frames, masks, supervised), share)
+
+    def _losses(self, frames: Tensor, masks: Tensor, supervised: Tensor) -> dict[str, Tensor]:
         if isinstance(self.model, PerFrameSegmenter):
             # Most frames have no mask: a per-frame model that computes them anyway takes several times as long.
             chosen, reference = _alone(frames, supervised), _alone(masks, supervised)
@@ -89,6 +96,15 @@ class ClipSegmentation(BaseModel):
             return clip_losses(self.model.forward_train(chosen), reference, every, self.loss_spec)
         output = self.model.forward_train(frames, self._first_mask(masks))
         return clip_losses(output, masks, supervised, self.loss_spec)
+
+    def _weighted(self, losses: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+        """The loss with the weight that makes the mean of gradients over processes the gradient of the common batch.
+
+        Each process's loss is a mean over its own labelled frames; gradients are averaged over processes, whatever their
+        numbers of frames. With ``share`` of the batch's labelled frames a process's loss counts ``world * share`` times.
+        """
+        world = distributed.get_world_size() if _several() else 1
+        return losses if world == 1 else {**losses, "loss": losses["loss"] * (world * share)}
 
     def predict(self, model: VideoSegmenter, frames: Tensor, masks: Tensor, supervised: Tensor) -> Tensor:
         """Logits [M, K+1, S, S] of the supervised frames by ``model``, which may be an average of the trained one."""
@@ -98,6 +114,20 @@ class ClipSegmentation(BaseModel):
 
     def _first_mask(self, masks: Tensor) -> Tensor | None:
         return masks[:, 0] if self.gives_first_mask else None
+
+
+def labelled_in_all(supervised: Tensor) -> int:
+    """Number of supervised frames of a batch over all processes that share it."""
+    if not _several():
+        return supervised.numel()
+    # gloo and nccl add where the tensor lies. Reading it waits for the other processes, as the backward pass does anyway.
+    count = torch.tensor([supervised.numel()], device=supervised.device)
+    distributed.all_reduce(count)
+    return int(count)
+
+
+def _several() -> bool:
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
 
 
 def _alone(clips: Tensor, supervised: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ TINY = (
     "models.unet.widths=(4,8)",
     "profile.warmup=1",
     "profile.repeats=1",
+    "profile.patience_s=0",
 )
 
 

@@ -31,6 +31,39 @@ def test_the_stopwatch_times_each_action():
     assert long > 29
 
 
+def test_on_cuda_events_lie_on_the_model_s_own_device(monkeypatch):
+    """On cuda:1 they would else be recorded on the current device, cuda:0, whose stream has nothing to do."""
+    current, recorded = [0], []
+
+    class On:
+        def __init__(self, device):
+            self.index = device.index
+
+        def __enter__(self):
+            current.append(self.index)
+
+        def __exit__(self, *exception):
+            current.pop()
+
+    class Event:
+        def __init__(self, enable_timing):
+            self.time = 0.0
+
+        def record(self):
+            recorded.append(current[-1])
+            self.time = float(len(recorded))
+
+        def elapsed_time(self, other):
+            return other.time - self.time
+
+    for name, value in {"device": On, "Event": Event, "synchronize": lambda device: None}.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    ran = []
+    assert Stopwatch(torch.device("cuda", 1))([lambda: ran.append(current[-1])] * 2) == [1.0, 1.0]
+    assert recorded == [1, 1, 1]
+    assert ran == [1, 1]
+
+
 def test_streaming_excludes_the_first_frame_and_clips_count_all_frames():
     calls = []
 

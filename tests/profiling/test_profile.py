@@ -19,7 +19,7 @@ from harness.profiling.profile import collect
 from harness.profiling.settings import ProfileSettings
 from harness.profiling.worker import Subject, _too_much, failed_row
 
-TINY = {"image_size": 32, "clip_length": 3, "device": "cpu", "threads": 1, "warmup": 1, "repeats": 2}
+TINY = {"image_size": 32, "clip_length": 3, "device": "cpu", "threads": 1, "warmup": 1, "repeats": 2, "patience_s": 0}
 EAGER = ("eager",)
 
 
@@ -120,9 +120,17 @@ def test_running_out_of_memory_is_a_row():
     assert "memory_streaming" in set(table.loc[table["status"] == "ok", "mode"])
 
 
-def test_a_killed_process_leaves_a_row_for_what_it_was_doing():
+def test_a_killed_process_leaves_a_row_for_what_it_was_doing_and_no_guess_at_the_reason():
     table = profiled(fail="killed")
-    assert table[["mode", "status"]].to_numpy().tolist() == [["first_frame_cold", "out of memory (process killed)"]]
+    assert table[["mode", "status"]].to_numpy().tolist() == [["first_frame_cold", "the process was ended by SIGKILL"]]
+
+
+def test_memory_is_the_reason_where_the_kernel_says_so():
+    lines = [{"begin": "complexity"}]
+    (row,) = collect(lines, -signal.SIGKILL, "", "m", out_of_memory=True)
+    assert row["status"] == "out of memory (process killed)"
+    with pytest.raises(BenchError, match="Profiling m failed: exit code -11"):
+        collect(lines, -signal.SIGSEGV, "", "m", out_of_memory=True)
 
 
 def test_a_fault_of_the_model_ends_with_its_own_sentence():

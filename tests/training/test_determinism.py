@@ -46,6 +46,23 @@ def test_kernel_settings_are_given_back_even_after_an_error() -> None:
     assert after == before
 
 
+def fused() -> list[bool]:
+    cuda = torch.backends.cuda
+    return [cuda.flash_sdp_enabled(), cuda.mem_efficient_sdp_enabled(), cuda.cudnn_sdp_enabled()]
+
+
+def test_on_cuda_attention_is_made_of_ordered_products() -> None:
+    # In warn mode torch keeps fused attention, whose backward pass adds with atomics.
+    assert fused() == [True, True, True]
+    with deterministic_kernels(True, torch.device("cuda")):
+        assert fused() == [False, False, False]
+        assert torch.backends.cuda.math_sdp_enabled()
+    for enabled, device in ((True, "cpu"), (False, "cuda")):
+        with deterministic_kernels(enabled, torch.device(device)):
+            assert fused() == [True, True, True]
+    assert fused() == [True, True, True]
+
+
 def test_switched_off_nothing_changes() -> None:
     with deterministic_kernels(False):
         assert not torch.are_deterministic_algorithms_enabled()

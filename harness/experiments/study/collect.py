@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 import optuna
 
-from harness.experiments.execute import profile_run
+from harness.experiments.costs import measure_costs
 from harness.experiments.study.job import ResolvedStudy
 from harness.results.design import Design
 from harness.results.result_set import ResultSet
 from harness.results.study import study_results
-from harness.store.claim import hold
 from harness.store.formats.profile import PROFILE
+
+logger = logging.getLogger(__name__)
 
 
 def collect(resolved: ResolvedStudy, study: optuna.Study, *, name: str, command: str = "") -> ResultSet:
@@ -23,7 +27,7 @@ def collect(resolved: ResolvedStudy, study: optuna.Study, *, name: str, command:
     return study_results(design, runs, resolved.plan.specs[0].data, name=name, command=command)
 
 
-def profile_cells(resolved: ResolvedStudy) -> list[str]:
+def profile_cells(resolved: ResolvedStudy, tell: Callable[[str], None] = logger.info) -> list[str]:
     """Measure the cost of every variant whose first finished seed has no profile yet, one after another.
 
     Workers measure nothing themselves: timings taken beside other trainings would not compare.
@@ -31,14 +35,10 @@ def profile_cells(resolved: ResolvedStudy) -> list[str]:
     Returns:
         Names of the runs that were measured.
     """
-    measured = []
+    chosen = []
     for cell in resolved.cells:
         runs = [resolved.run(cell, seed) for seed in resolved.definition.seeds]
         finished = [run for run in runs if run.status == "finished"]
-        if finished and not any((run.path / PROFILE.file).is_file() for run in finished):
-            with hold(finished[0], finished_too=True, wait=True):
-                profile_run(
-                    finished[0], {"device": finished[0].record["results"]["device"], **(resolved.plan.profile or {})}
-                )
-            measured.append(finished[0].name)
-    return measured
+        if not any((run.path / PROFILE.file).is_file() for run in finished):
+            chosen += finished[:1]
+    return measure_costs(chosen, resolved.plan.profile or {}, tell=tell)

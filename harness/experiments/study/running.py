@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.experiments.costs import let_measuring_end
 from harness.experiments.execute import carry_out
 from harness.experiments.generations import newest
 from harness.experiments.study.job import ResolvedStudy, StudyJob
 from harness.experiments.study.search import Search
 from harness.experiments.worklist import Outcome, Worklist, tasks_of
-from harness.jobs import orphaned, run_workers
+from harness.jobs import orphaned, run_workers, visible_devices
 from harness.store.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,12 @@ def run_study(job: StudyJob, resolved: ResolvedStudy, *, workers: int = 1, tell:
     with tempfile.TemporaryDirectory(prefix="echobench-ablate-") as folder:
         file = Path(folder) / "job.json"
         file.write_text(job.to_json(), encoding="utf-8")
-        run_workers([sys.executable, "-m", "harness.experiments.study", str(file)], workers, tell=tell)
+        run_workers(
+            [sys.executable, "-m", "harness.experiments.study", str(file)],
+            workers,
+            tell=tell,
+            devices=visible_devices(),
+        )
 
 
 def work(job: StudyJob, resolved: ResolvedStudy, *, tell: Tell, progress: bool = True) -> None:
@@ -60,6 +66,11 @@ def work_cells(resolved: ResolvedStudy, *, tell: Tell, retry_failed: bool = Fals
         carry_out(run, plan.cache, maker=maker, vis_backends=plan.vis_backends, progress=progress)
 
     # Seed by seed: after the first round every variant has a number, whenever the study is stopped.
-    wanted = [resolved.spec(cell.overrides, seed) for seed in resolved.definition.seeds for cell in resolved.cells]
-    tasks = tasks_of(resolved.store, [newest(resolved.store, spec) for spec in wanted])
-    return Worklist(tasks, carry, tell=tell, retry_failed=retry_failed, wanted=lambda: not orphaned()).work()
+    specs = [resolved.spec(cell.overrides, seed) for seed in resolved.definition.seeds for cell in resolved.cells]
+    tasks = tasks_of(resolved.store, [newest(resolved.store, spec) for spec in specs])
+
+    def wanted() -> bool:
+        let_measuring_end(resolved.store, tell)
+        return not orphaned()
+
+    return Worklist(tasks, carry, tell=tell, retry_failed=retry_failed, wanted=wanted).work()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.data import PreparedCache
 from harness.experiments.sweep.sweep import SweepOptions, sweep_run
-from harness.jobs import Pool
+from harness.jobs import Pool, visible_devices
 from harness.store.runs import Run
 
 
@@ -22,11 +22,16 @@ def sweep_in_parallel(
     Raises:
         BenchError: a process was killed, or a run cannot be swept.
     """
+    devices = [f"cuda:{number}" for number in range(len(visible_devices()))]
     with Pool(min(workers, len(jobs)), work="the sweep") as pool:
-        futures = {pool.submit(_sweep, run, folder, options): run for run, folder in jobs}
+        futures = {
+            # Run by run in turn: a worker of the pool has no number of its own.
+            pool.submit(_sweep, run, folder, options, devices[number % len(devices)] if devices else None): run
+            for number, (run, folder) in enumerate(jobs)
+        }
         for future in as_completed(futures):
             yield futures[future], pool.result(future)
 
 
-def _sweep(run: Run, folder: Path, options: SweepOptions) -> int:
-    return sweep_run(run, PreparedCache.open(folder), options)
+def _sweep(run: Run, folder: Path, options: SweepOptions, device: str | None) -> int:
+    return sweep_run(run, PreparedCache.open(folder), options, device=device)

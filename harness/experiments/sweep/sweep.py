@@ -94,7 +94,11 @@ def conditions(options: SweepOptions, reference: str) -> list[Condition]:
 
 
 def sweep_run(
-    run: Run, cache: PreparedCache, options: SweepOptions, tick: Callable[[str], None] = lambda name: None
+    run: Run,
+    cache: PreparedCache,
+    options: SweepOptions,
+    tick: Callable[[str], None] = lambda name: None,
+    device: str | None = None,
 ) -> int:
     """Bring a finished run's sweep to what the options ask for; returns how many conditions were computed.
 
@@ -104,6 +108,7 @@ def sweep_run(
         run: a finished run with its best checkpoint.
         cache: the prepared data that it was made with.
         tick: called with the condition's name after each condition, computed or found.
+        device: CUDA device of a run that was trained on one, where several runs are swept at once; None for the current.
 
     Raises:
         BenchError: the run is not finished, or its checkpoint cannot be used.
@@ -111,13 +116,15 @@ def sweep_run(
     if run.status != "finished":
         raise BenchError(f"The run {run.name} is not finished (status: {run.status}); run it first.")
     with hold(run, finished_too=True, wait=True):
-        return _sweep(run, cache, options, tick)
+        return _sweep(run, cache, options, tick, device)
 
 
-def _sweep(run: Run, cache: PreparedCache, options: SweepOptions, tick: Callable[[str], None]) -> int:
+def _sweep(
+    run: Run, cache: PreparedCache, options: SweepOptions, tick: Callable[[str], None], device: str | None
+) -> int:
     split = limited(cache.split("test"), options.limit)
     patients = {case.patient for case in split.cases}
-    sweeper = Sweeper(run, split, options.metrics)
+    sweeper = Sweeper(run, split, options.metrics, device)
     computed = 0
     for name, group in itertools.groupby(conditions(options, cache.name), key=lambda item: item.name):
         path = sweep_path(run, name, options.window)
@@ -147,12 +154,15 @@ class Sweeper:
         run: a finished run.
         split: the clips to predict.
         metrics: registered metric functions.
+        device: see ``sweep_run``.
     """
 
-    def __init__(self, run: Run, split: PreparedSplit, metrics: Sequence[str]) -> None:
+    def __init__(self, run: Run, split: PreparedSplit, metrics: Sequence[str], device: str | None = None) -> None:
         self.run, self.split, self.metrics = run, split, tuple(metrics)
         recorded = run.record.get("results", {}).get("device", "cpu")
-        self.device = torch.device(recorded if torch.cuda.is_available() else "cpu")
+        # The run's device by its kind: cuda:3 of the machine that trained it may be cuda:0 of this one.
+        kind = recorded.partition(":")[0] if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(device if device and kind == "cuda" else kind)
         self.sectors: dict[str, Sector] = {}
 
     @functools.cached_property

@@ -84,7 +84,7 @@ def _costs(results: ResultSet) -> list[str]:
 
 def _fastest(costs: dict[str, ProfileSummary]) -> list[str]:
     """The fastest model, with those whose spread of repeats meets its own: a race inside the noise has no winner."""
-    speeds = {label: cost for label, cost in costs.items() if np.isfinite(cost.fps)}
+    speeds = {label: cost for label, cost in costs.items() if np.isfinite(cost.fps) and not cost.busy}
     if len(speeds) < 2:
         return []
     best = max(speeds, key=lambda label: speeds[label].fps)

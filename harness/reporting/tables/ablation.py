@@ -97,7 +97,7 @@ def _level(design: Design, variant: Variant, name: str) -> str:
 def _cost(arm: Arm) -> dict[str, Cell]:
     clips = [clip_ms(run.profile) for run in arm.finished]
     return {
-        "clip_ms": Cell(value=next((ms for ms in clips if math.isfinite(ms)), math.nan)),
+        "clip_ms": Cell(value=next((ms for ms in clips if math.isfinite(ms)), math.nan), unranked=arm.cost.busy),
         **{column.key: cost_cells(arm)[column.key] for column in (GMACS, PARAMETERS)},
     }
 

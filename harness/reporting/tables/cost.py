@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from harness.reporting.tables.table import Cell, Column, Direction, Row, Source, Table
 from harness.results.result_set import Arm, ResultSet
@@ -41,9 +42,20 @@ def cost_cells(arm: Arm) -> dict[str, Cell]:
     low, high = cost.fps_spread
     return cells | {
         PARAMETERS.key: Cell(value=cost.parameters / 1e6),
-        FPS.key: Cell(value=cost.fps, low=low, high=high),
-        "median_ms": Cell(value=cost.median_ms, low=cost.p5_ms, high=cost.p95_ms),
+        FPS.key: Cell(value=cost.fps, low=low, high=high, unranked=cost.busy),
+        "median_ms": Cell(value=cost.median_ms, low=cost.p5_ms, high=cost.p95_ms, unranked=cost.busy),
     }
+
+
+def busy_notes(arms: Sequence[Arm]) -> tuple[str, ...]:
+    """A sentence on the arms whose times were measured beside other work; none where all machines were quiet."""
+    labels = [arm.label for arm in arms if arm.cost.busy]
+    if not labels:
+        return ()
+    return (
+        f"Timed beside other work on the machine, and therefore not ranked: {', '.join(labels)}; "
+        "`echobench profile --report NAME` on a quiet machine measures again.",
+    )
 
 
 def cost_table(results: ResultSet) -> Table | None:
@@ -60,5 +72,6 @@ def cost_table(results: ResultSet) -> Table | None:
         f"Condition: {'; '.join(conditions)}.",
         columns=_LATENCY,
         rows=tuple(Row(label=arm.label, cells=cost_cells(arm)) for arm in measured),
+        notes=busy_notes(measured),
         scope=results.name,
     )

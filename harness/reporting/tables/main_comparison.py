@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from harness.reporting.tables.cost import COST_COLUMNS, cost_cells
+from harness.reporting.tables.cost import COST_COLUMNS, busy_notes, cost_cells
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import (
     condition_notes,
@@ -62,6 +62,7 @@ def main_table(results: ResultSet) -> Table:
             *missing_notes(results),
             *external_notes(results),
             *_failure_notes(results, method),
+            *busy_notes(results.arms),
             *condition_notes(results, "FPS (median; 90 % of the repeats) and memory"),
             *results.notes,
         ),

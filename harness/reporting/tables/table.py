@@ -68,7 +68,10 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """A value with its interval (NaN: none), or a text; ``dagger`` marks significance, ``seed_sd`` spread over seeds."""
+    """A value with its interval (NaN: none), or a text; ``dagger`` marks significance, ``seed_sd`` spread over seeds.
+
+    ``unranked`` values are shown and take no part in best and second: times that were measured beside other work.
+    """
 
     value: float = math.nan
     low: float = math.nan
@@ -76,6 +79,7 @@ class Cell:
     seed_sd: float = math.nan
     text: str = ""
     dagger: bool = False
+    unranked: bool = False
 
     @classmethod
     def of(cls, interval: Interval, *, seed_sd: float = math.nan, dagger: bool = False) -> Cell:
@@ -164,6 +168,7 @@ class Table:
     def _marks_of(self, column: Column, members: list[int]) -> dict[tuple[int, str], Mark]:
         if column.direction == "none" or column.text:
             return {}
+        members = [index for index in members if not self.rows[index].cell(column.key).unranked]
         shown = {index: column.show(self.rows[index].cell(column.key).value) for index in members}
         numbers = {index: float(text) for index, text in shown.items() if text != MISSING}
         order = sorted(set(numbers.values()), reverse=column.direction == "up")
