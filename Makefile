@@ -21,7 +21,7 @@ SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZ
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
 	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,REPORT,report) $(call flag,RUNS,runs)
 
-.PHONY: help setup gpu-check bench bench-paper profile robustness ablate report tables reference-reports mutate audit data test coverage docs lint style format clean
+.PHONY: help setup gpu-check bench bench-paper profile robustness ablate report tables reference-reports verify mutate audit data test coverage docs lint style format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -73,6 +73,11 @@ reference-reports: setup ## tables, figures and pages of the committed results, 
 	set -e; for folder in $(filter-out $(SUITE_REPORTS),$(wildcard reports/reference/*)) $(SUITE_REPORTS); do \
 		name=$$(basename $$folder); \
 		$(BIN)/echobench report $$name --results-dir results/reference/$$name --reports-dir reports/reference; done
+
+verify: setup ## derive every committed report again from its rows, and the README's sentences from the reports
+	set -e; for folder in reports/reference/*; do name=$$(basename $$folder); \
+		$(BIN)/echobench verify $$name --results-dir results/reference/$$name --reports-dir reports/reference; done
+	$(BIN)/python tools/readme.py --check
 
 mutate: setup ## break the code on purpose and see whether a test notices: SAMPLE=200 SEED= AREAS=dicom,tables
 	$(BIN)/python -c "import mutmut" 2>/dev/null || $(BIN)/pip install --quiet -c constraints.txt -e ".[mutation]"

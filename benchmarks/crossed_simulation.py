@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from harness.statistics.comparison import moderated_spreads
 from harness.statistics.crossed import Estimate, arm_spread, difference
 from harness.statistics.families import ALPHA
+from harness.statistics.moderation import moderated_spreads
 
 TRAINING_SDS = (0.0, 0.1, 0.2, 0.5, 1.0)
 PATIENT_SD, REST_SD, ARMS = 0.5, 0.85, 5

@@ -21,9 +21,9 @@ import numpy as np
 from crossed_simulation import holm
 from numpy.typing import NDArray
 
-from harness.statistics.comparison import moderated_spreads
 from harness.statistics.crossed import Estimate, arm_spread, difference
 from harness.statistics.families import ALPHA, correct
+from harness.statistics.moderation import moderated_spreads
 
 PATIENTS, TRAININGS, ARMS, COLUMNS, SHARED = 50, 3, 5, 6, 0.8
 PATIENT_SD, REST_SD = 0.5, 0.85

@@ -1,6 +1,7 @@
 """How long does a report take? Fabricates a finished suite (no model, no training) and writes its report, step by step.
 
     python benchmarks/report.py --models 5 --seeds 3 --patients 100        (about half a minute on one core)
+    python benchmarks/report.py --models 5 --seeds 5 --patients 1000 --tables      (the tables alone: every statistic of a report)
 
 Every patient has two views with two labelled frames each; rows, profiles, logs and pictures are random numbers with the
 shapes of real ones. ``--keep FOLDER`` leaves store and report behind, to be looked at.
@@ -22,7 +23,16 @@ import pandas as pd
 from harness.files import write_text
 from harness.profiling.profile import profile_table
 from harness.reporting.report import write_report
+from harness.reporting.tables.ejection_fraction import ef_table
+from harness.reporting.tables.main_comparison import main_table
+from harness.reporting.tables.paired_comparisons import comparison_table
+from harness.reporting.tables.parts import part_tables
+from harness.reporting.tables.ranks import rank_table
+from harness.reporting.tables.subgroups import subgroup_table
+from harness.results.comparisons import all_comparisons
 from harness.results.pictures import CasePicture, save_pictures
+from harness.results.ranks import ranking
+from harness.results.result_set import ResultSet
 from harness.results.suite import suite_results
 from harness.statistics.bootstrap import mean_interval
 from harness.statistics.ranks import rank_stability
@@ -31,11 +41,11 @@ from harness.store.runs import Run, RunSpec, RunStore
 
 T = TypeVar("T")
 LABELS = ("GDKVM", "U-Net", "TransUNet", "STM", "XMem", "Model 6", "Model 7", "Model 8")
-METRICS = ("dice", "iou", "precision", "recall", "hd_mm", "hd95_mm", "asd_mm", "empty")
+METRICS = ("dice", "iou", "precision", "recall", "hd_mm", "hd95_mm", "asd_mm", "nsd_mm", "empty")
 
 
 def rows(run: Run, patients: int, structures: tuple[str, ...], skill: float) -> pd.DataFrame:
-    """Rows of one run: two views x ED and ES x structures x eight metrics per patient, and ejection fractions."""
+    """Rows of one run: two views x ED and ES x structures x nine metrics per patient, and ejection fractions."""
     own, shared = np.random.default_rng([run.spec.seed, round(1e4 * skill)]), np.random.default_rng(7)
     difficulty, truth = shared.exponential(0.04, patients), shared.uniform(25, 70, patients)
     head = {
@@ -49,7 +59,7 @@ def rows(run: Run, patients: int, structures: tuple[str, ...], skill: float) -> 
         [range(patients), ("2CH", "4CH"), (0, 9), structures], names=["patient", "view", "frame", "structure"]
     ).to_frame(index=False)
     dice = np.clip(skill - difficulty[grid["patient"]] + own.normal(0, 0.01, len(grid)), 0.05, 0.99)
-    values = (dice, dice / (2 - dice), dice, dice, 80 * (1 - dice), 60 * (1 - dice), 20 * (1 - dice), 0 * dice)
+    values = (dice, dice / (2 - dice), dice, dice, 80 * (1 - dice), 60 * (1 - dice), 20 * (1 - dice), dice**2, 0 * dice)
     overlap = [grid.assign(metric=metric, value=value) for metric, value in zip(METRICS, values, strict=True)]
     predicted = truth + own.normal(0, 100 * (1 - skill), patients)
     ef = {"ef_biplane_predicted": predicted, "ef_biplane_reference": truth, "ef_stated": np.round(truth)}
@@ -149,11 +159,30 @@ def statistics(patients: int = 50, models: int = 5) -> None:
     timed(f"rank stability of a {models} x {patients} table", lambda: rank_stability(table))
 
 
+def tables(results: ResultSet) -> None:
+    """Every test, interval and rank of a suite's report: rows in memory to finished tables."""
+    for arm in results.arms:
+        arm.tables  # noqa: B018  reading the rows is not what is measured
+
+    def everything() -> None:
+        timed("all comparisons", lambda: all_comparisons(results))
+        timed("main table", lambda: main_table(results))
+        timed("comparison table", lambda: comparison_table(results))
+        timed("subgroups", lambda: subgroup_table(results))
+        timed("ranks", lambda: rank_table(results))
+        timed("rank stability", lambda: ranking(results))
+        timed("views and phases", lambda: part_tables(results))
+        timed("ejection fraction", lambda: ef_table(results))
+
+    timed("together", everything)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in (("models", 5), ("seeds", 3), ("patients", 100)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--structures", default="lv", help="lv, or lv,myo,la")
+    parser.add_argument("--tables", action="store_true", help="make the tables one by one and nothing else")
     parser.add_argument("--keep", type=Path, help="folder for store and report")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -161,6 +190,9 @@ def main() -> None:
         structures = tuple(given.structures.split(","))
         runs = fabricate(folder / "results/runs", given.models, given.seeds, given.patients, structures)
         print(f"{len(runs)} runs, {given.patients} patients, {len(runs[0].rows()):,} rows each")
+        if given.tables:
+            tables(suite_results(runs, name="fabricated"))
+            return
         statistics()
         results = timed("reading the store", lambda: suite_results(runs, name="fabricated"))
         timed("writing the report", lambda: write_report(results, folder / "reports/fabricated"))

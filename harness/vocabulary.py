@@ -8,3 +8,6 @@ FirstFrame = Literal["auto", "auto_unet", "gt"]
 """What a model is given of frame 0: nothing, the mask that a U-Net predicts, or the reference mask."""
 FIRST_FRAMES: tuple[FirstFrame, ...] = get_args(FirstFrame)
 AUTO_UNET: FirstFrame = "auto_unet"
+
+IMAGE_QUALITY = {"poor": 1, "medium": 2, "good": 3}
+"""What a dataset says of an image, and its value in the case rows (metric ``image_quality``)."""

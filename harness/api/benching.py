@@ -21,7 +21,7 @@ from harness.experiments.kept_pictures import keep_pictures
 from harness.experiments.transfer import keep_masks
 from harness.reporting import write_report
 from harness.reporting.growing import begin_report
-from harness.reporting.manifest import report_is_of
+from harness.reporting.manifest import report_is_of, with_groups
 from harness.results.result_set import ResultSet
 from harness.results.suite import suite_results
 from harness.store.runs import Run, RunStore
@@ -167,6 +167,7 @@ def run_bench(
     )
     runs, folder = begun.runs(outcome.runs), Path(reports) / begun.name
     collected = suite_results(runs, name=begun.name, reference=plan.reference, command=command, criteria=plan.criteria)
+    collected = with_groups(folder, collected)
     due = bool(outcome.executed or outcome.measured) or not report_is_of(collected, folder)
     written = write_report(collected, folder) if due else []
     return Benched(

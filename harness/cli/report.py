@@ -13,15 +13,24 @@ from harness.cli._options import REPORT
 @click.argument("name", metavar="REPORT", type=REPORT, required=False)
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--reports-dir", default="reports", show_default=True, help="Where tables and figures are written.")
+@click.option(
+    "--groups", type=click.Path(exists=True, dir_okay=False),
+    help="CSV with a column 'patient' and others by which subgroups are made; it is kept with the report.",
+)  # fmt: skip
 @click.option("--no-pictures", is_flag=True, help="Leave out images of patients.")
-def command(name: str | None, results_dir: str, reports_dir: str, no_pictures: bool) -> None:
+def command(name: str | None, results_dir: str, reports_dir: str, groups: str | None, no_pictures: bool) -> None:
     """Write the REPORT of a suite, study or sweep again (the only suite, where there is one): no model is run.
 
     Example: echobench report phantom-small
     """
+    from harness.files import write_bytes
     from harness.reporting import print_report, write_report
     from harness.reporting.manifest import only_suite, read_results
+    from harness.results.groups import GROUPS, read_groups
 
     chosen = name or only_suite(Path(reports_dir))
+    if groups:
+        read_groups(Path(groups))  # refused before anything is written
+        write_bytes(Path(reports_dir) / chosen / GROUPS, Path(groups).read_bytes())
     for folder, results in read_results(chosen, Path(reports_dir), Path(results_dir)).items():
         print_report(results, write_report(results, folder, () if no_pictures else None))

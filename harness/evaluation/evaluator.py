@@ -16,7 +16,7 @@ from harness.evaluation.prediction import Predict, Resolution, Transform, predic
 from harness.evaluation.volumes import Patient, patient_rows
 from harness.jobs import Progress
 from harness.store.runs import ROW_COLUMNS
-from harness.vocabulary import FirstFrame
+from harness.vocabulary import IMAGE_QUALITY, FirstFrame
 
 
 def evaluate(
@@ -110,7 +110,7 @@ def measure_split(
             measuring.submit(work)
             bar.advance()
         for index, outcome in enumerate(measuring.outcomes()):
-            rows += outcome.rows
+            rows += [*outcome.rows, *_quality_rows(split.clip(index), run_columns)]
             # A patient's volumes need all views, so that they are made when the last clip is in.
             if outcome.profiles:
                 _note(patients, split.clip(index), run_columns).views[split.cases[index].view] = outcome
@@ -118,6 +118,15 @@ def measure_split(
         rows += patient_rows(patient)
     # With the columns given: a split without rows keeps its columns.
     return pd.DataFrame(rows, columns=list(ROW_COLUMNS))
+
+
+def _quality_rows(clip: PreparedClip, run_columns: Mapping[str, Any]) -> list[Row]:
+    """The view's stated image quality, by which subgroups are made; nothing where the dataset states none."""
+    value = IMAGE_QUALITY.get((clip.quality or "").lower())
+    if value is None:
+        return []
+    where = {"frame": -1, "phase": "", "structure": ""}
+    return [{**case_key(clip, run_columns), **where, "metric": "image_quality", "value": float(value)}]
 
 
 def case_key(clip: PreparedClip, run_columns: Mapping[str, Any]) -> dict[str, Any]:

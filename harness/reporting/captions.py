@@ -5,6 +5,8 @@ from __future__ import annotations
 CAPTIONS = {
     "dice_against_fps": "Dice (95 % interval) against streaming speed; the area of a bubble is the number of parameters.",
     "distribution": "Dice per patient; grey lines join the same patient across models, boxes show median and quartiles.",
+    "performance_profile": "Share of patients whose Dice is at least the value on the axis; a curve that lies above another everywhere is "
+    "better for every demand. The axis begins where the first patient fails the demand.",
     "differences": "Paired difference of mean Dice of the reference and each baseline with the interval of the table of comparisons; the "
     "band is the smallest difference that matters.",
     "critical_difference": "Mean ranks over patients, 1 is best; bars join models that Nemenyi's test does not tell apart; trainings are "

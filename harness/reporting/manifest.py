@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import BenchError, unknown
+from harness.files import sha256_file
 from harness.reporting.sections import fingerprint
 from harness.results.condition import condition_of, finished_runs
+from harness.results.groups import GROUPS, read_groups
 from harness.results.passing import passing_results
 from harness.results.result_set import ResultSet, RunResults
 from harness.results.study import archived_study, stored_study, write_design
@@ -15,12 +18,17 @@ from harness.results.suite import suite_results
 from harness.results.sweep import sweep_results
 from harness.statistics.margins import Criteria
 from harness.store.formats.archive import is_archive
+from harness.store.formats.cases import CASES
 from harness.store.formats.manifest import Kind, Manifest, find_manifest
+from harness.store.formats.profile import PROFILE
 from harness.store.formats.record import FILE as RECORD
+from harness.store.formats.sweep import PATIENTS
 from harness.store.runs import RunStore
 
 ROBUSTNESS_FOLDER = "robustness"
 """Where the report of a sweep lies below a report's folder."""
+ROW_FILES = (CASES.file, PROFILE.file, PATIENTS.file)
+"""Files of a run that tables are made from."""
 _HEADINGS = {"suite": "", "robustness": "Robustness", "study": "Ablation study: {name}"}
 
 
@@ -53,7 +61,19 @@ def write_manifest(
         sections=fingerprint(folder, results.dataset) if kind == "suite" else "",
         condition=results.condition,
         criteria=results.criteria.record(),
+        hashes=_hashes(results, Path(folder), tables),
     ).write(folder)
+
+
+def _hashes(results: ResultSet, folder: Path, tables: tuple[str, ...]) -> dict[str, str]:
+    made_from = {
+        f"{run.name}/{name}": run.folder / name
+        for run in results.runs
+        for name in ROW_FILES
+        if run.folder is not None and (run.folder / name).is_file()
+    }
+    made = {path.name: path for table in tables for path in sorted(folder.glob(f"{table}.*"))}
+    return {name: sha256_file(path) for name, path in {**made_from, **made}.items()}
 
 
 def _acceptance(run: RunResults) -> dict[str, str]:
@@ -86,14 +106,23 @@ def read_suite(name: str, reports_dir: Path, results_dir: Path) -> ResultSet:
     for run in runs:
         if run.name in manifest.accepted:
             run.accept(**manifest.accepted[run.name])
-    return suite_results(
-        runs,
-        name=manifest.name,
-        dataset=manifest.dataset,
-        reference=manifest.reference,
-        command=manifest.command,
-        criteria=Criteria.read(manifest.criteria),
+    return with_groups(
+        Path(reports_dir) / name,
+        suite_results(
+            runs,
+            name=manifest.name,
+            dataset=manifest.dataset,
+            reference=manifest.reference,
+            command=manifest.command,
+            criteria=Criteria.read(manifest.criteria),
+        ),
     )
+
+
+def with_groups(folder: Path, results: ResultSet) -> ResultSet:
+    """The same with what the file ``groups.csv`` in a report's folder says of the patients, where there is one."""
+    path = Path(folder) / GROUPS
+    return replace(results, groups=read_groups(path)) if path.is_file() else results
 
 
 def read_condition(name: str, reports_dir: Path, results_dir: Path) -> ResultSet:

@@ -32,8 +32,10 @@ from harness.reporting.tables.paired_comparisons import comparison_table
 from harness.reporting.tables.parts import part_tables
 from harness.reporting.tables.passing import passing_tables
 from harness.reporting.tables.published_figures import published_files, read_published
+from harness.reporting.tables.ranks import rank_table
 from harness.reporting.tables.robustness_summary import summary_table
 from harness.reporting.tables.stored import write_table
+from harness.reporting.tables.subgroups import subgroup_table
 from harness.reporting.tables.table import Table
 from harness.reporting.tables.words import with_frames
 from harness.results.pictures import CasePicture, stored_pictures
@@ -97,6 +99,7 @@ def more_tables(results: ResultSet) -> list[Table]:
     """The tables beside the main one that this suite has something for."""
     made = (
         *(comparison_table(results), time_table(results), stage_table(results)),
+        *(subgroup_table(results), rank_table(results)),
         *part_tables(results),
         ef_table(results),
         cost_table(results),

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.reporting.manifest import read_results
+from harness.files import sha256_file
+from harness.reporting.manifest import kind_of, read_results
 from harness.reporting.page.provenance import origin
 from harness.reporting.render.text import to_csv, to_markdown
 from harness.reporting.report import more_tables
@@ -17,7 +18,9 @@ from harness.reporting.section_report import robustness_tables, study_tables
 from harness.reporting.tables.main_comparison import main_table
 from harness.reporting.tables.stored import SUFFIX, read_table
 from harness.reporting.tables.table import Table
+from harness.results.groups import GROUPS
 from harness.results.result_set import ResultSet, RunResults
+from harness.store.formats.manifest import find_manifest
 
 TOLERANCE = 1e-6
 """Relative difference of two numbers that other versions of linear algebra may make; anything above is a difference."""
@@ -58,9 +61,10 @@ def verify_report(name: str, reports_dir: Path, results_dir: Path) -> Verified:
     for folder, results in read_results(name, Path(reports_dir), Path(results_dir)).items():
         origins.append(f"{folder.name}: {origin(results)}")
         differences += [f"{folder.name}: {text}" for run in results.runs for text in identity_differences(run)]
+        differences += [f"{folder.name}: {text}" for text in hash_differences(results, folder)]
         derived = derived_tables(results)
         expected = {table.name for table in derived}
-        stored = {path.name.split(".")[0] for path in folder.glob("*.csv")} - {"all_trials"}
+        stored = {path.name.split(".")[0] for path in folder.glob("*.csv")} - {"all_trials", Path(GROUPS).stem}
         differences += [
             f"{folder.name}/{stem}: stored, but not derived from the rows" for stem in sorted(stored - expected)
         ]
@@ -130,6 +134,20 @@ def _same(one: str | None, other: str | None) -> bool:
         return math.isclose(float(one or "nan"), float(other or "nan"), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     except ValueError:
         return False
+
+
+def hash_differences(results: ResultSet, folder: Path) -> Iterator[str]:
+    """Files that are not what they were when the report was made; nothing for a report that recorded no hashes.
+
+    A file that did not travel with its run (a profile, the rows behind a table of patients) cannot be compared.
+    """
+    manifest = find_manifest(folder, kind_of(results))
+    folders = {run.name: run.folder for run in results.runs}
+    for name, stated in (manifest.hashes if manifest else {}).items():
+        run, _, file = name.rpartition("/")
+        home = folders.get(run) if run else folder
+        if home is not None and (home / file).is_file() and sha256_file(home / file) != stated:
+            yield f"{name} has changed since the report was made"
 
 
 def identity_differences(run: RunResults) -> Iterator[str]:

@@ -19,25 +19,14 @@ from harness.results.result_set import Arm, ResultSet, design_of
 from harness.results.sweep import DECIMALS
 from harness.statistics.comparison import (
     SMALLEST_TRAININGS,
-    Comparison,
     Measured,
-    Verdict,
     compare_measures,
     compare_pairs,
-    interval_verdict,
 )
 from harness.statistics.effects import Effect, contrasts, main_effects
 from harness.statistics.failures import FailureRate, rate_of
 from harness.statistics.families import ALPHA
-from harness.statistics.ranks import (
-    Friedman,
-    Nemenyi,
-    RankStability,
-    complete_cases,
-    friedman,
-    nemenyi,
-    rank_stability,
-)
+from harness.statistics.verdict import Comparison, Verdict, interval_verdict
 from harness.store.formats.sweep import CLEAN
 
 __all__ = ["ALPHA", "SMALLEST_TRAININGS", "Comparison", "Effect", "Verdict"]
@@ -243,31 +232,3 @@ def effect_verdict(effect: Effect, margin: float) -> Verdict | None:
         return "not compared"
     limits = (effect.low, effect.high, effect.equivalence_low, effect.equivalence_high)
     return interval_verdict(*limits, margin)
-
-
-def dice_by_patient(results: ResultSet) -> pd.DataFrame:
-    """Dice in percent per patient (row) and finished arm (column), averaged over seeds; NaN where a seed has none."""
-    tables = {arm.label: arm.values(DICE, results.main) for arm in results.finished}
-    return pd.DataFrame({label: table.mean(axis=1, skipna=False) for label, table in tables.items()})
-
-
-def ranking(results: ResultSet) -> tuple[pd.DataFrame, RankStability] | None:
-    """Dice of the patients that every arm has, and how stable its ranking is; None below two arms or two patients.
-
-    Trainings are redrawn where every arm has enough of them; else the ranking is of these trainings.
-    """
-    scores = complete_cases(dice_by_patient(results))
-    if scores.shape[1] < 2 or len(scores) < 2:
-        return None
-    trainings = {arm.label: arm.values(DICE, results.main) for arm in results.finished}
-    return scores, rank_stability(scores, trainings=trainings if results.several_trainings else None)
-
-
-def omnibus(scores: pd.DataFrame) -> Friedman:
-    """Friedman's test over all arms on complete cases [patients, arms]."""
-    return friedman(scores)
-
-
-def rank_differences(scores: pd.DataFrame) -> Nemenyi:
-    """Nemenyi's test of all pairs on complete cases [patients, arms]."""
-    return nemenyi(scores)

@@ -209,6 +209,7 @@ class ResultSet:
         design: factors, cells and trials of a study; None for anything else.
         notes: sentences that a reader must know, below every table.
         criteria: primary endpoint and the smallest differences that matter.
+        groups: what else is known of the patients (index), a grouping per column (``results.groups``).
         condition: key of the condition that all runs share; empty where they differ.
         difference: what sets that condition apart from the headline one, as part of a title; empty for that.
     """
@@ -227,6 +228,7 @@ class ResultSet:
     condition: str = ""
     difference: str = ""
     criteria: Criteria = field(default_factory=Criteria)
+    groups: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
 
     @property
     def heading(self) -> str:

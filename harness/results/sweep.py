@@ -16,6 +16,9 @@ from harness.results.measures import sweep_patients
 from harness.results.result_set import Arm, ResultSet, read_run
 from harness.results.suite import reference_label
 from harness.statistics.margins import Criteria
+from harness.statistics.failures import worst_ef_error
+from harness.statistics.patients import ef_methods, patient_means
+from harness.store.formats.cases import CASES
 from harness.store.formats.sweep import CLEAN, CONDITION, PATIENTS, sweep_files, swept
 from harness.store.runs import Run
 
@@ -68,7 +71,24 @@ def patients_of(run: Run) -> pd.DataFrame:
         BenchError: the run was not swept.
     """
     stored = run.path / PATIENTS.file
-    return PATIENTS.read(stored) if stored.is_file() and not sweep_files(run) else patient_table(swept(run))
+    if not stored.is_file() or sweep_files(run):
+        return patient_table(swept(run))
+    cases = run.path / CASES.file
+    return unanswered(PATIENTS.read(stored), CASES.read(cases) if cases.is_file() else CASES.empty())
+
+
+def unanswered(table: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
+    """A stored table of patients whose missing errors of EF count as the worst possible, as ``Measure.by_patient`` has it.
+
+    Tables that were stored before that rule hold nothing there. The truth is that of the run's own case rows; a patient
+    who is not in them stays missing, and tables say how many are.
+    """
+    methods = ef_methods(cases)
+    if not methods:
+        return table
+    worst = worst_ef_error(patient_means(cases, f"ef_{methods[0]}_reference")).round(DECIMALS)
+    filled = table["ef_error"].fillna(table["patient"].map(worst))
+    return table.assign(ef_error=filled) if table["ef_error"].notna().any() else table
 
 
 def patient_table(rows: pd.DataFrame, structure: str = "lv") -> pd.DataFrame:

@@ -43,6 +43,11 @@ class Interval:
     n: int
     level: float = 0.95
 
+    @classmethod
+    def none(cls, point: float, n: int, level: float) -> Interval:
+        """A point without limits."""
+        return cls(point, *4 * (float("nan"),), n, level)
+
     @property
     def defined(self) -> bool:
         """Whether there is an interval at all."""
@@ -103,9 +108,8 @@ def bootstrap_interval(
     Resamples in which the statistic is undefined (NaN, for instance a correlation without spread) are left out.
     """
     point = float(statistic(np.ones((1, n)))[0]) if n else float("nan")
-    nothing = float("nan")
     if n < SMALLEST_SAMPLE or not np.isfinite(point):
-        return Interval(point, nothing, nothing, nothing, nothing, n, level)
+        return Interval.none(point, n, level)
     distribution = statistic(resampling_weights(n, resamples, seed))
     distribution = distribution[np.isfinite(distribution)]
     jackknife = statistic(np.ones((n, n)) - np.eye(n))

@@ -21,10 +21,11 @@ import numpy as np
 import pandas as pd
 
 from harness.statistics.bootstrap import SMALLEST_SAMPLE
-from harness.statistics.comparison import SMALLEST_TRAININGS, moderated_spreads
+from harness.statistics.comparison import SMALLEST_TRAININGS
 from harness.statistics.crossed import Estimate, arm_spread
 from harness.statistics.families import ALPHA, Family, correct
 from harness.statistics.matching import Levels, matched_pairs
+from harness.statistics.moderation import moderated_spreads
 
 Scores = Mapping[str, pd.DataFrame]
 Weights = dict[str, float]

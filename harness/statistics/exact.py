@@ -1,8 +1,13 @@
-"""Sign-flip permutation test of a mean paired difference, exact where it can be.
+"""Sign-flip permutation test of a mean paired difference and the interval that belongs to it, exact where they can be.
 
 Under the hypothesis that two models are exchangeable within a patient, every sign of a difference is as likely as the other,
 given its size (R. A. Fisher, "The design of experiments", 1935, section 21). The distribution of the mean over all signs is the
 test: it needs no normality, keeps its level with ties and zeros, and speaks of the mean like everything else. Zeros do not move.
+
+The interval holds every difference that the test does not reject. Flipping the signs of the patients F makes d - delta as
+extreme as observed exactly where the mean of d over F, or over the others, lies beyond delta: the limits are quantiles of means
+over random subsets (J. A. Hartigan, "Using subsample values as typical values", JASA 64, 1969). Test and interval read one and
+the same set of subsets, so that p lies below alpha exactly where the interval at 1 - alpha leaves zero out.
 """
 
 from __future__ import annotations
@@ -39,44 +44,115 @@ class SignFlip:
     informative: int
 
 
-def sign_flip(differences: ArrayLike, *, draws: int = DRAWS, seed: int = 0) -> SignFlip:
+@dataclass(frozen=True, slots=True)
+class _Subsets:
+    """Means of the differences over subsets [k] and over what each leaves; of no patient at all: infinite in both senses.
+
+    ``exact`` says whether the subsets stand for all there are; else the observed signs count as one more of them.
+    """
+
+    inside: Floats
+    outside: Floats
+    exact: bool
+
+    def extreme(self, delta: float, *, above: bool) -> int:
+        """How many subsets speak against a true difference of ``delta`` on that side of the mean."""
+        means = (self.inside, self.outside)
+        return sum(int(np.sum(m >= delta) if above else np.sum(m <= delta)) + int(np.isnan(m).sum()) for m in means)
+
+    def limit(self, alpha: float, *, above: bool) -> float:
+        """The furthest ``delta`` on that side whose p is ``alpha`` or more; infinite where every p is."""
+        more = 0 if self.exact else 1
+        # The share is compared with alpha in whole subsets; the last bits of a product must not decide.
+        needed = int(np.ceil(alpha * (len(self.inside) + more) - more - 1e-9))
+        sign = -1.0 if above else 1.0
+        means = np.concatenate([self.inside, self.outside])
+        means = np.where(np.isnan(means), -np.inf, sign * means)
+        return sign * float(np.partition(means, needed - 1)[needed - 1]) if needed > 0 else -sign * np.inf
+
+
+def sign_flip(differences: ArrayLike) -> SignFlip:
     """Sign-flip test of the mean of paired ``differences`` [n]; NaN are left out.
 
     >>> sign_flip([0.3, 0.1, 0.2, 0.5] + 21 * [0.0]).p  # 2 of 16 signs are as extreme
     0.125
     """
-    sample = np.asarray(differences, dtype=np.float64)
-    sample = sample[np.isfinite(sample)]
-    sizes = np.abs(sample[sample != 0])
+    sample = _finite(differences)
+    informative = int(np.count_nonzero(sample))
     if not len(sample):
         return SignFlip(float("nan"), 0.0, 0, 0)
-    if not len(sizes):
-        return SignFlip(1.0, 0.0, len(sample), 0)
-    observed = abs(float(sample.sum()))
-    # Sums of the same numbers in another order differ in the last bits: equal sums must count as equal.
-    threshold = observed - 1e-9 * float(sizes.sum())
-    if len(sizes) <= EXACT_PAIRS:
-        p = float(np.mean(np.abs(_all_sums(sizes)) >= threshold))
-        return SignFlip(p, 0.0, len(sample), len(sizes))
-    signs = _random_signs(len(sizes), draws, seed)
-    extreme = sum(
-        int(np.sum(np.abs(2 * (signs[row : row + _BLOCK] @ sizes) - sizes.sum()) >= threshold))
-        for row in range(0, draws, _BLOCK)
-    )
+    total = float(sample.sum())
+    if not informative or abs(total) <= _tolerance(sample):
+        return SignFlip(1.0, 0.0, len(sample), informative)
+    subsets = _subset_means(sample.tobytes())
+    more, count = 0 if subsets.exact else 1, len(subsets.inside)
     # The observed signs are one of the permutations: the p of a Monte Carlo test is never zero (Phipson and Smyth 2010).
-    p = float((extreme + 1) / (draws + 1))
-    return SignFlip(p, float(np.sqrt(p * (1 - p) / draws)), len(sample), len(sizes))
+    p = (subsets.extreme(0.0, above=total < 0) + more) / (count + more)
+    return SignFlip(p, 0.0 if subsets.exact else float(np.sqrt(p * (1 - p) / count)), len(sample), informative)
+
+
+def flip_interval(differences: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """The mean differences that the sign-flip test of ``differences`` [n] does not reject; NaN without any pair.
+
+    It leaves zero out exactly where ``sign_flip`` has p < 1 - level. With few patients no p is that small, and it is infinite.
+
+    >>> [round(limit, 2) for limit in flip_interval([0.3, 0.1, 0.2, 0.5], 0.8)]  # p = 2 / 16 of zero
+    [0.1, 0.5]
+    """
+    sample = _finite(differences)
+    if not len(sample):
+        return float("nan"), float("nan")
+    if np.ptp(sample) == 0:
+        return float(sample[0]), float(sample[0])
+    subsets, alpha = _subset_means(sample.tobytes()), 1 - level
+    return subsets.limit(alpha, above=False), subsets.limit(alpha, above=True)
+
+
+def _finite(differences: ArrayLike) -> Floats:
+    sample = np.asarray(differences, dtype=np.float64)
+    return np.ascontiguousarray(sample[np.isfinite(sample)])
+
+
+def _tolerance(sample: Floats) -> float:
+    """Sums of the same numbers in another order differ in the last bits: what is closer to zero than this is zero."""
+    return 1e-9 * float(np.abs(sample).sum())
+
+
+@lru_cache(maxsize=2)
+def _subset_means(content: bytes) -> _Subsets:
+    """Means over subsets; the same differences are asked at several levels, one after the other."""
+    sample = np.frombuffer(content)
+    n, informative = len(sample), sample[sample != 0]
+    exact = len(informative) <= EXACT_PAIRS
+    if exact:
+        sums, sizes = _all_subsets(informative)
+        if zeros := n - len(informative):
+            # Zeros decide nothing about a difference of zero, but about any other; each pattern meets several choices of them.
+            repeats = -(-DRAWS // len(sums))
+            sums, sizes = np.tile(sums, repeats), np.tile(sizes, repeats)
+            sizes = sizes + np.random.default_rng(0).binomial(zeros, 0.5, len(sizes))
+    else:
+        chosen = _random_subsets(n, DRAWS)
+        sums = np.concatenate([chosen[row : row + _BLOCK] @ sample for row in range(0, DRAWS, _BLOCK)])
+        sizes = chosen.sum(axis=1, dtype=np.int64)
+    total = float(sample.sum())
+    return _Subsets(_means(sums, sizes, sample), _means(total - sums, n - sizes, sample), exact)
+
+
+def _means(sums: Floats, sizes: NDArray[np.int64], sample: Floats) -> Floats:
+    sums = np.where(np.abs(sums) <= _tolerance(sample), 0.0, sums)
+    return np.divide(sums, sizes, out=np.full(len(sums), np.nan), where=sizes > 0)
 
 
 @lru_cache(maxsize=4)
-def _random_signs(count: int, draws: int, seed: int) -> NDArray[np.int8]:
-    """Signs [draws, count] as 0 and 1; equal arguments share them, so that models are tested with the same draws."""
-    return np.random.default_rng(seed).integers(0, 2, size=(draws, count), dtype=np.int8)
+def _random_subsets(count: int, draws: int) -> NDArray[np.int8]:
+    """Subsets [draws, count] as 0 and 1; equal arguments share them, so that models are tested with the same draws."""
+    return np.random.default_rng(0).integers(0, 2, size=(draws, count), dtype=np.int8)
 
 
-def _all_sums(sizes: Floats) -> Floats:
-    """Sums of ``sizes`` under all 2^n signs."""
-    sums = np.zeros(1)
-    for size in sizes:
-        sums = np.concatenate([sums + size, sums - size])
-    return sums
+def _all_subsets(values: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Sum and size of all 2^n subsets."""
+    sums, sizes = np.zeros(1), np.zeros(1, dtype=np.int64)
+    for value in values:
+        sums, sizes = np.concatenate([sums, sums + value]), np.concatenate([sizes, sizes + 1])
+    return sums, sizes

@@ -9,12 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from scipy import stats
-
-from harness.statistics.bootstrap import Floats
 
 FAILED_DICE = 0.5
 """A patient with a lower Dice (0..1) has failed: less than half of the structure is where it was said to be."""
@@ -51,18 +47,16 @@ def failure_rate(failed: int, n: int, level: float = 0.95) -> FailureRate:
     return FailureRate(failed, n, failed / n, float(interval.low), float(interval.high))
 
 
-def worst_ef_error(truth: ArrayLike) -> Floats:
-    """Largest absolute error that an EF between 0 and 100 can have against ``truth`` in percent.
+def worst_ef_error(truth: pd.Series) -> pd.Series:
+    """Largest absolute error that an EF between 0 and 100 can have against ``truth`` in percent; NaN stays NaN.
 
-    >>> worst_ef_error([60.0, 30.0]).tolist()
+    >>> worst_ef_error(pd.Series([60.0, 30.0])).tolist()
     [60.0, 70.0]
     """
-    values = np.asarray(truth, dtype=np.float64)
-    worst: Floats = np.maximum(values, 100 - values)
-    return worst
+    return truth.where(truth >= 50, 100 - truth)
 
 
-def failed_patients(dice: pd.DataFrame, *, scale: float = 1.0) -> pd.Series:
+def failed_patients(dice: pd.DataFrame, *, scale: float) -> pd.Series:
     """Which patients failed, from Dice per patient (index) and training (columns), as shares of the trainings 0..1.
 
     ``scale`` is what a Dice of 1 is in ``dice`` (100 for percent). A patient without any value is NaN: nothing was scored.
@@ -72,7 +66,7 @@ def failed_patients(dice: pd.DataFrame, *, scale: float = 1.0) -> pd.Series:
     return share
 
 
-def rate_of(dice: pd.DataFrame, *, scale: float = 1.0) -> FailureRate:
+def rate_of(dice: pd.DataFrame, *, scale: float) -> FailureRate:
     """Failure rate over patients; with several trainings a patient counts as failed where most of them failed.
 
     Trainings of one patient are not independent, so that the exact limits are over patients, never over patients x trainings.

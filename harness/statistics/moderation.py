@@ -10,6 +10,7 @@ show that they spread alike, and plain pooling covers 85 % for the one arm that 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from harness.statistics.bootstrap import Floats
+from harness.statistics.crossed import ArmSpread
 
 PRIOR_LIMIT = 3.0
 """Most degrees of freedom that the other arms may add: chosen by simulation between coverage of a noisy arm and power."""
@@ -55,23 +57,51 @@ def moderate(variances: ArrayLike, degrees: ArrayLike) -> Moderated:
     [2.8, 6.0, 3.2]
     """
     sample, weight = np.asarray(variances, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
-    usable = np.isfinite(sample) & (weight[:, None] > 0)
-    weights = np.where(usable, weight[:, None], 0.0)
-    values = np.where(usable, sample, 0.0)
-    total = weights.sum(axis=0)
-    prior = np.divide((weights * values).sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0)
-    prior_degrees = min(_prior_degrees(values, weights), PRIOR_LIMIT)
-    variance = (prior_degrees * prior + weights * values) / (prior_degrees + weights)
+    prior_degrees = min(_prior_degrees(sample, weight), PRIOR_LIMIT)
+    variance, prior = mixed(sample, weight, prior_degrees)
     # The pooled variance is itself an estimate: no arm may know more than all trainings together.
-    known = np.minimum(prior_degrees + weight, max(float(weight.sum()), 0.0))
-    return Moderated(variance, known, prior_degrees, prior)
+    return Moderated(variance, np.minimum(prior_degrees + weight, weight.sum()), prior_degrees, prior)
 
 
-def _prior_degrees(values: Floats, weights: Floats) -> float:
+def mixed(values: Floats, weight: Floats, prior_degrees: float) -> tuple[Floats, Floats]:
+    """Values [arms, columns] drawn towards their weighted mean [columns], and that mean; NaN values have no weight."""
+    weights = np.where(np.isfinite(values), weight[:, None], 0.0)
+    weighted = np.nan_to_num(values) * weights
+    total = weights.sum(axis=0)
+    prior = np.divide(weighted.sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0)
+    return (prior_degrees * prior + weighted) / (prior_degrees + weights), prior
+
+
+def moderated_spreads(
+    spreads: Mapping[str, Mapping[str, ArmSpread]],
+) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Per measure and arm: moderated variance between trainings, its degrees of freedom, and the mean square of the rest.
+
+    One prior weight holds for all measures of the table, the pooled variance is each measure's own.
+    """
+    keys = list(spreads)
+    arms = list(dict.fromkeys(arm for by_arm in spreads.values() for arm in by_arm))
+    nothing = ArmSpread(float("nan"), float("nan"), 0, 0)
+    table = [[spreads[key].get(arm, nothing) for key in keys] for arm in arms]
+    variances = np.array([[spread.variance for spread in row] for row in table]).reshape(len(arms), len(keys))
+    degrees = np.array([max(max((s.trainings for s in row), default=0) - 1, 0) for row in table], dtype=np.float64)
+    known = moderate(variances, degrees)
+    rests = np.array([[spread.rest for spread in row] for row in table]).reshape(len(arms), len(keys))
+    # The rest is mixed with the same weights as the variances, so that what is taken out is what was put in.
+    rest, _ = mixed(rests, degrees, known.prior_degrees)
+    return {
+        key: {
+            arm: (float(known.variance[a, k]), float(known.degrees[a]), float(rest[a, k])) for a, arm in enumerate(arms)
+        }
+        for k, key in enumerate(keys)
+    }
+
+
+def _prior_degrees(values: Floats, weight: Floats) -> float:
     """Smyth's moment estimate of d0 from the spread of log variances, averaged over columns; infinite without excess."""
     excess, count = 0.0, 0
-    for column, weight in zip(values.T, weights.T, strict=True):
-        usable = weight > 0
+    for column in values.T:
+        usable = np.isfinite(column) & (weight > 0)
         if usable.sum() < 2:
             continue
         half = weight[usable] / 2

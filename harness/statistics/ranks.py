@@ -79,11 +79,10 @@ def friedman(scores: pd.DataFrame) -> Friedman:
     """
     table = complete_cases(scores)
     n, models = table.shape
-    if models < 3 or n < 2:
+    values = table.to_numpy()
+    if models < 3 or n < 2 or (np.ptp(values, axis=1) == 0).all():
         return Friedman(float("nan"), float("nan"), models, n)
-    if (np.ptp(table.to_numpy(np.float64), axis=1) == 0).all():
-        return Friedman(float("nan"), float("nan"), models, n)
-    result = stats.friedmanchisquare(*table.to_numpy(np.float64).T)
+    result = stats.friedmanchisquare(*values.T)
     return Friedman(float(result.statistic), float(result.pvalue), models, n)
 
 
@@ -99,7 +98,7 @@ def nemenyi(scores: pd.DataFrame, *, higher: bool = True, alpha: float = 0.05) -
     n, models = table.shape
     if models < 2 or n < 2:
         raise ValueError(f"nemenyi needs two models and two complete patients, got {models} and {n}")
-    ranks = _row_ranks(table.to_numpy(np.float64), higher)
+    ranks = _row_ranks(table.to_numpy(), higher)
     means = pd.Series(ranks.mean(axis=0), index=table.columns).sort_values(kind="stable")
     scale = np.sqrt(models * (models + 1) / (6 * n))
     difference = float(stats.studentized_range.ppf(1 - alpha, models, np.inf) / np.sqrt(2) * scale)

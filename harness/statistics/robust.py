@@ -66,7 +66,7 @@ def profile(values: ArrayLike, thresholds: ArrayLike) -> Floats:
 
 def _tail_mean(weights: Floats, values: Floats, share: float) -> Floats:
     """Mean of the lowest ``share`` of the weighted ``values`` [n] under each row of ``weights`` [R, n]."""
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     ordered, total = weights[:, order], weights.sum(axis=1, keepdims=True)
     quota = np.maximum(share * total, 1.0)  # never less than one patient
     before = np.cumsum(ordered, axis=1) - ordered

@@ -96,10 +96,9 @@ def hierarchical_interval(
     coarse; the table shows the seeds' SD beside it. There is no agreed acceleration for two crossed factors: BCa and
     percentile fields hold the same limits.
     """
-    nothing = float("nan")
-    point = float(np.mean([statistic(np.ones((1, n)))[0] for statistic in statistics])) if n else nothing
+    point = float(np.mean([statistic(np.ones((1, n)))[0] for statistic in statistics])) if n else float("nan")
     if n < SMALLEST_SAMPLE or not np.isfinite(point):
-        return Interval(point, nothing, nothing, nothing, nothing, n, level)
+        return Interval.none(point, n, level)
     distribution = crossed_distribution(statistics, n, resamples=resamples, seed=seed)
     distribution = distribution[np.isfinite(distribution)]
     low, high = (float(q) for q in np.quantile(distribution, [(1 - level) / 2, (1 + level) / 2]))
@@ -107,7 +106,7 @@ def hierarchical_interval(
 
 
 def crossed_distribution(
-    statistics: Sequence[Statistic], n: int, *, resamples: int = RESAMPLES, seed: int = 0, offset: int = 1
+    statistics: Sequence[Statistic], n: int, *, resamples: int, seed: int, offset: int = 1
 ) -> Floats:
     """The seeds' average over redrawn patients and seeds [R]; one seed leaves the patients alone.
 

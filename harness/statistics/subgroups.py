@@ -69,6 +69,28 @@ def subgroups(differences: pd.Series, groups: pd.Series, level: float = 0.95) ->
     return Subgroups(tuple(_group(name, values, confidence) for name, values in ordered), p, confidence)
 
 
+def within_patients(differences: pd.DataFrame, level: float = 0.95) -> Subgroups:
+    """Differences [patients, groups] where every patient is in every group (views): the interaction is paired.
+
+    Patients without a value in a group are left out. The interaction of two groups is Student's paired test, of more it is not
+    tested (p is NaN).
+
+    >>> found = within_patients(pd.DataFrame({"2CH": np.arange(12.0), "4CH": np.arange(12.0) + [1.0, 1.2] * 6}))
+    >>> [group.name for group in found.groups], found.p < 0.001, round(found.corrected, 3)
+    (['2CH', '4CH'], True, 0.975)
+    """
+    table = differences.dropna()
+    n, count = table.shape
+    confidence = 1 - (1 - level) / max(count if n >= SMALLEST_SAMPLE else 1, 1)
+    p = float("nan")
+    if count == 2 and n >= SMALLEST_SAMPLE:
+        between = table.iloc[:, 0] - table.iloc[:, 1]
+        # Without any spread Student's statistic does not exist: equal throughout is no interaction.
+        p = float(stats.ttest_1samp(between, 0).pvalue) if np.ptp(between) > 0 else float(not between.any())
+    groups = tuple(_group(str(name), table[name].to_numpy(np.float64), confidence) for name in table)
+    return Subgroups(groups if n else (), p, confidence)
+
+
 def ef_class(ef_percent: pd.Series) -> pd.Series:
     """Name of the EF class per patient; NaN stays NaN.
 

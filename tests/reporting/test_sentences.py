@@ -16,8 +16,8 @@ from harness.reporting.page.sentences import margin_sentence, p_text, pair_sente
 from harness.results.measures import DICE, HD95
 from harness.results.pair import compare_arms
 from harness.results.result_set import ResultSet, RunResults
-from harness.statistics.comparison import Comparison
 from harness.statistics.crossed import Estimate
+from harness.statistics.verdict import Comparison
 from harness.store.runs import RunSpec, RunStore
 
 BASE = Comparison(

@@ -98,6 +98,17 @@ def test_a_row_of_the_cases_that_was_changed_is_found(reported: tuple[Path, Path
     assert not verify_report("demo", *reported).agrees
 
 
+def test_a_file_that_is_not_what_it_was_is_named(reported: tuple[Path, Path]) -> None:
+    tex = reported[0] / "demo" / "table.tex"
+    tex.write_text(tex.read_text() + "% a remark")
+    rows = next(reported[1].rglob("cases.csv"))
+    rows.write_text(rows.read_text() + "\n")  # an empty line: every table stays as it is
+    found = verify_report("demo", *reported).differences
+    assert "demo: table.tex has changed since the report was made" in found
+    assert any("cases.csv has changed since the report was made" in text for text in found)
+    assert len(found) == 2
+
+
 def test_power_of_a_suite_is_what_the_library_says_of_its_components(make_suite: Maker) -> None:
     suite = make_suite(patients=14, seeds=3)
     found = power_of(suite, sizes=(0.5, 50.0))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness.cli.audit import command
 from harness.errors import ConfigError, DataError
 from harness.statistics.audit import Figure, audit_row, implied_dice_sd, iou_lower_bound
-from harness.statistics.audit_table import audit_file, parse
+from harness.statistics.audit_table import _long, audit_file, audit_text, parse
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "harness" / "configs" / "published"
 
@@ -129,3 +129,14 @@ def test_bad_input_ends_in_one_sentence(tmp_path: Path) -> None:
         audit_file(tmp_path / "empty.csv")
     for arguments in ([], [str(PUBLISHED / "osa_cvpr2026.csv"), "--printed", "r"]):
         assert isinstance(CliRunner().invoke(command, arguments, standalone_mode=False).exception, ConfigError)
+
+
+def test_limits_of_a_long_table_and_the_digits_as_printed_are_audited() -> None:
+    found = audit_text("# a paper\nmetric,value,ci_low,ci_high\ndice,0.930,0.95,0.97\niou,0.87,,\n", "t")
+    assert found.source == "a paper"
+    # 0.930 has three digits: read as a number it would be 0.93, and its slack ten times as large.
+    outside = [check for check in found.violated if "interval" in check.name or "low" in check.name.lower()]
+    assert outside, [check.name for check in found.checks]
+    assert _long(pd.DataFrame([{"metric": "dice", "value": "0.930", "ci_low": "0.95"}])) == {
+        "dice": "0.930", "dice_low": "0.95", "dice_high": "",
+    }  # fmt: skip

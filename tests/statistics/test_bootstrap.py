@@ -15,7 +15,7 @@ from harness.statistics.bootstrap import (
     mean_statistic,
     resampling_weights,
 )
-from harness.statistics.seeds import summarise
+from harness.statistics.seeds import crossed_distribution, hierarchical_interval, summarise
 
 
 def skewed(n: int = 50, seed: int = 3) -> np.ndarray:
@@ -174,3 +174,15 @@ def test_resamples_without_a_defined_statistic_are_left_out() -> None:
     interval = bootstrap_interval(lambda w: correlation(w, x, x), 12, resamples=2000)
     assert interval.point == pytest.approx(1.0)
     assert np.isfinite(interval.percentile_low)
+
+
+def test_the_interval_over_patients_and_trainings_is_the_percentiles_of_both_redrawn() -> None:
+    rng = np.random.default_rng(4)
+    per_seed = [mean_statistic(90 + rng.normal(shift, 2, 30)) for shift in (0.0, 0.5, 1.0)]
+    found = hierarchical_interval(per_seed, 30, resamples=2000, seed=3, level=0.9)
+    drawn = crossed_distribution(per_seed, 30, resamples=2000, seed=3)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(drawn, [0.05, 0.95])))
+    assert (found.percentile_low, found.percentile_high, found.n, found.level) == (found.low, found.high, 30, 0.9)
+    few = hierarchical_interval([mean_statistic(np.arange(9.0))] * 2, 9, level=0.9)
+    assert (few.point, few.n, few.level) == (4.0, 9, 0.9)
+    assert np.isnan([few.low, few.high, few.percentile_low, few.percentile_high]).all()

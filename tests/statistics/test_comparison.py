@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.statistics.comparison import Comparison, Measured, compare_measure, compare_measures
+from harness.statistics.comparison import Measured, compare_measure, compare_measures
 from harness.statistics.crossed import arm_spread
+from harness.statistics.verdict import Comparison
 
 
 def arm(values: np.ndarray) -> pd.DataFrame:
@@ -65,7 +66,9 @@ def test_fewer_than_three_trainings_on_either_side_are_no_comparison_of_models(o
     assert not found.non_inferior
     assert np.isnan([found.p, found.p_adjusted, found.p_better, found.equivalence_low]).all()
     oracle = stats.ttest_rel(values["ours"].iloc[:, :ours].mean(axis=1), values["a"].iloc[:, :other].mean(axis=1))
-    assert (found.low, found.high) == pytest.approx(tuple(oracle.confidence_interval(0.95)))
+    # Forty nearly normal patients: the sign-flip interval is close to Student's.
+    assert (found.low, found.high) == pytest.approx(tuple(oracle.confidence_interval(0.95)), abs=0.05)
+    assert (found.flip.p < 0.05) == (found.low > 0 or found.high < 0)
 
 
 def test_a_training_that_is_off_for_every_patient_is_no_difference_of_models() -> None:
@@ -186,7 +189,38 @@ def test_a_dagger_never_stands_beside_zero_and_nothing_without_zero_is_undecided
     ]
     for one in compare_measures(measures, "ours").values():
         assert one.shown == (one.low > 0 or one.high < 0)
+        assert one.shown <= (one.flip.p < 1 - one.level)
+        assert one.p >= max(one.estimate.p, one.flip.p)
         assert (one.verdict == "undecided") <= (one.low <= 0 <= one.high)
         assert one.low <= one.equivalence_low <= one.difference <= one.equivalence_high <= one.high
         assert one.p_better + one.p_equivalent + one.p_worse == pytest.approx(1)
         assert isinstance(one, Comparison)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from([10, 13, 30]),
+    st.sampled_from(["normal", "skewed", "rare", "tied"]),
+    st.floats(-1, 1),
+)
+def test_p_and_interval_of_these_trainings_never_disagree(seed: int, n: int, shape: str, effect: float) -> None:
+    rng = np.random.default_rng(seed)
+    drawn = {
+        "normal": rng.normal(effect, 1, n),
+        "skewed": rng.exponential(1, n) - 1 + effect,
+        "rare": np.where(rng.random(n) < 0.2, effect * rng.exponential(10, n), 0.0),
+        "tied": np.round(rng.normal(effect, 1, n)),
+    }
+    values = {"ours": arm(90 + drawn[shape]), "a": arm(np.full(n, 90.0))}
+    found = compare_measure(Measured(key="dice", values=values, margin=0.5), "ours")["a"]
+    assert (found.flip.p < 0.05) == (found.low > 0 or found.high < 0)
+    assert found.low <= found.difference <= found.high
+
+
+def test_a_record_holds_what_the_comparison_says() -> None:
+    found = compare_measure(Measured(key="dice", values=simulated(1, {"ours": 1.0, "a": 0.0}), margin=0.5), "ours")["a"]
+    record = found.record()
+    assert {key for key in record if record[key] != getattr(found, key, None)} == {"sign_flip_p", "sign_flip_error"}
+    assert (record["sign_flip_p"], record["sign_flip_error"]) == (found.flip.p, found.flip.error)
+    assert len(record) == 25

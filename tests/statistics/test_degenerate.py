@@ -12,10 +12,11 @@ import pytest
 
 from harness.statistics.agreement import agreement
 from harness.statistics.bootstrap import mean_interval
-from harness.statistics.comparison import Comparison, Measured, compare_measure
+from harness.statistics.comparison import Measured, compare_measure
 from harness.statistics.ranks import friedman, nemenyi, rank_stability
 from harness.statistics.robust import hodges_lehmann
 from harness.statistics.seeds import summarise
+from harness.statistics.verdict import Comparison
 
 PATIENTS = [f"p{k:02d}" for k in range(20)]
 
@@ -143,3 +144,9 @@ def test_ranks_over_redrawn_trainings_are_less_certain_than_those_of_these_train
     redrawn = rank_stability(scores, trainings=tables, resamples=500).share[1].max()
     assert given > 0.99
     assert redrawn < 0.95
+
+
+def test_two_models_have_no_omnibus_test() -> None:
+    found = friedman(pd.DataFrame({"A": varied(1), "B": varied(2)}))
+    assert np.isnan([found.statistic, found.p]).all()
+    assert (found.models, found.n) == (2, 20)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.statistics.exact import sign_flip
+from harness.statistics.exact import flip_interval, sign_flip
 
 
 def test_four_of_twenty_five_pairs_of_one_sign_are_not_significant() -> None:
@@ -56,3 +56,28 @@ def test_it_keeps_its_level_with_many_zeros() -> None:
     rng = np.random.default_rng(2)
     p = [sign_flip(np.concatenate([rng.normal(0, 1, 8), np.zeros(17)])).p for _ in range(1000)]
     assert np.mean(np.array(p) < 0.05) < 0.07
+
+
+def test_the_interval_is_every_difference_that_the_test_does_not_reject() -> None:
+    sample = np.array([0.3, -0.1, 0.7, 0.25, -0.45, 0.9, 0.05, 0.6])
+    low, high = flip_interval(sample, 0.9)
+    for limit, inward in ((low, 1), (high, -1)):
+        assert sign_flip(sample - limit - inward * 1e-6).p >= 0.1
+        assert sign_flip(sample - limit + inward * 1e-6).p < 0.1
+
+
+def test_the_interval_of_many_patients_is_that_of_the_same_random_signs() -> None:
+    sample = np.random.default_rng(3).normal(0.3, 1, 40)
+    for level in (0.8, 0.95, 0.99):
+        low, high = flip_interval(sample, level)
+        assert sign_flip(sample - low - 1e-9).p >= 1 - level > sign_flip(sample - low + 1e-6).p
+        assert low < sample.mean() < high
+    assert flip_interval(sample, 0.99)[0] < flip_interval(sample, 0.8)[0]
+
+
+def test_few_patients_cannot_exclude_anything_at_a_high_level() -> None:
+    sample = np.array([0.3, 0.4, 0.5])  # the smallest p is 2 of 8
+    assert flip_interval(sample, 0.95) == (-np.inf, np.inf)
+    assert np.isfinite(flip_interval(sample, 0.7)).all()
+    assert flip_interval(np.full(5, 2.0)) == (2.0, 2.0)
+    assert np.isnan(flip_interval([])).all()

@@ -35,7 +35,8 @@ def test_an_arm_that_fails_in_most_patients_has_not_learned() -> None:
 
 
 def test_the_worst_ef_error_is_that_of_the_further_end_of_the_scale() -> None:
-    assert worst_ef_error([62.0, 20.0, 50.0, np.nan]) == pytest.approx([62, 80, 50, np.nan], nan_ok=True)
+    found = worst_ef_error(pd.Series([62.0, 20.0, 50.0, np.nan]))
+    assert list(found) == pytest.approx([62, 80, 50, np.nan], nan_ok=True)
 
 
 def test_a_patient_fails_where_most_of_the_trainings_do() -> None:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from harness.statistics.power import Components, components, detectable, patients_needed, power_table
+from harness.statistics.power import Components, components, design_estimate, detectable, patients_needed, power_table
 from harness.statistics.ranks import ranks_by_aggregation
 from harness.statistics.subgroups import ef_class, subgroups
 
@@ -60,8 +60,8 @@ def test_a_simulated_design_has_the_promised_power() -> None:
     rng = np.random.default_rng(2)
     variances, n = Components(2.0, 0.0, 0.0), 40
     size = detectable(variances, n, 3)
-    hits = [stats.ttest_1samp(rng.normal(size, np.sqrt(2.0), n), 0).pvalue < 0.05 for _ in range(2000)]
-    assert np.mean(hits) == pytest.approx(0.8, abs=0.03)
+    hits = [stats.ttest_1samp(rng.normal(size, np.sqrt(2.0), n), 0).pvalue < 0.05 for _ in range(600)]
+    assert np.mean(hits) == pytest.approx(0.8, abs=0.05)
 
 
 def test_subgroups_have_students_intervals_at_the_corrected_level_and_an_interaction() -> None:
@@ -102,3 +102,9 @@ def test_ranks_depend_on_the_aggregation_and_say_by_how_much() -> None:
     assert found.loc["worst decile Dice", ["steady", "brittle", "poor"]].tolist() == [1, 3, 2]
     assert found.loc["mean HD95", ["steady", "brittle", "poor"]].tolist() == [2, 1, 3]
     assert found["tau"].tolist() == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3])
+
+
+def test_the_rest_is_averaged_over_trainings_and_patients() -> None:
+    found = design_estimate(Components(3.0, 0.6, 6.0), 20, 3)
+    assert found.parts == pytest.approx(((3.0 + 6.0 / 3) / 20, 0.6 / 3))
+    assert found.degrees == (19.0, 5.0)  # three of the prior and two of the arm's own

@@ -20,6 +20,7 @@ from harness.reporting.figures.style import (
 )
 from harness.reporting.tables.table import decimals
 from harness.statistics.agreement import Agreement
+from harness.statistics.robust import profile
 
 _SEED_MARKERS = "o^sDvPX*<>"
 """One shape per seed in plots of agreement; colours tell models apart."""
@@ -53,6 +54,23 @@ def paired_distribution(scores: pd.DataFrame, label: str, *, mark: str | None = 
             positions, [str(name) for name in scores.columns], rotation=20, ha="right", rotation_mode="anchor"
         )
         axes.set_ylabel(f"{label}, n = {len(scores.dropna(how='all'))} patients")
+        footnote(figure, mark)
+    return figure
+
+
+def performance_profile(scores: pd.DataFrame, *, mark: str | None = None) -> Figure:
+    """Share of patients above each Dice, a curve per model; ``scores`` is [patients, models] in percent."""
+    with house_style():
+        figure = new_figure()
+        axes = figure.add_subplot()
+        palette = colours(scores.columns)
+        low = float(np.nanmin(scores.to_numpy(float)))
+        thresholds = np.linspace(min(low, 99.0) - 1, 100, 400)
+        for name in scores.columns:
+            axes.plot(thresholds, 100 * profile(scores[name], thresholds), label=str(name), color=palette[name])
+        axes.set_xlabel("Dice of at least [%]")
+        axes.set_ylabel("patients [%]")
+        axes.legend()
         footnote(figure, mark)
     return figure
 

@@ -14,22 +14,25 @@ from harness.reporting.figures.distributions_and_curves import (
     effect_plot,
     learning_curves,
     paired_distribution,
+    performance_profile,
 )
 from harness.reporting.figures.history import histories, memory_curves
 from harness.reporting.figures.ranks import critical_difference_diagram, rank_heat_map
 from harness.reporting.tables.table import Table
-from harness.results.comparisons import comparisons, dice_by_patient, rank_differences, ranking
+from harness.results.comparisons import comparisons
 from harness.results.ejection import ef_agreements, ef_tables
 from harness.results.measures import DICE
+from harness.results.ranks import by_patient, rank_differences, ranking
 from harness.results.result_set import ResultSet
 
 
 def suite_figures(results: ResultSet, table: Table) -> Iterator[tuple[str, Figure]]:
     """Yield (name, figure) in the order of ``captions.CAPTIONS``; ``table`` is the suite's main table."""
-    scores = dice_by_patient(results)
+    scores = by_patient(results)
     makers: dict[str, Callable[[], Figure | None]] = {
         "dice_against_fps": lambda: dice_against_fps(table),
         "distribution": lambda: paired_distribution(scores, "Dice [%]", mark=results.mark) if scores.size else None,
+        "performance_profile": lambda: performance_profile(scores, mark=results.mark) if scores.size else None,
         "differences": lambda: _differences(results),
         "critical_difference": lambda: _ranking(results, stability=False),
         "rank_stability": lambda: _ranking(results, stability=True),

@@ -6,9 +6,10 @@ import numpy as np
 
 from harness.reporting.page.sentences import margin_sentence, p_text, scope_sentence, verdict_sentence
 from harness.results.clip_lengths import NO_MEMORY, only_two
-from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, comparisons, omnibus, ranking
+from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, comparisons
 from harness.results.measures import DICE
 from harness.results.profile import ProfileSummary
+from harness.results.ranks import omnibus, ranking
 from harness.results.result_set import ResultSet
 
 

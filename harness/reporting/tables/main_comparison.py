@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -52,17 +53,19 @@ def main_table(results: ResultSet) -> Table:
         key="first_frame", header="First frame", text=True, csv_only=len(results.protocols) < 2, source=source
     )
     accuracy = [measure_column(measure) for measure in results.measures]
+    scored = [*accuracy, *_ef_columns(results, method)]
     return Table(
         name="table",
         title=f"{results.heading}: {STRUCTURE_NAMES.get(structure, structure)} on the test split of {results.dataset}",
         caption=caption(results, _counted(rows), method, list(tests.values())),
-        columns=(*accuracy, *_ef_columns(results, method), FAILURES, *COST_COLUMNS, protocol, *COUNT_COLUMNS),
+        columns=(*scored, FAILURES, *COST_COLUMNS, protocol, *COUNT_COLUMNS, *(counted(column) for column in scored)),
         rows=tuple(rows),
         notes=(
             *missing_notes(results),
             *external_notes(results),
             *_failure_notes(results, method),
             *busy_notes(results.arms),
+            *fewer_patients(rows, scored),
             *condition_notes(results, "FPS (median; 90 % of the repeats) and memory"),
             *results.notes,
         ),
@@ -74,6 +77,23 @@ def main_table(results: ResultSet) -> Table:
 def summary_cell(summary: SeedSummary, *, dagger: bool = False) -> Cell:
     """A table cell of a summary over seeds."""
     return Cell.of(summary.interval, seed_sd=summary.seed_sd, dagger=dagger)
+
+
+def counted(column: Column) -> Column:
+    """The column, for the CSV alone, that holds how many patients a column's means are over."""
+    source = Source("cases", column.key, "patients of the column")
+    return Column(key=f"{column.key}_n", header=f"n of {column.header}", digits=0, csv_only=True, source=source)
+
+
+def fewer_patients(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+    """A sentence for every mean that is over fewer patients than its row says: it is not one of the same patients."""
+    return [
+        f"{row.label}, {column.header}{f' ({row.group})' if row.group else ''}: over {count:.0f} of "
+        f"{row.cell('patients').value:.0f} patients."
+        for row in rows
+        for column in columns
+        if not column.csv_only and (count := row.cell(f"{column.key}_n").value) < row.cell("patients").value
+    ]
 
 
 def value_cell(values: pd.DataFrame, *, dagger: bool = False) -> Cell:
@@ -102,11 +122,11 @@ def _ef_columns(results: ResultSet, method: str | None) -> tuple[Column, ...]:
 
 def _row(results: ResultSet, arm: Arm, method: str | None, daggers: dict[tuple[str, str], bool]) -> Row:
     cells: dict[str, Cell] = {}
-    patients = 0
     for measure in results.measures:
         values = arm.values(measure, results.main)
         cells[measure.name] = value_cell(values, dagger=daggers.get((arm.label, measure.name), False))
-        patients = max(patients, len(values.dropna()))
+        cells[f"{measure.name}_n"] = Cell(value=len(values.dropna()))
+    patients = max((int(cell.value) for key, cell in cells.items() if key.endswith("_n")), default=0)
     if method and arm.finished:
         cells |= _ef_cells(results, arm, method, dagger=daggers.get((arm.label, "ef_mae"), False))
     rate = failure_rate(arm, results.main)
@@ -123,8 +143,10 @@ def _ef_cells(results: ResultSet, arm: Arm, method: str, *, dagger: bool) -> dic
     for against, prefix in (("reference", "ef"), ("stated", "ef_stated")):
         errors = arm.values(ef_error(method, against=against), results.main)
         cells[f"{prefix}_mae"] = value_cell(errors, dagger=dagger and against == "reference")
+        cells[f"{prefix}_mae_n"] = Cell(value=len(errors.dropna()))
         summary = ef_correlation(arm, method, against)
         cells[f"{prefix}_r"] = summary_cell(summary) if summary else Cell()
+        cells[f"{prefix}_r_n"] = Cell(value=summary.interval.n if summary else 0)
     return cells
 
 
@@ -160,7 +182,7 @@ def caption(results: ResultSet, n: str, method: str | None, tests: list[Comparis
         + (f" and {seeds_of(results)} trainings (± SD over trainings)" if results.seeds > 1 else "")
         + f" with {interval_words(results)} (none below n = {SMALLEST_SAMPLE}).",
         dagger_sentence(results, tests),
-        "Best bold, second underlined (ties at the displayed precision).",
+        "Best bold, second underlined (ties at the displayed precision): the order of these figures, which claims no difference.",
         f"EF by {method_name(method)} at the stated ED and ES (oracle phases) against the EF of the reference masks by the same "
         f"method ({axis_rule(results)})."
         + (" Against the stated EF: table of the EF." if has_stated_ef(results) else "")

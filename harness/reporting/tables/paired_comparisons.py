@@ -103,8 +103,7 @@ def comparison_caption(results: ResultSet, comparisons: list[Comparison]) -> str
     beside = (
         "Detectable: smallest true difference that this design shows in 80 % of repetitions"
         + ("" if any(one.scope == "models" for one in comparisons) else ", were trainings not to vary at all")
-        + ". p (these trainings): exact sign-flip test over patients (Monte Carlo above 20 pairs), which takes the trainings "
-        "as given and decides nothing. Worst decile: difference of the means of the worst tenth of patients."
+        + ". p (these trainings): exact sign-flip test over patients (Monte Carlo above 20 pairs), trainings as given. Worst decile: difference of the means of the worst tenth of patients."
     )
     return " ".join(
         [
@@ -128,7 +127,7 @@ def family_sentence(comparisons: list[Comparison]) -> str:
     if not tested:
         return (
             f"Trainings, not models, were compared: fewer than {SMALLEST_TRAININGS} of a model say too little about the next "
-            "one, so nothing is tested and there is no dagger; intervals (95 %, Student's t) are over patients alone."
+            "one, so nothing is tested and there is no dagger; intervals (95 %, sign-flip) are over patients alone."
         )
     families = {one.correction: one for one in tested}
     words = []
@@ -143,7 +142,8 @@ def family_sentence(comparisons: list[Comparison]) -> str:
             f"Benjamini–Hochberg over the {rest.tests} other comparisons ({100 * rest.level:.4g} % each, 95 % after selection)"
         )
     return (
-        "Patients and trainings are crossed random effects, the variance between trainings is moderated over models; "
+        "Patients and trainings are crossed random effects, the variance between trainings is moderated over models, and "
+        "the sign-flip test over patients must agree (larger p, wider interval); "
         f"intervals match the correction: {'; '.join(words)}; † corrected p < {ALPHA:g}. P(better), P(equivalent), P(worse): "
         "posterior probabilities beyond and within the margin."
     )

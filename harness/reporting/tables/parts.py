@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.reporting.tables.main_comparison import value_cell
+from harness.reporting.tables.main_comparison import counted, fewer_patients, value_cell
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.results.measures import Selection
 from harness.results.result_set import STRUCTURE_NAMES, ResultSet
@@ -25,17 +25,20 @@ def _part_table(results: ResultSet, structure: str) -> Table:
         for arm in results.arms:
             values = [arm.values(measure, selection) for measure in measures]
             cells = {m.name: value_cell(table) for m, table in zip(measures, values, strict=True)}
+            cells |= {f"{m.name}_n": Cell(value=len(table.dropna())) for m, table in zip(measures, values, strict=True)}
             cells["patients"] = Cell(value=max((len(table.dropna()) for table in values), default=0) or math.nan)
             rows.append(Row(label=arm.label, cells=cells, group=group))
-    counted = Column(
+    columns = [measure_column(measure) for measure in measures]
+    patients = Column(
         key="patients", header="n", digits=0, source=Source("cases", "patient", "patients with every value")
     )
     return Table(
         name=f"parts_{structure}",
         title=f"{results.heading}: {STRUCTURE_NAMES.get(structure, structure)} per view and phase",
         caption="Mean over patients; best bold, second underlined within each part. Intervals: see the CSV of this table.",
-        columns=(*(measure_column(measure) for measure in measures), counted),
+        columns=(*columns, patients, *(counted(column) for column in columns)),
         rows=tuple(rows),
+        notes=tuple(fewer_patients(rows, columns)),
         mark=results.mark,
         compact=True,
         scope=results.name,

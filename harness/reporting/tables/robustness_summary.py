@@ -82,7 +82,8 @@ def summary_table(results: ResultSet) -> Table:
         name="robustness",
         title=f"{results.heading}: robustness on the test split of {results.dataset}",
         caption=sweep_caption(results)
-        + " rPC: mean perturbed over mean clean Dice. Failures: labelled frames with Dice < 0.5 or an empty mask. "
+        + " rPC: mean perturbed over mean clean Dice. Worst perturbation: the largest of these mean losses, picked after they were seen; "
+        "on other patients it would be smaller. Failures: labelled frames with Dice < 0.5 or an empty mask. "
         f"{_test_sentence(results, tests)}Seen: perturbations used as training augmentation.",
         columns=tuple(columns),
         rows=tuple(rows),

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
+
 from harness.perturbations.ladders import unmatched
 from harness.reporting.tables.words import plain_words
 from harness.results.result_set import ResultSet
 
 
 def sweep_notes(results: ResultSet) -> tuple[str, ...]:
-    """Which severities mean less distortion than the others', where any do, and what the results themselves note."""
+    """Which severities mean less distortion than the others', which values are missing, and what the results note."""
     weaker = [plain_words(name) for name in unmatched(results.dataset) if name in results.perturbations]
-    if not weaker:
-        return results.notes
-    return (f"Not matched by SSIM, spread over what is reachable: {', '.join(weaker)}.", *results.notes)
+    notes = [f"Not matched by SSIM, spread over what is reachable: {', '.join(weaker)}."] if weaker else []
+    return (*notes, *_missing(results), *results.notes)
+
+
+def _missing(results: ResultSet) -> list[str]:
+    """A sentence per arm and measure whose means are over fewer values than there are patients and conditions."""
+    lines = []
+    for measure, arm in itertools.product(results.measures, results.arms):
+        values = arm.under(measure)
+        if count := int(values.isna().to_numpy().sum()):
+            lines.append(
+                f"{measure.header} of {arm.label}: {count} of {values.size} values are missing, and its means are over the rest."
+            )
+    return lines
 
 
 def sweep_caption(results: ResultSet) -> str:

@@ -33,6 +33,7 @@ class Manifest:
         sections: hash of the sections that the page took up; empty where there were none.
         condition: key of the condition that the runs share (``results.condition``); empty where they may differ.
         criteria: primary endpoint and margins of the suite (``statistics.margins``); empty: the defaults.
+        hashes: file → SHA-256 of what the report was made from (``<run>/<file>``) and of its own tables, when it was made.
         accepted: run of other code that was accepted → ``mark``, and the ``code`` that it stands for.
     """
 
@@ -49,6 +50,7 @@ class Manifest:
     sections: str = ""
     condition: str = ""
     criteria: dict[str, Any] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
     accepted: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
