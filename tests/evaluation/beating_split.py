@@ -32,6 +32,7 @@ class FakeClip:
     spacing_mm: tuple[float, float] | None = SPACING
     frame_rate_hz: float | None = 50.0
     ef_percent: float | None = 47.0
+    quality: str | None = None
 
     @property
     def labels(self):

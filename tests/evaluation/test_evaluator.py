@@ -52,6 +52,14 @@ def test_a_good_prediction_scores_well_at_native_resolution():
     assert value(rows, view="4CH", phase="ED", metric="empty") == 0
 
 
+def test_the_stated_image_quality_is_a_row_of_its_view():
+    split = fake_split(1)
+    split.clips[0].quality, split.clips[1].quality = "Good", "unheard of"
+    rows = run(split).query("metric == 'image_quality'")
+    assert rows[["view", "frame", "structure", "value"]].values.tolist() == [[split.cases[0].view, -1, "", 3.0]]
+    assert run(fake_split(1)).query("metric == 'image_quality'").empty
+
+
 def test_the_unit_is_pixels_where_no_spacing_is_known():
     split = FakeSplit([beating_clip("1", "4CH", spacing=None)])
     rows = run(split)

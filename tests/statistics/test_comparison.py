@@ -223,4 +223,4 @@ def test_a_record_holds_what_the_comparison_says() -> None:
     record = found.record()
     assert {key for key in record if record[key] != getattr(found, key, None)} == {"sign_flip_p", "sign_flip_error"}
     assert (record["sign_flip_p"], record["sign_flip_error"]) == (found.flip.p, found.flip.error)
-    assert len(record) == 25
+    assert len(record) == 28

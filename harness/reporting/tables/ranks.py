@@ -46,7 +46,7 @@ def rank_table(*suites: ResultSet) -> Table | None:
     )
 
 
-def _rows(found: dict[str, pd.DataFrame], labels: Sequence[str], headings: dict[str, str]) -> list[Row]:
+def _rows(found: dict[str, pd.DataFrame], labels: list[str], headings: dict[str, str]) -> list[Row]:
     rows = []
     first = next(iter(found.values())).iloc[0]
     for name, ranks in found.items():
@@ -58,7 +58,7 @@ def _rows(found: dict[str, pd.DataFrame], labels: Sequence[str], headings: dict[
     return rows
 
 
-def _agreement(found: dict[str, pd.DataFrame], labels: Sequence[str]) -> tuple[str, ...]:
+def _agreement(found: dict[str, pd.DataFrame], labels: list[str]) -> tuple[str, ...]:
     """Mean ranks over the data sets, where there are several."""
     if len(found) < 2:
         return ()
