@@ -178,11 +178,7 @@ def _tested(one: Comparison) -> bool:
 
 def _interval(one: Comparison, level: float) -> tuple[float, float]:
     """The sign-flip interval of these trainings; of models its hull with the crossed one."""
-    low, high = flip_interval(one.paired, level)
-    if one.scope != "models":
-        return low, high
-    crossed = one.estimate.interval(level)
-    return min(low, crossed[0]), max(high, crossed[1])
+    return flip_interval(one.paired, level, one.estimate.interval(level) if one.scope == "models" else None)
 
 
 def _finished(one: Comparison, p: float, adjusted: float, family: Family) -> Comparison:

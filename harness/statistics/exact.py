@@ -60,8 +60,19 @@ class _Subsets:
         means = (self.inside, self.outside)
         return sum(int(np.sum(m >= delta) if above else np.sum(m <= delta)) + int(np.isnan(m).sum()) for m in means)
 
-    def limit(self, alpha: float, *, above: bool) -> float:
-        """The furthest ``delta`` on that side whose p is ``alpha`` or more; infinite where every p is."""
+    def p(self, delta: float, *, above: bool) -> float:
+        """Two-sided p of a true difference of ``delta`` on that side of the mean."""
+        # The observed signs are one of the permutations: the p of a Monte Carlo test is never zero (Phipson and Smyth 2010).
+        more = 0 if self.exact else 1
+        return (self.extreme(delta, above=above) + more) / (len(self.inside) + more)
+
+    def limit(self, alpha: float, *, above: bool, beyond: float | None = None) -> float:
+        """The furthest ``delta`` on that side whose p is ``alpha`` or more, infinite where every p is; or ``beyond``, if that is further.
+
+        To count what lies beyond a value is ten times as fast as to find the value.
+        """
+        if beyond is not None and self.p(beyond, above=above) < alpha - 1e-12:
+            return beyond
         more = 0 if self.exact else 1
         # The share is compared with alpha in whole subsets; the last bits of a product must not decide.
         needed = int(np.ceil(alpha * (len(self.inside) + more) - more - 1e-9))
@@ -85,16 +96,18 @@ def sign_flip(differences: ArrayLike) -> SignFlip:
     if not informative or abs(total) <= _tolerance(sample):
         return SignFlip(1.0, 0.0, len(sample), informative)
     subsets = _subset_means(sample.tobytes())
-    more, count = 0 if subsets.exact else 1, len(subsets.inside)
-    # The observed signs are one of the permutations: the p of a Monte Carlo test is never zero (Phipson and Smyth 2010).
-    p = (subsets.extreme(0.0, above=total < 0) + more) / (count + more)
-    return SignFlip(p, 0.0 if subsets.exact else float(np.sqrt(p * (1 - p) / count)), len(sample), informative)
+    p = subsets.p(0.0, above=total < 0)
+    error = 0.0 if subsets.exact else float(np.sqrt(p * (1 - p) / len(subsets.inside)))
+    return SignFlip(p, error, len(sample), informative)
 
 
-def flip_interval(differences: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+def flip_interval(
+    differences: ArrayLike, level: float = 0.95, beyond: tuple[float, float] | None = None
+) -> tuple[float, float]:
     """The mean differences that the sign-flip test of ``differences`` [n] does not reject; NaN without any pair.
 
-    It leaves zero out exactly where ``sign_flip`` has p < 1 - level. With few patients no p is that small, and it is infinite.
+    It leaves zero out exactly where ``sign_flip`` has p < 1 - level. With few patients no p is that small, and it is infinite. With
+    ``beyond``, another interval, it is the hull of the two.
 
     >>> [round(limit, 2) for limit in flip_interval([0.3, 0.1, 0.2, 0.5], 0.8)]  # p = 2 / 16 of zero
     [0.1, 0.5]
@@ -102,10 +115,12 @@ def flip_interval(differences: ArrayLike, level: float = 0.95) -> tuple[float, f
     sample = _finite(differences)
     if not len(sample):
         return float("nan"), float("nan")
+    low, high = beyond or (None, None)
     if np.ptp(sample) == 0:
-        return float(sample[0]), float(sample[0])
+        value = float(sample[0])
+        return min(value, value if low is None else low), max(value, value if high is None else high)
     subsets, alpha = _subset_means(sample.tobytes()), 1 - level
-    return subsets.limit(alpha, above=False), subsets.limit(alpha, above=True)
+    return subsets.limit(alpha, above=False, beyond=low), subsets.limit(alpha, above=True, beyond=high)
 
 
 def _finite(differences: ArrayLike) -> Floats:
@@ -125,7 +140,7 @@ def _subset_means(content: bytes) -> _Subsets:
     n, informative = len(sample), sample[sample != 0]
     exact = len(informative) <= EXACT_PAIRS
     if exact:
-        sums, sizes = _all_subsets(informative)
+        sums, sizes = _half_of_subsets(informative)
         if zeros := n - len(informative):
             # Zeros decide nothing about a difference of zero, but about any other; each pattern meets several choices of them.
             repeats = -(-DRAWS // len(sums))
@@ -150,9 +165,9 @@ def _random_subsets(count: int, draws: int) -> NDArray[np.int8]:
     return np.random.default_rng(0).integers(0, 2, size=(draws, count), dtype=np.int8)
 
 
-def _all_subsets(values: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """Sum and size of all 2^n subsets."""
+def _half_of_subsets(values: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Sum and size of the 2^(n-1) subsets without the last value; what they leave are the others."""
     sums, sizes = np.zeros(1), np.zeros(1, dtype=np.int64)
-    for value in values:
+    for value in values[:-1]:
         sums, sizes = np.concatenate([sums, sums + value]), np.concatenate([sizes, sizes + 1])
     return sums, sizes
