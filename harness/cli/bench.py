@@ -18,6 +18,7 @@ from harness.cli._typed import typed
 @store_options
 @click.option("--retrain", is_flag=True, help="Train again what is finished; the finished runs stay as they are.")
 @click.option("--accept-code", is_flag=True, help="Take finished runs of other code; tables then carry that mark.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first so many patients of each split, marked as such.")
 @click.option("--keep-masks", is_flag=True, help="Keep the masks predicted for the test clips, compressed.")
 @click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; each has a CUDA device in turn."
@@ -25,7 +26,7 @@ from harness.cli._typed import typed
 @click.option("--time-limit", "minutes", type=float, help="Minutes after which nothing more is begun; resumes later.")
 @click.option("--only", type=click.IntRange(1), help="Train this run of --dry-run's list alone; no costs, no report.")
 @click.option("--report-only", is_flag=True, help="Train nothing; measure and report what is finished.")
-@click.option("--dry-run", is_flag=True, help="List the runs and their state, train nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, make and train nothing.")
 def command(
     data_dir: str,
     results_dir: str,
@@ -53,6 +54,14 @@ def command(
     from harness.reporting import print_report
 
     options = SuiteOptions(data_root=Path(data_dir), **chosen)
+    if dry_run:
+        from harness.experiments.preview import preview
+
+        begun = preview(options)
+        for line in begun.lines:
+            click.echo(line)
+        if not begun.prepared:
+            return 0
     if dry_run or only:
         plan = plan_suite(options)
         outcome = run_suite(

@@ -1,25 +1,119 @@
-"""echobench runs: what is in the results store, and in which state."""
+"""echobench runs: what is in the results store, in which state, with which scores, and what sets runs apart."""
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import click
+
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.store.runs import Run, RunStore
+
+_SHOWN = 4
 
 
 @click.command()
+@click.argument("words", nargs=-1, metavar="[diff A B] [WORD]...")
+@click.option("--json", "as_json", is_flag=True, help="All of it as JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="All of it as CSV.")
+@click.option("--delete", is_flag=True, help="Delete the runs that the words choose, after asking.")
+@click.option("--yes", is_flag=True, help="With --delete: do not ask.")
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
-def command(results_dir: str) -> None:
-    """List all runs with their status, the reason where one failed, and whether its code has changed since."""
-    from rich.console import Console
-    from rich.table import Table
+def command(words: tuple[str, ...], as_json: bool, as_csv: bool, delete: bool, yes: bool, results_dir: str) -> None:
+    """List runs with status, scores and the settings that set them apart; with WORDs, those whose name or status has them all.
 
+    `diff A B` shows every setting that two runs do not share. Examples:
+
+        echobench runs unet finished --csv
+
+        echobench runs diff phantom/unet-small-s0-1f2e3d4c5b phantom/unet-small-s0-6a7b8c9d0e
+    """
     from harness.store.runs import RunStore
 
-    runs = RunStore(results_dir).all()
-    if not runs:
-        click.echo(f"No runs in {results_dir}; `echobench bench` makes some.")
+    store = RunStore(results_dir)
+    if words[:1] == ("diff",):
+        _diff(store, words[1:])
         return
-    table = Table("run", "status", "finished", "note", title=f"{len(runs)} runs in {results_dir}")
+    runs = [run for run in store.all() if all(word in run.name or word == run.status for word in words)]
+    if delete:
+        _delete(runs, words, yes)
+        return
+    if not runs:
+        what = f" with {' and '.join(words)}" if words else ""
+        click.echo(f"No runs{what} in {results_dir}; `echobench bench` makes some.")
+        return
+    _print(runs, as_json, as_csv)
+
+
+def _print(runs: list[Run], as_json: bool, as_csv: bool) -> None:
+    from harness.results.run_list import list_runs
+
+    table = list_runs(runs)
+    if as_json:
+        click.echo(json.dumps(json.loads(table.to_json(orient="records")), indent=2, ensure_ascii=False))
+    elif as_csv:
+        flat = table.assign(differs=[_settings(settings, len(settings)) for settings in table["differs"]])
+        click.echo(flat.to_csv(index=False), nl=False)
+    else:
+        click.echo(_lines(table))
+
+
+def _lines(table: pd.DataFrame) -> str:
+    """Whole names: they are there to be copied."""
+    distance = "hd95_mm" if table["hd95_mm"].notna().any() else "hd95_px"
+    shown = table.assign(differs=[_settings(settings, _SHOWN) for settings in table["differs"]])
+    columns = ["run", "status", "dice", distance, "patients", "finished", "differs", "note"]
+    heads = ["run", "status", "Dice [%]", f"HD95 [{distance[-2:]}]", "n", "finished", "differs from its like", "note"]
+    return _aligned([heads, *([_text(value) for value in row] for row in shown[columns].itertuples(index=False))])
+
+
+def _text(value: object) -> str:
+    return ("" if value != value else f"{value:.2f}") if isinstance(value, float) else str(value)
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _settings(settings: dict[str, object], most: int) -> str:
+    texts = [f"{key}={value}" for key, value in settings.items()]
+    return " ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
+def _diff(store: RunStore, names: tuple[str, ...]) -> None:
+    from harness.results.run_list import differences
+
+    if len(names) != 2:
+        raise ConfigError("Name two runs: echobench runs diff A B.")
+    rows = differences(*(store.get(name) for name in names))
+    if not rows:
+        click.echo("The two runs share every setting.")
+        return
+    click.echo(_aligned([["setting", "A", "B"], *map(list, rows)]))
+
+
+def _delete(runs: list[Run], words: tuple[str, ...], yes: bool) -> None:
+    if not words:
+        raise ConfigError("Say which runs: --delete needs words of their names, or a status such as failed.")
+    if not runs:
+        click.echo(f"No run has {' and '.join(words)} in its name or as its status; nothing was deleted.")
+        return
+    busy = [run.name for run in runs if run.status == "running"]
+    if busy:
+        raise ConfigError(f"The run {busy[0]} is being worked on; stop that process first.")
     for run in runs:
-        note = "other code" if run.other_code else run.record.get("reason") or ""
-        table.add_row(run.name, run.status, run.record.get("finished", ""), note)
-    Console().print(table)
+        click.echo(f"{run.name} ({run.status})")
+    question = f"Delete {len(runs)} runs with weights and rows? Reports cannot be made from them again"
+    if not yes and not click.confirm(question):
+        click.echo("Nothing was deleted.")
+        return
+    for run in runs:
+        run.delete()
+    click.echo(f"Deleted {len(runs)} runs.")

@@ -55,14 +55,33 @@ def prepare(
     Raises:
         DataError: a split without cases, a damaged source file, a full disk, or a damaged cache at its place.
     """
+    header, place = _header(dataset, image_size, Path(cache_root))
+    if place.exists():
+        return PreparedCache.open(place)
+    with _writable(place), _locked(place.parent):
+        if not place.exists():
+            _build(dataset, place, header, workers, progress)
+    return PreparedCache.open(place)
+
+
+def find_prepared(dataset: EchoDataset, *, image_size: int, cache_root: str | Path) -> PreparedCache | None:
+    """The prepared cache that ``prepare`` would return at once; None where it would have to be built.
+
+    Raises:
+        DataError: a source file that cannot be read, or a damaged cache.
+    """
+    _, place = _header(dataset, image_size, Path(cache_root))
+    return PreparedCache.open(place) if place.exists() else None
+
+
+def _header(dataset: EchoDataset, image_size: int, cache_root: Path) -> tuple[dict[str, Any], Path]:
+    """The head of a cache's manifest, and the folder of the cache."""
     # What the pixels depend on besides their source: other resampling leads to another folder.
     parameters = {"image_size": image_size, "format": FORMAT, "resampling": RESAMPLING}
     source = dataset.fingerprint()
     fingerprint = canonical_hash({"source": source, "parameters": parameters, "mark": dataset.mark}, length=16)
     parts = [dataset.name, "+".join(dataset.views).lower(), dataset.clip, str(image_size), fingerprint[:10]]
-    place = Path(cache_root) / "-".join(part for part in parts if part)
-    if place.exists():
-        return PreparedCache.open(place)
+    place = cache_root / "-".join(part for part in parts if part)
     header = {
         "format": FORMAT,
         "name": dataset.name,
@@ -74,10 +93,7 @@ def prepare(
         "structures": list(dataset.structures),
         "resampling": RESAMPLING,
     }
-    with _writable(place), _locked(place.parent):
-        if not place.exists():
-            _build(dataset, place, header, workers, progress)
-    return PreparedCache.open(place)
+    return header, place
 
 
 def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: int | None, progress: bool) -> None:

@@ -53,6 +53,7 @@ class SuiteOptions:
     first_frame: str | None = None
     name: str | None = None
     overrides: tuple[str, ...] = ()
+    limit: int | None = None
     data_root: Path = Path("data")
 
 
@@ -82,11 +83,25 @@ class SuitePlan:
     notes: list[str] = field(default_factory=list)
 
 
-def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
-    """Resolve options to specs. Names and options are checked before any data is read or made.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolved:
+    """What options come to before any data is looked at."""
+
+    suite: dict[str, Any]
+    choices: list[ModelChoice]
+    maker: ModelChoice | None
+    notes: list[str]
+    data_cfg: dict[str, Any]
+    recipe: dict[str, Any]
+    tree: dict[str, Any]
+    criteria: Criteria
+
+
+def resolve(options: SuiteOptions) -> Resolved:
+    """Names and options, checked and written out.
 
     Raises:
-        ConfigError, DataError: one sentence about the first thing that is wrong.
+        ConfigError: one sentence about the first thing that is wrong.
     """
     suite, margins = _suite(options)
     choices = [choose_model(name, suite["size"]) for name in suite["models"]]
@@ -114,24 +129,38 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     criteria = _criteria(tree, margins)
     recipe["augment"] = written_out(recipe["augment"], plain, short_name(suite["dataset"]))
     resolve_device(Recipe.from_dict(recipe).device)
-    cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress)
+    return Resolved(
+        suite=suite, choices=choices, maker=maker, notes=notes, data_cfg=data_cfg, recipe=recipe, tree=tree,
+        criteria=criteria,
+    )  # fmt: skip
+
+
+def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
+    """Resolve options to specs. Names and options are checked before any data is read or made.
+
+    Raises:
+        ConfigError, DataError: one sentence about the first thing that is wrong.
+    """
+    known = resolve(options)
+    suite, data_cfg, recipe = known.suite, known.data_cfg, known.recipe
+    cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress, options.limit)
     suite["structures"] = _structures(_asked(options, suite, data_cfg), cache.structures, cache.name, data_cfg)
     vis_backends = recipe["vis_backends"]
     recipe = fitted(identity_keys(recipe), cache)
     check_lengths(cache, recipe["clip_length"], Recipe.from_dict(recipe).frames_at_test)
-    protocol = protocol_of(suite["first_frame"], suite["structures"], maker)
-    specs = [_spec(choice, suite, recipe, cache, seed, protocol) for choice in choices for seed in suite["seeds"]]
+    protocol = protocol_of(suite["first_frame"], suite["structures"], known.maker)
+    specs = [_spec(choice, suite, recipe, cache, seed, protocol) for choice in known.choices for seed in suite["seeds"]]
     condition = condition_of(*specs)
     return SuitePlan(
         name=options.name or condition.name,
         condition=condition,
-        criteria=criteria,
+        criteria=known.criteria,
         reference=suite["reference"],
         cache=cache,
         specs=specs,
-        profile=_chosen_profile(tree["profile"]),
+        profile=_chosen_profile(known.tree["profile"]),
         vis_backends=vis_backends,
-        notes=notes,
+        notes=known.notes,
     )
 
 

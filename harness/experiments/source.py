@@ -9,6 +9,7 @@ from typing import Any
 
 from harness import config
 from harness.data import EchoDataset, PreparedCache, prepare
+from harness.data.cache import find_prepared
 from harness.data.limited import Limited
 from harness.data.prepared import MANIFEST
 from harness.errors import ConfigError, unknown
@@ -75,6 +76,27 @@ def open_dataset(
     return dataset if limit is None else Limited(dataset, limit)
 
 
+def find_data(
+    name: str, cfg: dict[str, Any], image_size: int, data_root: Path, limit: int | None = None
+) -> tuple[EchoDataset | None, PreparedCache | None]:
+    """What of a dataset is there already, without making anything: its files, opened, and its prepared clips.
+
+    Raises:
+        ConfigError, DataError: see ``open_data``.
+    """
+    root = cfg["dataset"].get("root")
+    if root is not None and (Path(root) / MANIFEST).is_file():
+        return None, open_data(name, cfg, image_size, data_root, progress=False, limit=limit)
+    if (
+        root is None
+        and "generate" in cfg
+        and not _generated(limited_generation(cfg["generate"], limit), data_root)[1].is_dir()
+    ):
+        return None, None
+    dataset = open_dataset(name, cfg, data_root, progress=False, limit=limit)
+    return dataset, find_prepared(dataset, image_size=image_size, cache_root=data_root / "cache")
+
+
 def limited_generation(arguments: dict[str, Any], limit: int | None) -> dict[str, Any]:
     """Arguments of a generator that makes no more patients than are asked for."""
     made = dict(arguments)
@@ -84,15 +106,20 @@ def limited_generation(arguments: dict[str, Any], limit: int | None) -> dict[str
 
 
 def _generate(arguments: dict[str, Any], data_root: Path, progress: bool) -> Path:
-    """Call the generator named by ``function`` (``package.module.name``); each set of arguments has a folder."""
-    place, _, attribute = arguments.pop("function").rpartition(".")
-    module = importlib.import_module(place)
-    generate = getattr(module, attribute)
-    folder = arguments.pop("folder")
-    version = getattr(module, "GENERATOR_VERSION", None)
-    root = data_root / f"{folder}-{canonical_hash([arguments, version], length=6)}"
-    result: Path = generate(root, progress=progress, **arguments)
+    """Call the generator named by ``function`` (``package.module.name``)."""
+    generate, root, rest = _generated(arguments, data_root)
+    result: Path = generate(root, progress=progress, **rest)
     return result
+
+
+def _generated(arguments: dict[str, Any], data_root: Path) -> tuple[Any, Path, dict[str, Any]]:
+    """The generator, the folder that this set of arguments has, and what the generator is called with."""
+    rest = {key: value for key, value in arguments.items() if key not in ("function", "folder")}
+    place, _, attribute = arguments["function"].rpartition(".")
+    module = importlib.import_module(place)
+    version = getattr(module, "GENERATOR_VERSION", None)
+    root = data_root / f"{arguments['folder']}-{canonical_hash([rest, version], length=6)}"
+    return getattr(module, attribute), root, rest
 
 
 def open_data(

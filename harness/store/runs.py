@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import glob
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -116,6 +117,12 @@ class Run:
         """Mark the run as interrupted or failed and say why."""
         self.record.update(status=status, reason=reason)
         self.save()
+
+    def delete(self) -> None:
+        """Remove the run's folder with all that is in it; who deletes has made sure that nobody works on it."""
+        # The record first: a deletion that is stopped leaves no run that looks finished.
+        (self.path / "run.json").unlink(missing_ok=True)
+        shutil.rmtree(self.path)
 
     def save(self) -> None:
         """Write ``run.json``."""

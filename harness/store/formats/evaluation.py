@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.errors import DataError
-from harness.files import canonical_hash, read_json, write_json
+from harness.files import canonical_hash, write_json
 
 FOLDER = "evaluations"
 FILE = "evaluation.json"
@@ -52,21 +50,3 @@ class Evaluated:
     def write(self, run: Path) -> None:
         """Write ``evaluation.json``; the rows are there before."""
         write_json(self.folder(run) / FILE, asdict(self))
-
-
-def read_evaluation(path: Path) -> Evaluated:
-    """Read an ``evaluation.json``.
-
-    Raises:
-        DataError: it is none.
-    """
-    content: Any = read_json(path)
-    try:
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
-        }
-        return Evaluated(**values)
-    except (AttributeError, TypeError) as error:
-        raise DataError(
-            f"{path} says of no evaluation what it is ({error}); remove its folder and evaluate again."
-        ) from error
