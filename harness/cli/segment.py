@@ -59,6 +59,13 @@ class Numbers(click.ParamType):
 @click.option(
     "--overlay", type=click.Choice(["avi", "mp4", "gif", "none"]), default="avi", show_default=True, help="Its kind."
 )
+@click.option(
+    "--report",
+    type=click.Choice(["none", "anonymous", "identified"]),
+    default="none",
+    show_default=True,
+    help="DICOM measurement report of a DICOM clip, without its patient and dates or with them.",
+)
 @click.option("--device", type=DEVICE, default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option(
     "--engine",
@@ -82,6 +89,7 @@ def command(
     frame_rate: float | None,
     max_frames: int | None,
     overlay: Any,
+    report: Any,
     device: str,
     engine: str,
     progress: bool,
@@ -105,6 +113,7 @@ def command(
         frame_rate_hz=frame_rate,
         max_frames=max_frames,
         overlay=overlay,
+        report=report,
         existing=existing,
     )
     settings.check()

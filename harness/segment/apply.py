@@ -25,6 +25,7 @@ from harness.segment.nifti import write_masks
 from harness.segment.outcome import Outcome, notes_of, summary_json
 from harness.segment.overlay import Kind, Write, draw_overlay, overlay_writer
 from harness.segment.readout import MeasuredBeat, area_table, estimate_ef, measure_beats, pixel_counts
+from harness.segment.report import Identity, write_report
 from harness.segment.spool import MaskSpool
 from harness.segment.stream import label_stream
 from harness.segment.trained import Trained
@@ -39,6 +40,7 @@ def segment(
     folder: Path,
     *,
     overlay: Kind = "avi",
+    report: Identity = "none",
     device: torch.device | None = None,
     tick: Callable[[], None] = lambda: None,
     made_from: dict[str, Any] | None = None,
@@ -49,6 +51,7 @@ def segment(
     the clip is done, so that a stopped run leaves earlier results as they were.
 
     Args:
+        report: whether a DICOM report of a DICOM clip is written, with or without its patient (``report.write_report``).
         tick: called once per frame.
         made_from: what tells this result from another one of the same name; kept in the summary.
 
@@ -64,7 +67,7 @@ def segment(
         raise DataError(f"The clip {source.path} holds no frame that can be decoded; restore or export it again.")
     pairs = label_stream(trained, chain([first], frames), region=source.region, device=device or torch.device("cpu"))
     with new_folder(folder):
-        return _segment(source, trained, folder, pairs, first.shape, overlay, tick, made_from or {})
+        return _segment(source, trained, folder, pairs, first.shape, overlay, report, tick, made_from or {})
 
 
 def _segment(
@@ -74,6 +77,7 @@ def _segment(
     pairs: Pairs,
     size: tuple[int, ...],
     overlay: Kind,
+    report: Identity,
     tick: Callable[[], None],
     made_from: dict[str, Any],
 ) -> Outcome:
@@ -92,11 +96,15 @@ def _segment(
         if video.is_file():
             os.replace(video, folder / video.name)
             files.append(folder / video.name)
+    estimates = estimate_ef(beats, metric=source.spacing_mm is not None)
+    if report != "none" and source.dicom:
+        written = write_report(folder, source.path, estimates, run=trained.name, identity=report)
+        files += [written] if written else []
     outcome = Outcome(
         frames=len(counts),
         empty=int(np.count_nonzero(counts[:, LABELS["lv"] - 1] == 0)),
         beats=beats,
-        estimates=estimate_ef(beats, metric=source.spacing_mm is not None),
+        estimates=estimates,
         files=(*files, folder / SUMMARY),
     )
     outcome = replace(outcome, notes=notes_of(source, trained, outcome))

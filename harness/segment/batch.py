@@ -17,6 +17,7 @@ from harness.segment.apply import SUMMARY, segment
 from harness.segment.existing import Existing, kept, made_from
 from harness.segment.listing import ListedClip
 from harness.segment.overlay import Kind
+from harness.segment.report import Identity
 from harness.segment.table import Done, summary_table
 from harness.segment.trained import Trained
 
@@ -35,6 +36,7 @@ class Settings:
     frame_rate_hz: float | None = None
     max_frames: int | None = None
     overlay: Kind = "avi"
+    report: Identity = "none"
     existing: Existing = "refuse"
 
     def check(self) -> None:
@@ -71,6 +73,7 @@ class Settings:
             "frame_rate_hz": clip.frame_rate_hz or self.frame_rate_hz,
             "max_frames": self.max_frames,
             "overlay": self.overlay,
+            "report": self.report,
             "view": clip.view,
         }
         return made_from(clip.path, run, stated)
@@ -147,7 +150,16 @@ def kept_or_segmented(
     stored = kept(folder / SUMMARY, origin, settings.existing)
     if stored is not None:
         return False, stored
-    outcome = segment(source, trained, folder, overlay=settings.overlay, device=device, tick=tick, made_from=origin)
+    outcome = segment(
+        source,
+        trained,
+        folder,
+        overlay=settings.overlay,
+        report=settings.report,
+        device=device,
+        tick=tick,
+        made_from=origin,
+    )
     return True, outcome.summary
 
 

@@ -160,3 +160,46 @@ def test_frames_come_in_order_from_the_thread_that_reads_ahead_and_its_error_aft
             seen.append(frame)
     assert len(seen) == 30
     assert all(np.array_equal(frame, ellipse_frame(t, 10)) for t, frame in enumerate(seen))
+
+
+def test_the_report_has_the_numbers_and_no_patient_unless_asked(tmp_path, store):
+    highdicom = pytest.importorskip("highdicom")
+    import pydicom
+
+    elements = dict(PatientName="Somebody^Else", PatientID="X77", StudyDate="20200102", StudyInstanceUID="1.2.840.5.6")
+    region = [ultrasound_region(0, 0, 47, 63, 0.1, 0.1)]
+    clip = write_dicom(
+        tmp_path / "a.dcm", ellipse_clip(), SequenceOfUltrasoundRegions=region, FrameTime="50", **elements
+    )
+    options = ("--run", "dark", "--results-dir", store, "--overlay", "none")
+    for identity in ("anonymous", "identified"):
+        out = tmp_path / identity
+        assert run(clip, *options, "--out", out, "--report", identity) == 0
+        data = pydicom.dcmread(out / "report.dcm")
+        text = str(data)
+        told = [word in text for word in ("Somebody", "X77", "20200102")]
+        assert told == [identity == "identified"] * 3
+        referred = data.CurrentRequestedProcedureEvidenceSequence[0]
+        assert referred.StudyInstanceUID == "1.2.840.5.6"
+        source = referred.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+        assert source.ReferencedSOPInstanceUID == pydicom.dcmread(clip).SOPInstanceUID
+    groups = highdicom.sr.srread(out / "report.dcm").content.get_image_measurement_groups()
+    values = {one.name.value: one.value for one in groups[0].get_measurements()}
+    summary = json.loads((out / "summary.json").read_text())["single_view_estimates"][0]
+    assert values["18043-0"] == pytest.approx(summary["ef_percent"], abs=0.01)
+    assert values["8821-1"] == pytest.approx(summary["edv_ml"], abs=0.01)
+
+
+def test_the_overlay_is_black_outside_the_region_unless_the_whole_frame_is_asked_for(tmp_path, store):
+    import cv2
+
+    region = [ultrasound_region(8, 8, 39, 55, 0.1, 0.1)]
+    clip = write_dicom(tmp_path / "a.dcm", ellipse_clip(), SequenceOfUltrasoundRegions=region)
+    options = ("--run", "dark", "--results-dir", store)
+    for out, flags in (("cut", ()), ("whole", ("--whole-frame",))):
+        assert run(clip, *options, "--out", tmp_path / out, *flags) == 0
+    levels = {
+        out: cv2.VideoCapture(str(tmp_path / out / "overlay.avi")).read()[1][:6].max() for out in ("cut", "whole")
+    }
+    assert levels["cut"] < 12
+    assert levels["whole"] > 100

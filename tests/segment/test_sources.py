@@ -76,10 +76,95 @@ def test_a_dicom_of_ten_bits_is_scaled_to_eight(tmp_path):
     assert set(np.unique(taken(open_source(path)))) == {255}
 
 
-def test_two_regions_side_by_side_state_no_single_spacing(tmp_path, clip):
-    regions = [ultrasound_region(0, 0, 20, 60, 0.02, 0.02), ultrasound_region(21, 0, 40, 60, 0.02, 0.02)]
+def test_two_regions_side_by_side_are_refused_until_one_is_chosen(tmp_path, clip):
+    regions = [ultrasound_region(0, 0, 20, 60, 0.02, 0.02), ultrasound_region(21, 0, 40, 60, 0.03, 0.04)]
     source = open_source(write_dicom(tmp_path / "a.dcm", clip, SequenceOfUltrasoundRegions=regions))
     assert (source.spacing_mm, source.region, source.frame_rate_hz) == (None, None, None)
+    with pytest.raises(
+        DataError, match=r"2 ultrasound images \(x,y,width,height: 1: 0,0,21,61; 2: 21,0,20,61\); .*--region"
+    ):
+        source.check_chosen()
+    second = with_stated(source, picture=2)
+    assert (second.region, second.pictures) == (Region(x=21, y=0, width=20, height=61), ())
+    assert second.spacing_mm == pytest.approx((0.4, 0.3))
+    inside = with_stated(source, region=Region(x=25, y=5, width=10, height=20))
+    assert inside.spacing_mm == pytest.approx((0.4, 0.3))
+    whole = with_stated(source, whole_frame=True)
+    assert (whole.region, whole.spacing_mm, whole.pictures) == (None, None, ())
+    with pytest.raises(ConfigError, match="no image 3"):
+        with_stated(source, picture=3)
+
+
+def test_the_same_region_listed_twice_is_one(tmp_path, clip):
+    regions = [ultrasound_region(4, 6, 43, 59, 0.02, 0.05) for _ in range(2)]
+    source = open_source(write_dicom(tmp_path / "a.dcm", clip, SequenceOfUltrasoundRegions=regions))
+    assert (source.region, source.pictures) == (Region(x=4, y=6, width=40, height=54), ())
+    assert source.spacing_mm == pytest.approx((0.5, 0.2))
+
+
+@pytest.mark.parametrize(
+    ("elements", "rate"),
+    [
+        (dict(FrameTimeVector=[0, 20, 20, 30]), 3000 / 70),
+        (dict(FrameTimeVector=0), None),
+        (dict(RecommendedDisplayFrameRate=30, CineRate="10"), 30.0),
+        (dict(FrameTime="40", FrameTimeVector=[0, 20]), 25.0),
+    ],
+)
+def test_other_elements_state_the_frame_rate(tmp_path, clip, elements, rate):
+    assert open_source(write_dicom(tmp_path / "a.dcm", clip, **elements)).frame_rate_hz == rate
+
+
+def test_pixel_spacing_stands_in_where_there_is_no_region(tmp_path, clip):
+    source = open_source(write_dicom(tmp_path / "a.dcm", clip, PixelSpacing=[0.3, 0.4]))
+    assert source.spacing_mm == pytest.approx((0.3, 0.4))
+    assert "PixelSpacing" in source.notes[0]
+
+
+def test_a_file_without_preamble_is_read(tmp_path, clip):
+    path = write_dicom(tmp_path / "a.dcm", clip, FrameTime="40")
+    (tmp_path / "IM0001").write_bytes(path.read_bytes()[132:])
+    source = open_source(tmp_path / "IM0001")
+    assert source.frame_rate_hz == 25.0
+    np.testing.assert_array_equal(taken(source), clip)
+
+
+@pytest.mark.parametrize(
+    ("text", "view"),
+    [
+        ("Apical two chamber", "2CH"),
+        ("A4C zoom", "4CH"),
+        ("apical 2-chamber", "2CH"),
+        ("PLAX", None),
+        ("A2C and A4C", None),
+    ],
+)
+def test_the_view_is_read_from_its_words(tmp_path, clip, text, view):
+    assert open_source(write_dicom(tmp_path / "a.dcm", clip, SeriesDescription=text)).view == view
+
+
+def test_run_length_and_jpeg_loops_are_decoded_and_ybr_becomes_grey(tmp_path, clip):
+    import pydicom
+    from pydicom.uid import RLELossless
+
+    path = write_dicom(tmp_path / "a.dcm", clip)
+    data = pydicom.dcmread(path)
+    data.compress(RLELossless)
+    data.save_as(tmp_path / "rle.dcm")
+    np.testing.assert_array_equal(taken(open_source(tmp_path / "rle.dcm")), clip)
+    # Grey in full-range YBR: Y is the level, both colour differences are 128.
+    ybr = np.stack([clip, np.full_like(clip, 128), np.full_like(clip, 128)], axis=-1)
+    path = write_dicom(tmp_path / "ybr.dcm", ybr, PhotometricInterpretation="YBR_FULL")
+    assert np.abs(taken(open_source(path)).astype(int) - clip).max() <= 1
+
+
+def test_masks_beside_the_pictures_are_left_out_and_said(tmp_path, clip):
+    for t, frame in enumerate(clip):
+        cv2.imwrite(str(tmp_path / f"f{t}.png"), frame)
+        cv2.imwrite(str(tmp_path / f"f{t}_mask.png"), (frame < 80) * np.uint8(255))
+    source = open_source(tmp_path)
+    np.testing.assert_array_equal(taken(source), clip)
+    assert "10 pictures named as masks" in source.notes[0]
 
 
 def test_dicom_without_pydicom_says_what_to_install(tmp_path, clip, monkeypatch):

@@ -57,6 +57,7 @@ def open_dicom(path: Path) -> FrameSource:
         pictures=_to_choose(pictures),
         study=str(header.get("StudyInstanceUID") or "") or None,
         view=_view(header),
+        dicom=True,
         notes=notes,
     )
 
