@@ -13,8 +13,8 @@ from harness.data import PreparedCache, PreparedClip, PreparedSplit
 from harness.data.sampling import class_table
 from harness.evaluation.casework import CaseWork
 from harness.evaluation.prediction import predict_clip
-from harness.results.case_scores import CaseScore, notable_cases
-from harness.results.pictures import CasePicture, save_pictures
+from harness.results.case_scores import CaseScore, case_scores, notable_cases
+from harness.results.pictures import COMMON, CasePicture, save_pictures
 from harness.store.runs import Run, RunSpec
 from harness.training import Recipe
 
@@ -40,10 +40,13 @@ def keep_pictures(run: Run, predict: Callable[[Tensor, Tensor | None], Tensor], 
 
 
 def keep_case_pictures(run: Run, cache: PreparedCache, masks: Callable[[PreparedClip], CaseWork]) -> None:
-    """Store pictures of the three notable test cases of a run; ``masks`` gives those of a clip beside its references."""
+    """Store pictures of a run's three notable test cases and of one that all models share; ``masks`` gives those of a clip beside its references."""
     split = cache.split("test")
     pictures = []
-    for role, score in notable_cases(run.rows()).items():
+    rows = run.rows()
+    common = split.cases[len(split) // 2]  # the same case for every model, whatever it made of it
+    same = [s for s in case_scores(rows) if (s.patient, s.view) == (common.patient, common.view)]
+    for role, score in [*notable_cases(rows).items(), *((COMMON, score) for score in same)]:
         clip = _find(split, score)
         pictures.append(_picture(run.spec, clip, masks(clip), score, role))
     save_pictures(run.path, pictures)

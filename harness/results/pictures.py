@@ -16,6 +16,8 @@ from harness.files import write_bytes
 from harness.results.result_set import ResultSet
 
 FILE = "pictures.npz"
+COMMON = "common"
+"""Role of the case that every model of a suite shows, side by side."""
 _ARRAYS = ("frames", "reference", "predicted")
 _FIELDS = ("label", "patient", "view", "dice", "frame", "phase", "role", "spacing_mm")
 
@@ -26,7 +28,7 @@ class CasePicture:
 
     Attributes:
         label: the model's name in tables.
-        role: ``best``, ``median``, ``worst`` or empty.
+        role: ``best``, ``median``, ``worst``, ``common`` (the case that all models share) or empty.
         patient, view, phase: which case; ``phase`` of the shown frame.
         dice: in percent; of the whole case.
         frames: uint8 [T, H, W], grey levels.

@@ -64,6 +64,29 @@
     slider.addEventListener("input", () => show(Number(slider.value)));
   }
 
+  for (const figure of document.querySelectorAll("figure.beside")) {
+    const clip = JSON.parse(figure.querySelector("script").textContent);
+    const slider = figure.querySelector("input"), button = figure.querySelector("button");
+    const panels = [...figure.querySelectorAll(".panel svg")], now = figure.querySelector("line.now");
+    const show = (index) => {
+      panels.forEach((panel, model) => {
+        panel.querySelector("image").setAttribute("href", clip.frames[index]);
+        panel.querySelector("path.reference").setAttribute("d", clip.reference[index]);
+        panel.querySelector("path.prediction").setAttribute("d", clip.predicted[model][index]);
+      });
+      for (const end of ["x1", "x2"]) now.setAttribute(end, clip.places[index]);
+      figure.querySelector("output").textContent = `${index + 1}/${clip.frames.length}`;
+      slider.value = index;
+    };
+    let timer = null;
+    button.addEventListener("click", () => {
+      if (timer) { clearInterval(timer); timer = null; button.textContent = "Play"; return; }
+      button.textContent = "Pause";
+      timer = setInterval(() => show((Number(slider.value) + 1) % clip.frames.length), Math.max(80, 1000 / clip.frames.length));
+    });
+    slider.addEventListener("input", () => show(Number(slider.value)));
+  }
+
   document.querySelector("#contours")?.addEventListener("change", (event) =>
     document.body.classList.toggle("hide-contours", !event.target.checked));
 
