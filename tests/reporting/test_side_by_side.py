@@ -44,6 +44,7 @@ def test_curves_are_areas_and_the_ends_of_the_beat_are_marked():
     assert [panel.label for panel in shown.panels] == ["A", "B"]
     assert [word for _, word in shown.marks] == ["ED", "ES"]
     assert [x for x, _ in shown.marks] == [shown.places[0], shown.places[-1]]
+    assert all(re.fullmatch("#[0-9a-f]{6}", panel.colour) for panel in shown.panels)
     assert heights(shown.panels[0].curve) == heights(shown.curve)
     low = CURVE[1] - 18
     assert heights(shown.panels[1].curve)[2] == low, "the lost frame lies on the ground"

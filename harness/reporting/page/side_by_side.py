@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from harness.reporting.figures.style import colours
@@ -85,7 +86,7 @@ def side_by_side(pictures: Sequence[CasePicture]) -> SideBySide | None:
         panels=tuple(
             Panel(
                 label=p.label,
-                colour=palette[p.label],
+                colour=to_hex(palette[p.label]),
                 dice=p.dice,
                 predicted=tuple(contour_path(mask, *factors) for mask in p.predicted),
                 curve=_line(areas[p.label], places, top),
