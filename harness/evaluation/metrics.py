@@ -8,12 +8,14 @@ distances end with ``_{unit}``, which the evaluator replaces by ``mm`` or ``px``
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from harness.errors import unknown
+from harness.errors import ConfigError, unknown
 from harness.evaluation import percase
 from harness.evaluation.surface import Spacing
+from harness.modules import folder_scope, import_modules
 from harness.registry import METRICS
 
 MetricFunction = Callable[[ArrayLike, ArrayLike, Spacing], dict[str, float]]
@@ -31,12 +33,25 @@ def list_metrics() -> list[str]:
 
 
 def metric_functions(names: tuple[str, ...]) -> tuple[MetricFunction, ...]:
-    """The registered functions of these names.
+    """The registered functions of these names; a path (``my_metric.py``) stands for every function that its file registers.
 
     Raises:
-        ConfigError: a name is not registered (with the nearest valid one).
+        ConfigError: a name is not registered (with the nearest valid one), no such file, or one that registers nothing.
     """
-    for name in names:
+    return tuple(function for name in names for function in _functions(name))
+
+
+def _functions(name: str) -> list[MetricFunction]:
+    if not name.endswith(".py"):
         if name not in METRICS.module_dict:
             raise unknown("metric", name, list_metrics())
-    return tuple(METRICS.module_dict[name] for name in names)
+        return [METRICS.module_dict[name]]
+    path = Path(name).resolve()
+    if not path.is_file():
+        raise ConfigError(f"There is no file {name}; name a registered metric or the file of one of your own.")
+    import_modules([name])
+    module = f"echobench_user_{folder_scope(path.parent)}.{path.stem}"
+    own = [function for function in METRICS.module_dict.values() if function.__module__ == module]
+    if not own:
+        raise ConfigError(f"{name} registers no metric; put @METRICS.register_module() above its function.")
+    return own

@@ -96,7 +96,7 @@ def evaluate_on(run: Run, options: EvaluateOptions, progress: bool = True) -> Ev
         split=options.split,
         metrics=options.metrics,
         all_frames=options.all_frames,
-        code=code_hash(ROOTS),
+        code=code_hash([*ROOTS, *(name for name in options.metrics if name.endswith(".py"))]),
         notes=notes,
     )
     stored = what.folder(run.path) / CASES.file
