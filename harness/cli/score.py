@@ -51,6 +51,7 @@ from harness.errors import ConfigError
 @click.option(
     "--report", "name", type=REPORT, help="Report to stand in; of one that is there data and protocol are taken."
 )
+@click.option("--limit", type=click.IntRange(1), help="As in bench: the first so many patients of each split.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="As in bench; repeatable.")
 @store_options
 def command(
