@@ -80,8 +80,8 @@ def long_axis_profile(mask: ArrayLike, spacing_mm: Spacing, discs: int = DISCS) 
     >>> rows, columns = np.mgrid[:120, :120]
     >>> section = ((rows - 60) / 40) ** 2 + ((columns - 60) / 20) ** 2 < 1
     >>> profile = long_axis_profile(section, (1.0, 1.0))
-    >>> round(profile.length_mm), round(simpson_single_ml(profile))
-    (80, 67)
+    >>> abs(profile.length_mm - 80) < 1, abs(simpson_single_ml(profile) - 67.0) < 1
+    (True, True)
     """
     return profile_pair(mask, spacing_mm, discs).anatomical
 

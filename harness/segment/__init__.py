@@ -3,7 +3,7 @@
 from harness.data.media.frames import FrameSource, Region
 from harness.data.media.source import open_source, with_stated
 from harness.segment.apply import segment
-from harness.segment.batch import TABLE, Settings, kept_or_segmented, segment_all, segment_one
+from harness.segment.batch import TABLE, Settings, kept_or_segmented, segment_all, segment_listed
 from harness.segment.listing import ListedClip, clips_of, is_list
 from harness.segment.outcome import Outcome
 from harness.segment.trained import Trained, find_trained, with_engine
@@ -23,7 +23,7 @@ __all__ = [
     "open_source",
     "segment",
     "segment_all",
-    "segment_one",
+    "segment_listed",
     "with_engine",
     "with_stated",
 ]

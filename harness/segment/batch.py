@@ -99,7 +99,7 @@ def segment_all(
     done: list[Done] = []
     try:
         for clip in clips:
-            done.append(segment_one(clip, trained, out / clip.name, settings, device=device))
+            done.append(segment_listed(clip, trained, out / clip.name, settings, device=device))
             advance(clip.name)
             if len(done) % _WRITE_EVERY == 0:
                 _write(out, done)
@@ -109,7 +109,7 @@ def segment_all(
     return done
 
 
-def segment_one(
+def segment_listed(
     clip: ListedClip,
     trained: Trained,
     folder: Path,
