@@ -120,6 +120,19 @@ def memorize(bank: Bank | None, frame: Bank, limits: Limits) -> Bank:
     return _consolidate(_evicted(bank, room) if bank.long_term > room else bank, limits)
 
 
+def keep_latest(bank: Bank | None, frame: Bank, frames: int) -> Bank:
+    """Add the bank of one frame; of more than ``frames`` the oldest goes, but never the first (Cutie's short memory)."""
+    if bank is None:
+        return frame
+    bank = _joined(bank, frame)
+    size = bank.frame_size
+    if bank.working <= frames * size:
+        return bank
+    index = torch.cat([torch.arange(size), torch.arange(2 * size, bank.key.shape[1])]).to(bank.key.device)
+    selection = bank.selection[:, index]
+    return _chosen(bank, index.expand(bank.key.shape[0], -1), selection=selection, long_term=0)
+
+
 def _joined(bank: Bank, frame: Bank) -> Bank:
     return Bank(
         key=torch.cat([bank.key, frame.key], 1),

@@ -84,12 +84,18 @@ def build_for(build: Mapping[str, Any], structures: str, first_frame: str) -> di
     if count == 1 or first_frame != "auto" or not getattr(kind, "objects_share_weights", False):
         return complete
     complete.setdefault(LEARNED_START, True)
-    if complete[LEARNED_START] and LEARNED_START in inspect.signature(kind).parameters:
+    if complete[LEARNED_START] and _takes(kind, LEARNED_START):
         return complete
     raise ConfigError(
         f"{build['type']} cannot tell {count} structures apart without a first mask, all would get the same logits; "
         f"use --first-frame gt or auto_unet, --structures lv, or build it with {LEARNED_START}=True where it has that."
     )
+
+
+def _takes(kind: Any, argument: str) -> bool:
+    """Whether a class has an argument, or hands all that it does not know on to its parent."""
+    parameters = inspect.signature(kind).parameters.values()
+    return any(p.name == argument or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
 
 
 def _fill(value: Any, template: str) -> Any:

@@ -77,6 +77,10 @@ class MemorySegmenter(VideoSegmenter):
     def remember(self, moment: Moment, trace: Any) -> Any:
         """Memory for the next frame; ``trace`` is what ``segment`` left, None where masks were given."""
 
+    def merge(self, object_logits: Tensor) -> Tensor:
+        """What ``segment`` says of the objects → class logits [B, K+1, H, W] at the frames' size."""
+        return aggregate_logits(object_logits)
+
     # -- the contract -------------------------------------------------------------------------------------
 
     def _begin(self, frame: Tensor, first_mask: Tensor | None) -> Stream:
@@ -85,34 +89,39 @@ class MemorySegmenter(VideoSegmenter):
 
     def _step(self, frame: Tensor, memory: Stream) -> tuple[Tensor, Stream]:
         features = memory.features if memory.time == 0 else self.encode(frame)
-        return self._advance(frame, features, memory, final=False)
+        logits, _, stream = self._advance(frame, features, memory, final=False)
+        return logits, stream
 
     def _clip(self, frames: Tensor, first_mask: Tensor | None) -> Tensor:
+        return torch.stack([logits for logits, _ in self._run(frames, first_mask)], 1)
+
+    def _run(self, frames: Tensor, first_mask: Tensor | None) -> list[tuple[Tensor, Any]]:
+        """Logits of every frame, and what ``segment`` left (None where the mask was given)."""
         given = None if first_mask is None else object_masks(first_mask, self.num_structures)
         if given is None:
             features = self._encode_clip(frames)
         else:
             features = [self.encode_given(frames[:, 0]), *self._encode_clip(frames[:, 1:])]
         stream = self._open(frames[:, 0], features[0], given)
-        logits = []
+        outputs = []
         for time, frame in enumerate(frames.unbind(1)):
             final = time == frames.shape[1] - 1
-            frame_logits, stream = self._advance(frame, features[time], stream, final=final)
-            logits.append(frame_logits)
-        return torch.stack(logits, 1)
+            logits, trace, stream = self._advance(frame, features[time], stream, final=final)
+            outputs.append((logits, trace))
+        return outputs
 
     def _open(self, frame: Tensor, features: Any, given: Tensor | None) -> Stream:
         return Stream(0, self.blank(frame, features) if given is None else None, features, given)
 
-    def _advance(self, frame: Tensor, features: Any, stream: Stream, *, final: bool) -> tuple[Tensor, Stream]:
+    def _advance(self, frame: Tensor, features: Any, stream: Stream, *, final: bool) -> tuple[Tensor, Any, Stream]:
         if stream.given is None:
             object_logits, trace = self.segment(features, stream.memory)
-            logits = aggregate_logits(object_logits)
+            logits = self.merge(object_logits)
         else:
             logits, trace = mask_logits(stream.given), None
         masks = logits.softmax(1)[:, 1:]
         memory = self.remember(Moment(stream.time, frame, features, masks, final), trace)
-        return logits, Stream(stream.time + 1, memory)
+        return logits, trace, Stream(stream.time + 1, memory)
 
     def _encode_clip(self, frames: Tensor) -> list[Any]:
         # frames: B T C H W; time comes first, so that each frame's features are one block of memory

@@ -16,7 +16,7 @@ from harness.registry import MODELS, list_engines, load_plugins
 # a family (``mmseg:TEMPLATE``) has a placeholder in its config; its models have tests of their own
 NAMES = [name for name in list_configs("models") if "{template}" not in str(load("models", name).sizes.to_dict())]
 ENGINES = sorted({*list_engines(), "native"})
-DISCONTINUOUS = ("xmem",)
+DISCONTINUOUS = ("xmem", "cutie")
 """Reads the most similar elements of its memory only: with random weights bfloat16 chooses other ones."""
 
 

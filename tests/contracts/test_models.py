@@ -32,6 +32,10 @@ PAPER_PARAMETERS = {
     "transunet": (1, 105_322_146),
     "stm": (1, 38_925_570),
     "xmem": (1, 62_185_224),
+    "cutie": (1, 35_024_186),
+    "livos": (1, 35_135_737),
+    "deeplabv3": (1, 39_633_729 + 257),  # published with one output
+    "unet_filtered": (1, 31_036_481 + 65),
 }
 
 
