@@ -65,5 +65,5 @@ def test_training_and_single_frames_are_the_u_net_s_own(frames: Tensor) -> None:
 
 @pytest.mark.parametrize("options", [dict(kind="mean"), dict(window=0), dict(weight=0.0)])
 def test_an_impossible_filter_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="kind must be one of|need window >= 1"):
+    with pytest.raises(ValueError, match=r"kind must be one of|need window >= 1"):
         FilteredUNet(widths=(4, 8), **options)
