@@ -22,7 +22,7 @@ from gdkvm.model import SensoryHead
 from gdkvm.objects import ObjectSummariser, stride16_masks
 from gdkvm.transformer import QueryTransformer
 from harness.modeling.aggregation import other_objects
-from harness.modeling.contract import AuxiliaryLogits, TrainingOutput
+from harness.modeling.contract import AuxiliaryLogits, Padding, TrainingOutput, check_padding
 from harness.modeling.grey import FrameNormalization
 from harness.modeling.log_odds import aggregate_logits
 from harness.modeling.memory_segmenter import MemorySegmenter, Moment, to_weights
@@ -88,6 +88,7 @@ class ObjectMemorySegmenter(MemorySegmenter):
         queries, blocks, attention_heads, feed_width: of the query transformer: 16, 3, 8, 2048.
         memory_every: interval of memory frames.
         auxiliary_weight: weight of each auxiliary head in the loss, 0.01.
+        padding: how sizes that 16 does not divide are filled up; ``zeros`` on all sides as published.
         learned_start: give each of several structures a vector of its own where no first mask tells them apart.
         pretrained: path of a torchvision-style ResNet state dict for the image encoder, or None (from scratch).
     """
@@ -112,12 +113,14 @@ class ObjectMemorySegmenter(MemorySegmenter):
         memory_every: int = 5,
         auxiliary_weight: float = 0.01,
         learned_start: bool = False,
+        padding: Padding = "edge",
         pretrained: str | None = None,
     ) -> None:
         super().__init__(num_structures=num_structures, in_channels=in_channels)
         if memory_every < 1:
             raise ValueError(f"memory_every must be >= 1, got {memory_every}")
         self.width, self.memory_every, self.auxiliary_weight = width, memory_every, auxiliary_weight
+        self.padding = check_padding(padding)
         self.normalize = FrameNormalization(in_channels, image_channels)
         self.image_encoder = ResNetTrunk(image_depth, image_channels, image_width)
         self.pixel_projector = nn.Conv2d(self.image_encoder.channels[2], width, 1)

@@ -50,14 +50,14 @@ def import_cutie(path: str | Path, *, num_structures: int = 1) -> Cutie:
     Raises:
         ValueError: an unreadable file, missing or unexpected names, wrong shapes.
     """
-    model = Cutie(num_structures=num_structures)
+    model = Cutie(num_structures=num_structures, padding="zeros")
     load_renamed(model, _ours(_for_several_objects(read_state_dict(path)), CUTIE), [])
     return model.eval()
 
 
 def import_livos(path: str | Path, *, num_structures: int = 1) -> LiVOS:
     """The published LiVOS (base) with the weights of a checkpoint of the published code; as ``import_cutie``."""
-    model = LiVOS(num_structures=num_structures)
+    model = LiVOS(num_structures=num_structures, padding="zeros")
     load_renamed(model, _ours(_for_several_objects(read_state_dict(path)), LIVOS), [])
     return model.eval()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -9,13 +11,18 @@ from harness.modeling import PerFrameSegmenter
 from harness.modeling.precision import weight_dtype
 
 
+GreyLevels = Literal["signed", "unit"]
+
+
 class FrameNetworkSegmenter(PerFrameSegmenter):
     """A per-frame segmenter that is one network.
 
-    Subclasses implement ``network`` on grey levels in [-1, 1]; outside of training a clip goes through it in
+    Subclasses implement ``network`` on grey levels in [-1, 1] (``grey_levels`` "signed"; "unit" leaves them in [0, 1], which
+    published weights of some networks were trained with); outside of training a clip goes through it in
     groups of ``inference_batch`` frames.
     """
 
+    grey_levels: GreyLevels = "signed"
     # Encoding 32 frames in a call took twice as long per frame as 1 to 4: their features do not fit into the cache.
     inference_batch = 2
 
@@ -24,9 +31,10 @@ class FrameNetworkSegmenter(PerFrameSegmenter):
         raise NotImplementedError
 
     def segment(self, images: Tensor) -> Tensor:
-        """Logits [N, K+1, H, W] of images [N, C, H, W] in [0, 1], which are mapped to [-1, 1]."""
+        """Logits [N, K+1, H, W] of images [N, C, H, W] in [0, 1], which are mapped as ``grey_levels`` says."""
         dtype = weight_dtype(self)
-        logits = self.network(((images - 0.5) / 0.5).to(dtype))
+        images = (images - 0.5) / 0.5 if self.grey_levels == "signed" else images
+        logits = self.network(images.to(dtype))
         return logits if dtype == torch.float32 else logits.float()
 
     def _clip(self, frames: Tensor, first_mask: Tensor | None) -> Tensor:

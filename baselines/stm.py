@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from baselines.stm_network import Decoder, KeyValueHead, MemoryEncoder
 from harness.modeling.aggregation import other_objects
+from harness.modeling.contract import Padding, check_padding
 from harness.modeling.grey import FrameNormalization
 from harness.modeling.memory_read import as_map, dot_similarity, rows
 from harness.modeling.memory_segmenter import MemorySegmenter, Moment, to_weights
@@ -70,6 +71,7 @@ class STM(MemorySegmenter):
         depth, width: ResNet trunks (50 and 64 in the paper).
         key_channels, value_channels, decoder_width: 128, 512 and 256 in the paper.
         memory_every: interval of the frames that are kept, 5 in the paper.
+        padding: how sizes that 16 does not divide are filled up; ``zeros`` on all sides as published.
         learned_start: give each of several structures a vector of its own where no first mask tells them apart.
         pretrained: path of a torchvision-style ResNet state dict for both trunks, or None (from scratch).
 
@@ -91,11 +93,13 @@ class STM(MemorySegmenter):
         decoder_width: int = 256,
         memory_every: int = 5,
         learned_start: bool = False,
+        padding: Padding = "edge",
         pretrained: str | Path | None = None,
     ) -> None:
         super().__init__(num_structures=num_structures, in_channels=in_channels)
         if memory_every < 1:
             raise ValueError(f"memory_every must be >= 1, got {memory_every}")
+        self.padding = check_padding(padding)
         self.memory_every = memory_every
         self.normalize = FrameNormalization(in_channels, image_channels)
         self.memory_encoder = MemoryEncoder(depth, image_channels, width)

@@ -51,6 +51,6 @@ def import_published(path: str | Path, *, num_structures: int = 1) -> STM:
     Raises:
         ValueError: an unreadable file, missing or unexpected names, wrong shapes.
     """
-    model = STM(num_structures=num_structures)
+    model = STM(num_structures=num_structures, padding="zeros")
     load_renamed(model, read_state_dict(path), RULES)
     return model.eval()

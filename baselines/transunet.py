@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.per_frame import FrameNetworkSegmenter
+from baselines.per_frame import FrameNetworkSegmenter, GreyLevels
 from baselines.transunet_hybrid import HybridResNet, ProjectionNorm
 from baselines.transunet_vit import VisionTransformer
 from baselines.transunet_weights import load_vit_npz
@@ -76,6 +76,7 @@ class TransUNet(FrameNetworkSegmenter):
         width, units, groups, projection_norm: of the convolutional encoder, see ``HybridResNet``.
         dim, layers, heads, mlp, dropout: of the transformer.
         head_width, decoder_widths: of the decoder.
+        grey_levels: what the network sees, ``signed`` [-1, 1] or ``unit`` [0, 1] (``FrameNetworkSegmenter``).
         pretrained: path of the published ImageNet-21k weights (``R50+ViT-B_16.npz``) for the encoder, or
             None for training from scratch (the default; results then belong to a model trained from scratch).
     """
@@ -97,9 +98,11 @@ class TransUNet(FrameNetworkSegmenter):
         dropout: float = 0.1,
         head_width: int = 512,
         decoder_widths: Sequence[int] = (256, 128, 64, 16),
+        grey_levels: GreyLevels = "signed",
         pretrained: str | Path | None = None,
     ) -> None:
         super().__init__(num_structures=num_structures, in_channels=in_channels)
+        self.grey_levels = grey_levels
         # The published weights see colour; a grey frame is repeated, and other numbers have no meaning there.
         if in_channels not in (1, 3):
             raise ValueError(f"in_channels must be 1 or 3, got {in_channels}")

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from baselines.per_frame import FrameNetworkSegmenter
+from baselines.per_frame import FrameNetworkSegmenter, GreyLevels
 from harness.registry import MODELS
 
 
@@ -86,6 +86,7 @@ class UNet(FrameNetworkSegmenter):
         num_structures: K; the head has K + 1 outputs.
         in_channels: channels of a frame.
         widths: channels per level; the reference is 64, 128, 256, 512, 1024.
+        grey_levels: what the network sees, ``signed`` [-1, 1] or ``unit`` [0, 1] (``FrameNetworkSegmenter``).
     """
 
     def __init__(
@@ -94,8 +95,10 @@ class UNet(FrameNetworkSegmenter):
         num_structures: int = 1,
         in_channels: int = 1,
         widths: Sequence[int] = (64, 128, 256, 512, 1024),
+        grey_levels: GreyLevels = "signed",
     ) -> None:
         super().__init__(num_structures=num_structures, in_channels=in_channels)
+        self.grey_levels = grey_levels
         self.core = UNetCore(in_channels, num_structures + 1, widths)
         # Frames are padded to this; a level of odd size would not come back to its skip's size.
         self.stride = 2 ** (len(widths) - 1)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from baselines.xmem_memory import Bank, Limits, memorize, new_bank, read
 from baselines.xmem_network import Decoder, DecoderFeatures, KeyHeads, ValueEncoder
 from harness.modeling.aggregation import other_objects
+from harness.modeling.contract import Padding, check_padding
 from harness.modeling.grey import FrameNormalization
 from harness.modeling.memory_read import as_map, rows
 from harness.modeling.memory_segmenter import MemorySegmenter, Moment, to_weights
@@ -72,6 +73,7 @@ class XMem(MemorySegmenter):
         decoder_widths: at strides 16, 8, 4: 512, 256, 256 in the paper.
         update_width: of the sensory update's input, 256 in the paper.
         memory_every, top, max_frames, min_frames, prototypes, max_long_term: see above.
+        padding: how sizes that 16 does not divide are filled up; ``zeros`` on all sides as published.
         learned_start: give each of several structures a vector of its own where no first mask tells them apart.
         pretrained, value_pretrained: paths of torchvision-style ResNet state dicts for the key encoder and for
             the image part of the value encoder, or None (from scratch).
@@ -102,6 +104,7 @@ class XMem(MemorySegmenter):
         prototypes: int = 128,
         max_long_term: int = 10_000,
         learned_start: bool = False,
+        padding: Padding = "edge",
         pretrained: str | Path | None = None,
         value_pretrained: str | Path | None = None,
     ) -> None:
@@ -110,6 +113,7 @@ class XMem(MemorySegmenter):
         if memory_every < 1 or top < 1:
             raise ValueError(f"memory_every and top must be >= 1, got {memory_every} and {top}")
         self.memory_every, self.top, self.sensory_channels = memory_every, top, sensory_channels
+        self.padding = check_padding(padding)
         self.limits = Limits(
             max_frames=max_frames, min_frames=min_frames, prototypes=prototypes, max_long_term=max_long_term
         )

@@ -52,7 +52,7 @@ def import_published(path: str | Path, *, num_structures: int = 1) -> XMem:
     Raises:
         ValueError: an unreadable file, missing or unexpected names, wrong shapes.
     """
-    model = XMem(num_structures=num_structures)
+    model = XMem(num_structures=num_structures, padding="zeros")
     load_renamed(model, _for_several_objects(read_state_dict(path)), RULES)
     return model.eval()
 

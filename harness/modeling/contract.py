@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+Padding = Literal["edge", "zeros"]
+
+
+def check_padding(value: Padding) -> Padding:
+    """Return ``value`` if it is a way to pad.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if value not in get_args(Padding):
+        raise ValueError(f"padding must be one of {', '.join(get_args(Padding))}, got {value!r}")
+    return value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +62,7 @@ class VideoSegmenter(nn.Module, ABC):
     Frames are float [B, C, H, W] in [0, 1] (the model normalises them itself); masks given to a model are
     integer label maps [B, H, W] with ids 0..K; logits are [B, K+1, H, W], class 0 = background, at the
     frames' size. Sizes that ``stride`` does not divide are padded at the bottom and right with edge values
-    and the logits are cropped back.
+    (``padding``) and the logits are cropped back.
 
     Guarantees that ``tests/contracts`` checks for every registered model: the clip call equals the streaming
     calls, the output at t does not depend on later frames, batch items do not influence each other in eval
@@ -65,6 +79,9 @@ class VideoSegmenter(nn.Module, ABC):
     stride = 16
     uses_first_mask = True
     """False for models that cannot take a mask of frame 0: the argument is then ignored."""
+    padding: Padding = "edge"
+    """How sizes are filled up to multiples of ``stride``: ``edge`` repeats the last row and column at the bottom and right,
+    ``zeros`` puts black on all sides, as the published code of STM, XMem, Cutie and LiVOS does."""
     objects_share_weights = False
     """True for networks that know their structures by the first masks alone. Without masks several structures are equal
     for ever, unless the model is built with ``learned_start=True`` (``harness/modeling/structure_start.py``)."""
@@ -89,13 +106,13 @@ class VideoSegmenter(nn.Module, ABC):
     def step(self, frame: Tensor, state: StreamState) -> tuple[Tensor, StreamState]:
         """Segment the next frame [B, C, H, W]; return its logits [B, K+1, H, W] and the new state."""
         logits, memory = self._step(self._pad(frame), state.memory)
-        return _crop(logits, state.size), StreamState(state.size, memory)
+        return self._crop(logits, state.size), StreamState(state.size, memory)
 
     def forward(self, frames: Tensor, first_mask: Tensor | None = None) -> Tensor:
         """Segment a clip: frames [B, T, C, H, W] → logits [B, T, K+1, H, W]."""
         self._check_clip(frames)
         mask = None if first_mask is None or not self.uses_first_mask else self._pad(first_mask)
-        return _crop(self._clip(self._pad(frames), mask), _size(frames))
+        return self._crop(self._clip(self._pad(frames), mask), _size(frames))
 
     def forward_train(self, frames: Tensor, first_mask: Tensor | None = None) -> TrainingOutput:
         """Like ``forward``, with the auxiliary outputs that the loss needs."""
@@ -103,8 +120,8 @@ class VideoSegmenter(nn.Module, ABC):
         mask = None if first_mask is None or not self.uses_first_mask else self._pad(first_mask)
         padded = self._pad(frames)
         output = self._train_clip(padded, mask)
-        auxiliary = tuple(_crop_auxiliary(head, _size(padded), _size(frames)) for head in output.auxiliary)
-        return TrainingOutput(logits=_crop(output.logits, _size(frames)), auxiliary=auxiliary)
+        auxiliary = tuple(self._crop_auxiliary(head, _size(padded), _size(frames)) for head in output.auxiliary)
+        return TrainingOutput(logits=self._crop(output.logits, _size(frames)), auxiliary=auxiliary)
 
     # -- for subclasses -----------------------------------------------------------------------------------
 
@@ -128,7 +145,7 @@ class VideoSegmenter(nn.Module, ABC):
         return TrainingOutput(logits=self._clip(frames, first_mask))
 
     def _pad(self, images: Tensor) -> Tensor:
-        """Pad the last two dimensions at bottom and right to multiples of ``stride`` with edge values.
+        """Pad the last two dimensions to multiples of ``stride``, by ``padding``.
 
         Label maps (integers) are padded with background.
         """
@@ -136,12 +153,29 @@ class VideoSegmenter(nn.Module, ABC):
         bottom, right = -height % self.stride, -width % self.stride
         if not bottom and not right:
             return images
+        if self.padding == "zeros":
+            top, left = bottom // 2, right // 2
+            return F.pad(images, (left, right - left, top, bottom - top))
         if not images.is_floating_point():
             return F.pad(images, (0, right, 0, bottom))
         flat = images.reshape(-1, 1, height, width)
         return F.pad(flat, (0, right, 0, bottom), mode="replicate").reshape(
             *images.shape[:-2], height + bottom, width + right
         )
+
+    def _crop(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
+        """Cut the padding off logits whose last two dimensions are a padded ``size``."""
+        top = left = 0
+        if self.padding == "zeros":
+            top, left = (-size[0] % self.stride) // 2, (-size[1] % self.stride) // 2
+        return logits[..., top : top + size[0], left : left + size[1]]
+
+    def _crop_auxiliary(self, head: AuxiliaryLogits, padded: tuple[int, int], size: tuple[int, int]) -> AuxiliaryLogits:
+        """The same for a head of any resolution: bring it to the padded size first (nothing where unpadded)."""
+        if padded == size:
+            return head
+        logits = F.interpolate(head.logits.flatten(0, 1), padded, mode="bilinear").unflatten(0, head.logits.shape[:2])
+        return replace(head, logits=self._crop(logits, size))
 
     def _check_clip(self, frames: Tensor) -> None:
         if frames.ndim != 5 or frames.shape[1] < 1 or frames.shape[2] != self.in_channels:
@@ -169,15 +203,3 @@ class PerFrameSegmenter(VideoSegmenter):
 
 def _size(images: Tensor) -> tuple[int, int]:
     return images.shape[-2], images.shape[-1]
-
-
-def _crop(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    return logits[..., : size[0], : size[1]]
-
-
-def _crop_auxiliary(head: AuxiliaryLogits, padded: tuple[int, int], size: tuple[int, int]) -> AuxiliaryLogits:
-    """Cut the padding off a head of any resolution: bring it to the padded size first (nothing where unpadded)."""
-    if padded == size:
-        return head
-    logits = F.interpolate(head.logits.flatten(0, 1), padded, mode="bilinear").unflatten(0, head.logits.shape[:2])
-    return replace(head, logits=_crop(logits, size))
