@@ -10,7 +10,6 @@ from torch import Tensor
 from harness.modeling import PerFrameSegmenter
 from harness.modeling.precision import weight_dtype
 
-
 GreyLevels = Literal["signed", "unit"]
 
 

@@ -97,6 +97,15 @@ def test_the_paper_size_has_the_published_number_of_parameters(name: str) -> Non
     assert count == expected or (expected is None and count >= small)
 
 
+def test_the_narrow_size_keeps_a_seventh_of_the_network(name: str) -> None:
+    """Every width times 3/8: 9/64 of the weights between layers, and of the multiply-adds (docs/models.md, Sizes)."""
+    if name in OUTSIDE:
+        pytest.skip("a user's model has the sizes that its author gave it")
+    with torch.device("meta"):
+        narrow, paper = (sum(p.numel() for p in _build(name, 1, size).parameters()) for size in ("narrow", "paper"))
+    assert narrow / paper == pytest.approx(9 / 64, rel=0.06)
+
+
 @torch.inference_mode()
 def test_the_clip_call_equals_the_streaming_calls(name: str) -> None:
     model, frames = _evaluated(name), _frames(t=7)

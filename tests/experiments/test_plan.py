@@ -14,6 +14,7 @@ from harness.errors import ConfigError, DataError
 from harness.experiments import SuiteOptions, plan_suite
 from harness.experiments.execute import scored_clip_length
 from harness.experiments.identity import code_roots
+from harness.experiments.models import choose_model
 from harness.statistics.margins import Criteria, Margin
 
 
@@ -50,6 +51,24 @@ def test_a_suite_says_by_what_it_is_judged_and_a_changed_margin_loses_its_old_re
     assert plan.criteria.margins["dice"] == Margin(2.0, "set on the command line")
     assert plan.criteria.margins["iou"] == Criteria().margins["iou"]
     assert plan.name == plan_suite(tiny(), progress=False).name  # how results are judged is no part of what is run
+
+
+@pytest.mark.parametrize("name", config.list_configs("suites"))
+def test_every_suite_names_models_of_its_size_and_its_own_reference(name):
+    suite = config.load("suites", name).to_dict()["suite"]
+    assert suite["reference"] in suite["models"]
+    assert [choose_model(model, suite["size"]).name for model in suite["models"]] == suite["models"]
+
+
+def test_the_paper_s_comparison_has_its_protocol():
+    suite, paper = (config.load(kind, name).to_dict() for kind, name in (("suites", "iccv2025"), ("recipes", "paper")))
+    assert {"gdkvm", "cutie"} <= set(suite["suite"]["models"])
+    assert (suite["suite"]["size"], suite["suite"]["first_frame"], suite["suite"]["structures"]) == (
+        "paper",
+        "auto",
+        "lv",
+    )
+    assert (paper["recipe"]["clip_length"], paper["recipe"]["image_size"]) == (10, 256)
 
 
 def test_the_name_tells_deviations_from_the_headline_protocol(tiny):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from harness.modeling import AuxiliaryLogits, PerFrameSegmenter, TrainingOutput, VideoSegmenter
+from harness.modeling.contract import check_padding
 
 
 class Echo(PerFrameSegmenter):
@@ -43,6 +44,21 @@ def test_frames_are_padded_to_the_stride_with_edge_values_and_logits_cropped_bac
     padded = model._pad(frames)
     assert torch.equal(padded[..., 17:, :30], frames[..., 16:17, :].expand(-1, -1, -1, 15, -1))
     assert torch.equal(padded[..., :17, 30:], frames[..., 29:30].expand(-1, -1, -1, -1, 2))
+
+
+def test_black_on_all_sides_is_cropped_where_it_was_put() -> None:
+    """The published padding of STM, XMem, Cutie and LiVOS: the smaller half above and to the left."""
+    model, frames = Echo(), torch.rand(2, 3, 1, 17, 30)
+    model.padding = "zeros"
+    torch.testing.assert_close(model(frames)[:, :, 1:], frames)
+    padded = model._pad(frames)
+    assert padded.shape[-2:] == (32, 32)
+    assert torch.equal(padded[..., 7:24, 1:31], frames)
+    assert padded.sum() == pytest.approx(float(frames.sum()), rel=1e-6)
+    head = model.forward_train(frames[:1, :1]).auxiliary[0]
+    assert head.logits.shape == (1, 1, 2, 17, 30)
+    with pytest.raises(ValueError, match="padding must be one of edge, zeros, got 'zero'"):
+        check_padding("zero")  # type: ignore[arg-type]
 
 
 def test_frames_that_fit_are_passed_on_untouched() -> None:

@@ -15,3 +15,4 @@ sizes = dict(
     ),
     paper=dict(type="Cutie"),
 )
+sizes["narrow"] = sizes["small"]

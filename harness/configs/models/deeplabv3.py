@@ -7,3 +7,4 @@ sizes = dict(
     small=dict(type="DeepLabV3", image_channels=1, width=24, head_width=96),
     paper=dict(type="DeepLabV3"),
 )
+sizes["narrow"] = sizes["small"]

@@ -15,3 +15,4 @@ sizes = dict(
     ),
     paper=dict(type="LiVOS"),
 )
+sizes["narrow"] = sizes["small"]

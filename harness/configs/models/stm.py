@@ -13,5 +13,8 @@ sizes = dict(
         value_channels=192,
         decoder_width=96,
     ),
+    narrow=dict(  # every width of the paper size times 3/8
+        type="STM", image_channels=1, width=24, key_channels=48, value_channels=192, decoder_width=96
+    ),
     paper=dict(type="STM"),
 )

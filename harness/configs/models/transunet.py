@@ -18,5 +18,15 @@ sizes = dict(
         head_width=128,
         decoder_widths=(96, 64, 32, 16),
     ),
+    narrow=dict(  # every width of the paper size times 3/8
+        type="TransUNet",
+        image_size=128,
+        width=24,
+        groups=12,
+        dim=288,
+        mlp=1152,
+        head_width=192,
+        decoder_widths=(96, 48, 24, 6),
+    ),
     paper=dict(type="TransUNet", image_size=256),
 )

@@ -5,5 +5,6 @@
 label = "U-Net"
 sizes = dict(
     small=dict(type="UNet", widths=(16, 32, 64, 128, 256)),
+    narrow=dict(type="UNet", widths=(24, 48, 96, 192, 384)),  # every width of the paper size times 3/8
     paper=dict(type="UNet", widths=(64, 128, 256, 512, 1024)),
 )

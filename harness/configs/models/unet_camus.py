@@ -3,5 +3,8 @@
 label = "U-Net (CAMUS)"
 sizes = dict(
     small=dict(type="UNetCamus", norm=True),
+    narrow=dict(  # every width of the paper size times 3/8
+        type="UNetCamus", encoder=(12, 12, 24, 48, 48), bottleneck=48, decoder=(48, 48, 24, 12, 6), norm=True
+    ),
     paper=dict(type="UNetCamus", norm=False),
 )

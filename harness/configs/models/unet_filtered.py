@@ -4,5 +4,6 @@
 label = "U-Net + median filter"
 sizes = dict(
     small=dict(type="FilteredUNet", widths=(16, 32, 64, 128, 256), kind="median", window=3),
+    narrow=dict(type="FilteredUNet", widths=(24, 48, 96, 192, 384), kind="median", window=3),  # as the U-Net's
     paper=dict(type="FilteredUNet", widths=(64, 128, 256, 512, 1024), kind="median", window=3),
 )

@@ -3,5 +3,6 @@
 label = "U-Net (nnU-Net shape)"
 sizes = dict(
     small=dict(type="UNetNnU", widths=(16, 32, 64, 128, 256)),
+    narrow=dict(type="UNetNnU", widths=(12, 24, 48, 96, 192, 192, 192)),  # every width of the paper size times 3/8
     paper=dict(type="UNetNnU", widths=(32, 64, 128, 256, 512, 512, 512)),
 )

@@ -16,5 +16,15 @@ sizes = dict(
         decoder_widths=(192, 96, 96),
         update_width=96,
     ),
+    narrow=dict(  # every width of the paper size times 3/8
+        type="XMem",
+        image_channels=1,
+        width=24,
+        key_channels=24,
+        value_channels=192,
+        sensory_channels=24,
+        decoder_widths=(192, 96, 96),
+        update_width=96,
+    ),
     paper=dict(type="XMem"),
 )
