@@ -1,6 +1,19 @@
 """The baselines: importing this package registers every one of them in ``harness.registry.MODELS``."""
 
-from baselines import cutie, deeplabv3, livos, mmseg, stm, transunet, unet, unet_camus, unet_filtered, unet_nnu, xmem
+from baselines import (
+    cutie,
+    deeplabv3,
+    livos,
+    mmseg,
+    stm,
+    transunet,
+    unet,
+    unet_3d,
+    unet_camus,
+    unet_filtered,
+    unet_nnu,
+    xmem,
+)
 
 __all__ = [
     "cutie",
@@ -10,6 +23,7 @@ __all__ = [
     "stm",
     "transunet",
     "unet",
+    "unet_3d",
     "unet_camus",
     "unet_filtered",
     "unet_nnu",

@@ -33,10 +33,13 @@ class Engine(ABC):
         name: what the registry, the command line and the column ``engine`` call it.
         tolerance: for each precision that the engine has, the largest difference of its logits to those of eager
             float32, as a part of the largest logit. ``auto`` protocol, weights as they are initialised.
+        takes_whole_clips: whether it runs a model's own whole-clip path. One that executes step after step cannot execute
+            a model that is not causal.
     """
 
     name: ClassVar[str]
     tolerance: ClassVar[Mapping[str, float]]
+    takes_whole_clips: ClassVar[bool] = False
 
     def missing(self) -> str | None:
         """Why the engine cannot be used on this machine, in one sentence, or None where it can."""
@@ -68,6 +71,10 @@ class Engine(ABC):
         reason = self.missing()
         if reason is not None:
             raise EngineError(reason)
+        if not (model.causal or self.takes_whole_clips):
+            raise EngineError(
+                f"The engine {self.name} executes frame after frame and {type(model).__name__} needs whole clips; use the engine eager."
+            )
         return self.prepare(model, example, precision)
 
 

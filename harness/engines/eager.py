@@ -57,6 +57,7 @@ class Eager(Engine):
     """The model as it was trained; below fp32 under autocast, as in training."""
 
     name = "eager"
+    takes_whole_clips = True
     tolerance = {"fp32": 0.0, "bf16": 0.2, "fp16": 0.05}
 
     def prepare(self, model: VideoSegmenter, example: Tensor, precision: str) -> VideoSegmenter:

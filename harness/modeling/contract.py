@@ -64,7 +64,7 @@ class VideoSegmenter(nn.Module, ABC):
     (``padding``) and the logits are cropped back.
 
     Guarantees that ``tests/contracts`` checks for every registered model: the clip call equals the streaming
-    calls, the output at t does not depend on later frames, batch items do not influence each other in eval
+    calls and the output at t does not depend on later frames (unless it says ``causal = False``), batch items do not influence each other in eval
     mode, every parameter receives a gradient in training, any T >= 1 works.
 
     Subclasses implement ``_begin`` and ``_step`` on sizes that are multiples of ``stride``, and may override
@@ -78,6 +78,9 @@ class VideoSegmenter(nn.Module, ABC):
     stride = 16
     uses_first_mask = True
     """False for models that cannot take a mask of frame 0: the argument is then ignored."""
+    causal = True
+    """False for models whose logits of a frame depend on later frames: they segment whole clips, and a stream of them equals
+    the clip at its last frame only."""
     padding: Padding = "edge"
     """How sizes are filled up to multiples of ``stride``: ``edge`` repeats the last row and column at the bottom and right,
     ``zeros`` puts black on all sides, as the published code of STM, XMem, Cutie and LiVOS does."""

@@ -20,6 +20,7 @@ class Native(Engine):
     """
 
     name = "native"
+    takes_whole_clips = True
     tolerance = {"fp32": 1e-3, "bf16": 0.2, "fp16": 0.05}
 
     def prepare(self, model: VideoSegmenter, example: Tensor, precision: str) -> VideoSegmenter:

@@ -54,6 +54,10 @@ def test_an_engine_stays_within_its_tolerance(name: str, engine: str) -> None:
     # engines that compile do so for each frame's form anew, which takes most of the time: two frames have both kinds
     length = 2 if engine in ("compile", "openvino") else 3
     model, example = built(name), clip(length)
+    if not (model.causal or make_engine(engine).takes_whole_clips):
+        with pytest.raises(EngineError, match=f"The engine {engine} executes frame after frame"):
+            executed(engine, model, example)
+        return
     with torch.inference_mode():
         before = {key: value.clone() for key, value in model.state_dict().items()}
         fast = executed(engine, model, example)
@@ -64,7 +68,9 @@ def test_an_engine_stays_within_its_tolerance(name: str, engine: str) -> None:
         for frame in example.unbind(1):
             logits, state = fast.step(frame, state)
             streamed.append(logits)
-        assert relative_difference(torch.stack(streamed, 1), model(example)) <= max(tolerance, 1e-5)
+        shown = slice(None) if model.causal else slice(-1, None)
+        difference = relative_difference(torch.stack(streamed, 1)[:, shown], model(example)[:, shown])
+        assert difference <= max(tolerance, 1e-5)
         assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
@@ -73,6 +79,8 @@ def test_an_engine_stays_within_its_tolerance(name: str, engine: str) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in DISCONTINUOUS])
 def test_an_engine_stays_within_its_tolerance_in_bf16(name: str, engine: str) -> None:
     model, example = built(name), clip(2)
+    if not (model.causal or make_engine(engine).takes_whole_clips):
+        pytest.skip(f"the engine {engine} executes frame after frame")
     with torch.inference_mode():
         logits = executed(engine, model, example, "bf16")(example)
         assert logits.dtype == torch.float32

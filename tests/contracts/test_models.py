@@ -109,7 +109,9 @@ def test_the_narrow_size_keeps_a_seventh_of_the_network(name: str) -> None:
 @torch.inference_mode()
 def test_the_clip_call_equals_the_streaming_calls(name: str) -> None:
     model, frames = _evaluated(name), _frames(t=7)
-    _assert_same(model(frames), _stream(model, frames))
+    # A stream of a model that sees whole clips ends like the clip that ends there.
+    shown = slice(None) if model.causal else slice(-1, None)
+    _assert_same(model(frames)[:, shown], _stream(model, frames)[:, shown])
 
 
 @torch.inference_mode()
@@ -118,7 +120,10 @@ def test_later_frames_do_not_change_earlier_logits(name: str) -> None:
     changed = frames.clone()
     changed[:, 3:] = 1 - changed[:, 3:]
     before, after = model(frames), model(changed)
-    _assert_same(after[:, :3], before[:, :3])
+    if model.causal:
+        _assert_same(after[:, :3], before[:, :3])
+    else:
+        assert not torch.allclose(after[:, :3], before[:, :3])
     assert not torch.allclose(after[:, 3:], before[:, 3:])
 
 
@@ -180,7 +185,7 @@ def test_any_frame_size(name: str, size: tuple[int, int]) -> None:
     model, frames = _evaluated(name), _frames(1, 2, *size)
     logits = model(frames)
     assert logits.shape == (1, 2, 2, *size)
-    _assert_same(logits, _stream(model, frames))
+    _assert_same(logits[:, -1], _stream(model, frames)[:, -1])
 
 
 @torch.inference_mode()
