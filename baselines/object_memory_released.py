@@ -22,6 +22,7 @@ CUTIE: Rules = [
     (r"key_proj\.key_proj\.", "key_heads.key."),
     (r"key_proj\.d_proj\.", "key_heads.shrinkage."),
     (r"key_proj\.e_proj\.", "key_heads.selection."),
+    (r"(mask_encoder|pixel_fuser)\.fuser\.distributor\.g_transform\.", r"\1.fuser.y_transform."),
     (r"(mask_encoder|pixel_fuser)\.fuser\.distributor\.", r"\1.fuser."),
     (r"(mask_encoder|mask_decoder)\.sensory_update\.", r"\1.sensory_updater."),
     (r"mask_decoder\.decoder_feat_proc\.transforms\.0\.", "decoder.project8."),
