@@ -28,9 +28,12 @@ def config_root() -> Path:
 def recipe_for(recipes: Mapping[str, str], clip: str, size: str) -> str | None:
     """The name of the recipe that a dataset's config gives to a size; a clip kind may have its own. None: no recipe.
 
+    ``narrow`` is another small size and is trained as ``small`` is.
+
     >>> recipe_for({"small": "sequences", "ed_es_small": "stills"}, "ed_es", "small")
     'stills'
     """
+    size = "small" if size == "narrow" else size
     return recipes.get(f"{clip}_{size}", recipes.get(size))
 
 

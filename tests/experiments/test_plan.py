@@ -69,6 +69,7 @@ def test_the_paper_s_comparison_has_its_protocol():
         "lv",
     )
     assert (paper["recipe"]["clip_length"], paper["recipe"]["image_size"]) == (10, 256)
+    assert suite["suite"]["recipe"] == {"device": "cuda", "test_clip_length": 10}
 
 
 def test_the_name_tells_deviations_from_the_headline_protocol(tiny):

@@ -5,5 +5,6 @@
 # Vision LSTM, PKEchoNet, DSA, MemSAM and SimLVSeg are not here. U-Net, TransUNet, DeepLabV3, LiVOS and STM are our additions.
 _base_ = ["./paper.py"]
 suite = dict(
+    recipe=dict(test_clip_length=10),  # the paper resamples every clip to ten frames
     models=["gdkvm", "cutie", "xmem", "livos", "stm", "unet", "unet_filtered", "transunet", "deeplabv3"],
 )
