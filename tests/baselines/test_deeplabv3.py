@@ -1,8 +1,4 @@
-"""DeepLabV3-ResNet-50 is torchvision's network, and takes files of its layout.
-
-Equality with torchvision 0.29's ``deeplabv3_resnet50`` (random weights written by it, loaded by ``import_published``, one
-output, frames of 112 px, normalised as EchoNet-Dynamic does) was measured outside of the tree; docs/models.md has the figures.
-"""
+"""DeepLabV3-ResNet-50 is torchvision's network, and takes files of its layout."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Cutie and LiVOS: sizes of the published networks, their two memories against the formulas, weights by the authors' names.
-
-Equality with the authors' code (their inference loop, weights drawn by it and loaded by the importers here, two objects with
-given masks, BatchNorm with statistics of its own) was measured outside of the tree; docs/models.md has the figures.
-"""
+"""Cutie and LiVOS: sizes of the published networks, their two memories against the formulas, weights by the authors' names."""
 
 from __future__ import annotations
 
