@@ -21,7 +21,7 @@ SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZ
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
 	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,REPORT,report) $(call flag,RUNS,runs)
 
-.PHONY: help setup gpu-check bench bench-paper profile robustness ablate report tables reference-reports verify mutate audit data test coverage docs lint style format clean
+.PHONY: help setup gpu-check bench bench-paper profile robustness ablate report tables reference-reports verify mutate torture audit data test coverage docs lint style format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -82,6 +82,9 @@ verify: setup ## derive every committed report again from its rows, and the READ
 mutate: setup ## break the code on purpose and see whether a test notices: SAMPLE=200 SEED= AREAS=dicom,tables
 	$(BIN)/python -c "import mutmut" 2>/dev/null || $(BIN)/pip install --quiet -c constraints.txt -e ".[mutation]"
 	$(BIN)/python tools/mutate.py $(call flag,SAMPLE,sample) $(call flag,SEED,seed) $(call flag,AREAS,areas) $(ARGS)
+
+torture: setup ## kill every verb at random moments and compare its files: KILLS=100 MINUTES=60
+	$(BIN)/python benchmarks/torture.py --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),60) $(ARGS)
 
 audit: setup ## whether our tables and the published ones can be true
 	$(BIN)/echobench audit --strict $(wildcard reports/reference/*/table.csv)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,9 @@ def _find(name: str) -> Path:
         if not path.is_file():
             raise ConfigError(f"The mmseg config {name} does not exist.")
         return path
+    # A name from a record must not climb out of mmsegmentation's folder: the file that it means is executed.
+    if not re.fullmatch(r"[\w.+-]+", name):
+        raise unknown("mmseg model", name, list_templates())
     root = _config_root()
     path = root / "_base_" / "models" / f"{name}.py"
     if path.is_file():

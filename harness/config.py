@@ -72,8 +72,10 @@ def load(kind: str, name: str) -> Config:
         if folder is not None:
             _localise(cfg._cfg_dict, folder)
         return cfg
-    except Exception as error:
-        raise ConfigError(f"The config {path} cannot be read: {error}") from error
+    # A config is Python: it may raise anything, and one that ends the process would end it with exit code 0.
+    except (Exception, SystemExit) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), "") or type(error).__name__
+        raise ConfigError(f"The config {path} cannot be read: {reason}") from error
 
 
 def _listed(names: str | list[str]) -> list[str]:
@@ -128,16 +130,18 @@ def override(tree: dict[str, Any], overrides: dict[str, Any], where: str = "--se
         *parents, last = dotted.split(".")
         for depth, key in enumerate(parents):
             if not isinstance(node.get(key), dict):
-                raise unknown(
-                    "option",
-                    dotted,
-                    _paths(tree),
-                    where if depth == 0 else f"{where} (under {'.'.join(parents[:depth])})",
-                )
+                raise _no_option(dotted, node, parents[:depth], tree, where)
             node = node[key]
         if last not in node:
-            raise unknown("option", dotted, _paths(tree), where)
+            raise _no_option(dotted, node, parents, tree, where)
         node[last] = value
+
+
+def _no_option(dotted: str, node: dict[str, Any], parents: list[str], tree: dict[str, Any], where: str) -> ConfigError:
+    """The error about an unknown key: the nearest one of the tree, and a list of those of its section."""
+    section = ".".join(parents)
+    siblings = [f"{section}.{key}" if section else key for key in node]
+    return unknown("option", dotted, siblings, where, elsewhere=_paths(tree))
 
 
 def _paths(tree: dict[str, Any], prefix: str = "") -> list[str]:

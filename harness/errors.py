@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import errno
+import re
+from collections.abc import Iterable, Iterator
 
 
 class BenchError(Exception):
@@ -26,6 +28,20 @@ class TrainingError(BenchError):
     exit_code = 3
 
 
+class DiskFullError(BenchError):
+    """No room for what was to be written: nothing further can succeed, so that a suite stops."""
+
+
+def without_secrets(text: str) -> str:
+    """Text in which no URL has its password any more.
+
+    >>> without_secrets("--storage postgresql://alice:S3cret@db/study?password=S3cret")
+    '--storage postgresql://alice:***@db/study?password=***'
+    """
+    text = re.sub(r"(\b[\w+.-]+://[^\s:/@'\"]*):[^\s'\"]*@", r"\1:***@", text)
+    return re.sub(r"(?i)\b(password|passwd|pwd|token|secret)=[^\s&;'\"]+", r"\1=***", text)
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest valid name, or ``""`` when none is close."""
     lowered = {candidate.lower(): candidate for candidate in valid}
@@ -33,9 +49,89 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f" Did you mean '{lowered[matches[0]]}'?" if matches else ""
 
 
-def unknown(kind: str, name: str, valid: Iterable[str], where: str = "") -> ConfigError:
-    """Build the error for an unknown ``kind`` (model, dataset, option ...) called ``name``."""
+def unknown(kind: str, name: str, valid: Iterable[str], where: str = "", elsewhere: Iterable[str] = ()) -> ConfigError:
+    """Build the error for an unknown ``kind`` (model, dataset, option ...) called ``name``.
+
+    Args:
+        kind, name, where: what is unknown, and where it stands.
+        valid: names that are listed, and searched for the nearest one.
+        elsewhere: further names that are searched but not listed.
+    """
     names = sorted(valid)
     place = f" in {where}" if where else ""
     listing = ", ".join(names) if names else "none"
-    return ConfigError(f"Unknown {kind} '{name}'{place}.{nearest(name, names)} Valid: {listing}.")
+    return ConfigError(f"Unknown {kind} '{name}'{place}.{nearest(name, [*names, *elsewhere])} Valid: {listing}.")
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CAUSES = {
+    errno.EROFS: "{place} lies on a file system that can only be read; choose another folder, or mount it writable",
+    errno.EACCES: "{place} may not be used by this user; change its permissions or choose another place",
+    errno.EPERM: "{place} may not be used by this user; change its permissions or choose another place",
+    errno.ENOTDIR: "{place} cannot be reached, because a part of this path is a file and no folder; correct the path",
+    errno.EISDIR: "{place} is a folder where a file is needed; correct the path",
+    errno.EEXIST: "{place} exists already and is not what is needed here; remove it or choose another place",
+    errno.ENOTEMPTY: "{place} is a folder that is not empty; remove it or choose another place",
+    errno.ENOENT: "{place} does not exist; correct the path",
+    errno.ENAMETOOLONG: "{place} is longer than the file system allows; choose a shorter name",
+    errno.ELOOP: "{place} is a chain of links that leads nowhere; correct the path",
+    errno.EMFILE: "Too many files are open at once ({place}); raise the limit with `ulimit -n`",
+    errno.ENFILE: "Too many files are open on this machine ({place}); close some programs",
+    errno.EFBIG: "{place} would be larger than this file system or user may have; choose another place",
+    errno.EIO: "The disk reported an error at {place}; check the disk, then run the same command again",
+    errno.ESTALE: "The file server no longer knows {place}; mount it again, then run the same command again",
+    errno.ETIMEDOUT: "{place} does not answer; see to it, then run the same command again",
+    errno.ENOMEM: "The system had no memory left ({place}); close other programs, then run the same command again",
+}
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and everything that it was raised from or while handling, the outermost first."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        item = waiting.pop()
+        if item is not None and id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            waiting += [item.__context__, item.__cause__]
+
+
+def unmasked(error: BaseException) -> BaseException:
+    """What really happened where a library raised an error of its own over it.
+
+    torch.save, whose stream fails or is interrupted, raises ``RuntimeError: unexpected pos 596480 vs 596372``.
+    """
+    hidden = list(chain(error))
+    for kind in (KeyboardInterrupt, DiskFullError):
+        if masked := next((item for item in hidden if isinstance(item, kind)), None):
+            return masked
+    return next((item for item in hidden if isinstance(item, OSError) and item.errno in _FULL), error)
+
+
+def explained(error: BaseException) -> BenchError | None:
+    """The sentence for an error that any program can meet (disk, permissions, memory); None for a mistake of this one."""
+    error = unmasked(error)
+    if isinstance(error, BenchError):
+        return error
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return DiskFullError(f"The disk is full ({_place(error)}); free some space and run the same command again.")
+    if isinstance(error, OSError) and error.errno in _CAUSES:
+        sentence = _CAUSES[error.errno].format(place=_place(error))
+        return BenchError(f"{sentence} ({error.strerror}).")
+    if isinstance(error, MemoryError) or _is_out_of_memory(error):
+        return BenchError(
+            "The memory ran out; choose a smaller batch_size, image_size or model, or a machine with more memory."
+        )
+    return None
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """torch has a class for CUDA alone; on a CPU it raises a RuntimeError."""
+    text = str(error)
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text
+
+
+def _place(error: OSError) -> str:
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return " and ".join(names) or "a file that the system does not name"

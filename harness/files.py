@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from harness.errors import BenchError
+from harness.errors import DataError, DiskFullError, unmasked
 
 _fences: dict[Path, Callable[[], None]] = {}
 
@@ -51,6 +52,7 @@ def rename(source: Path, target: Path) -> None:
     """Give ``source`` the name ``target``, atomically, as far as the fences around ``target`` allow it."""
     check_fence(target)
     os.replace(source, target)
+    sync_folder(target.parent)
 
 
 @contextlib.contextmanager
@@ -58,27 +60,64 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary neighbour of ``path`` for binary writing and rename it over ``path`` on success.
 
     The rename happens after an fsync; on any exception (Ctrl-C included) the temporary file is removed and
-    ``path`` is left as it was. A full disk becomes a ``BenchError`` that names the place.
+    ``path`` is left as it was. A full disk becomes a ``DiskFullError`` that names the place.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    stream = _Stream(io.FileIO(descriptor, "wb"))
+    # Held while it is written: what nobody holds was left by a process that was killed (leftovers.py).
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
+        with stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, 0o666 & ~_umask())
         check_fence(path)
         os.replace(name, path)
+        sync_folder(path.parent)
     except BaseException as error:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(name)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise BenchError(
+        happened = unmasked(stream.first or error)
+        if isinstance(happened, OSError) and happened.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
                 f"The disk is full while writing {path}; free some space and run the same command again."
             ) from error
+        if isinstance(happened, OSError) and happened.filename is None:
+            happened.filename = str(path)
+        if happened is not error:
+            raise happened from error
         raise
+
+
+class _Stream(io.BufferedWriter):
+    """Remembers the first error of a write: who writes (torch.save) may raise one of its own over it."""
+
+    first: BaseException | None = None
+
+    def write(self, content: Any, /) -> int:
+        """As its base."""
+        try:
+            return super().write(content)
+        except BaseException as error:
+            self.first = self.first or error
+            raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable: without it a power loss may undo what an ``fsync`` of the file alone promised.
+
+    Where a file system knows no such thing (some network ones), nothing is done.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -126,7 +165,9 @@ def create_text(path: Path, content: str) -> bool:
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, 0o666 & ~_umask())
-        return _link(name, path)
+        created = _link(name, path)
+        sync_folder(path.parent)
+        return created
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
@@ -152,11 +193,35 @@ def _link(source: str, target: Path) -> bool:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; a damaged one raises ``BenchError`` with its place."""
+    """Read a JSON file; a damaged one raises ``DataError`` with its place."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise BenchError(f"{path} is not valid JSON ({error}); remove it and run the command again.") from error
+    # Bytes that are no text, numbers of thousands of digits and nesting without end are damage as well.
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path} is not valid JSON ({reason}); remove it and run the command again.") from error
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name from data, used as a path below a folder, stays in it: relative, without ``..``, printable.
+
+    >>> [is_inside(name) for name in ("camus/unet-s0", "../x", "/etc/x", "a\\nb", "")]
+    [True, False, False, False, False]
+    """
+    if not isinstance(name, str) or not name or not name.isprintable() or "\\" in name:
+        return False
+    return not name.startswith(("/", "~")) and not {"", ".", ".."} & set(name.split("/"))
+
+
+def inside(folder: Path, name: str, what: str) -> Path:
+    """``folder / name``.
+
+    Raises:
+        DataError: the name would lead out of the folder; ``what`` is said to have it.
+    """
+    if not is_inside(name):
+        raise DataError(f"{what} has the name {name!r}, which may not become a path; use letters, digits, - and _.")
+    return Path(folder) / name
 
 
 def sha256_file(path: Path) -> str:

@@ -12,7 +12,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -24,9 +24,73 @@ from harness.errors import ConfigError
 _PREFIX = "echobench_user_"
 _CHANGED = "__echobench_changed__"
 
+_named: set[str] = set()
+_trusting = False
+
+
+def trust_records() -> None:
+    """From here on this process also imports modules that only records name: the user has agreed (``--trust``)."""
+    global _trusting
+    _trusting = True
+
+
+def name_modules(names: Iterable[str]) -> None:
+    """Note modules as named by the user, on this command line or in a config that it names."""
+    _named.update(str(Path(name).resolve()) if name.endswith(".py") else name for name in names)
+
+
+def granted() -> tuple[frozenset[str], bool]:
+    """What this process may import, to be handed to a worker process: see ``grant``."""
+    return frozenset(_named), _trusting
+
+
+def grant(state: tuple[frozenset[str], bool]) -> None:
+    """Take over what the process that started this one may import."""
+    name_modules(state[0])
+    if state[1]:
+        trust_records()
+
+
+def require_named(name: str, where: str) -> None:
+    """Let a module that a record names pass only where the user named it too, or agreed with ``--trust``.
+
+    Args:
+        name: dotted name, or path of a file.
+        where: the record, for the sentence.
+
+    Raises:
+        ConfigError: neither is so.
+    """
+    if not _trusting and (str(Path(name).resolve()) if name.endswith(".py") else name) not in _named:
+        raise ConfigError(
+            f"{where} wants the code in {name}, and code that only data name is not run unasked; look at it, then give "
+            "--trust (in Python: trust=True)."
+        )
+
+
+def import_recorded(names: Iterable[str], build: Any, where: str) -> None:
+    """Import the modules that a record of a model names, each only as ``require_named`` allows it.
+
+    Args:
+        names: the record's ``custom_imports``.
+        build: the model's config; a file of code that it names anywhere (a config of mmsegmentation) is asked for too.
+        where: the record, for the sentence.
+
+    Raises:
+        ConfigError: a module that the user did not name, or that cannot be imported any more.
+    """
+    for file in _files_of_code(build):
+        require_named(file, where)
+    for name in names:
+        require_named(name, where)
+        try:
+            _import(name, None)
+        except ImportError as error:
+            raise ConfigError(f"{where} wants the module {name}, which cannot be imported: {error}.") from error
+
 
 def import_modules(names: Iterable[str], folder: Path | None = None) -> tuple[str, ...]:
-    """Import modules; returns what to give to this function to import them again anywhere.
+    """Import modules that the user names; returns what to give to this function to import them again anywhere.
 
     Args:
         names: dotted names, or paths of files (``*.py``).
@@ -38,7 +102,17 @@ def import_modules(names: Iterable[str], folder: Path | None = None) -> tuple[st
     Raises:
         ConfigError: a path that is no file. Whatever the module itself raises, and ImportError.
     """
-    return tuple(_import(name, folder) for name in names)
+    imported = tuple(_import(name, folder) for name in names)
+    name_modules(imported)
+    return imported
+
+
+def _files_of_code(config: Any) -> Iterator[str]:
+    if isinstance(config, str):
+        yield from [config] if config.endswith(".py") else []
+    elif isinstance(config, dict | list | tuple):
+        for value in config.values() if isinstance(config, dict) else config:
+            yield from _files_of_code(value)
 
 
 def user_folder(imports: Iterable[str]) -> str:

@@ -1,5 +1,8 @@
 """The true extension points, as children of mmengine's registries with the scope ``harness``.
 
+Only what is registered is ever built. mmengine also takes a dotted name for anything that can be imported, so that a config
+whose type says ``subprocess.Popen`` runs a command; configs also come from ``run.json`` of other people's folders.
+
 A third party registers a class with ``@MODELS.register_module()`` and names its module either in the
 ``custom_imports`` of its config or in the entry-point group ``echobench.plugins`` of its package; a package of engines
 names its own in ``echobench.engines``.
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -18,8 +22,63 @@ from mmengine.registry import MODELS as _MM_MODELS
 from mmengine.registry import TRANSFORMS as _MM_TRANSFORMS
 from mmengine.registry import Registry
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, unknown
 from harness.modules import scope_of
+
+
+def check_types(config: Any) -> None:
+    """Refuse a config that could reach code which nobody registered, at any depth of it.
+
+    Raises:
+        ConfigError: a ``type`` that is no plain name (dotted, or no text), or mmengine's key ``_scope_``, which imports.
+    """
+    for key, value in _pairs(config):
+        if key == "_scope_":
+            raise ConfigError("A config may not have the key '_scope_': it imports the package that it names.")
+        if key.rpartition(".")[2] == "type" and (not isinstance(value, str) or "." in value.partition("@")[0]):
+            raise ConfigError(
+                f"The type {value!r} is no registered name: only classes of a registry are built, never by a dotted name. "
+                "Register the class, and name its module in custom_imports."
+            )
+
+
+def build_registered(registry: Registry, config: Mapping[str, Any]) -> Any:
+    """The object of a config whose ``type`` is registered in a registry or in one of its parents.
+
+    Raises:
+        ConfigError: no such name (with the nearest one), or as ``check_types``. Whatever the class raises.
+    """
+    check_types(config)
+    arguments = dict(config)
+    name = arguments.pop("type", None)
+    built = registered(registry, str(name))
+    if built is None:
+        raise unknown(registry.name, str(name), registry.module_dict)
+    return built(**arguments)
+
+
+def registered(registry: Registry, name: str) -> Any:
+    """What a registry or one of its parents holds under a name, None for nothing; no module is imported for it.
+
+    ``Registry.get`` imports a module of that name where nothing is registered.
+    """
+    registry.import_from_location()
+    node: Registry | None = registry
+    while node is not None:
+        if name in node.module_dict:
+            return node.module_dict[name]
+        node = node.parent
+    return None
+
+
+def _pairs(config: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            yield str(key), value
+            yield from _pairs(value)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            yield from _pairs(value)
 
 
 class BenchRegistry(Registry):
@@ -40,11 +99,12 @@ class BenchRegistry(Registry):
         return super().register_module(name=scoped, force=force or bool(scope), module=module)
 
     def get(self, key: str) -> Any:
-        """The class of a name; None where there is none.
+        """The class of a name, registered here or in mmengine's registry of the same kind; None where there is none.
 
         Raises:
-            ConfigError: a plain name that classes of several users' folders have.
+            ConfigError: a plain name that classes of several users' folders have, or a dotted name.
         """
+        check_types({"type": key})
         if "@" not in key and key not in self.module_dict:
             scoped = [item for item in self.module_dict if item.partition("@")[0] == key]
             if len(scoped) == 1:
@@ -54,7 +114,12 @@ class BenchRegistry(Registry):
                     f"The {self.name} '{key}' is registered by files of {len(scoped)} folders; name it in a config "
                     "beside its file, or give one of them another name."
                 )
-        return super().get(key)
+        return registered(self, key)
+
+    def build(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        """The object of a config, of registered names alone: see ``build_registered``."""
+        check_types(cfg)
+        return build_registered(self, cfg)
 
 
 MODELS = BenchRegistry("model", parent=_MM_MODELS, scope="harness")
@@ -68,9 +133,9 @@ TRANSFORMS = BenchRegistry(
 METRICS = BenchRegistry("metric", parent=_MM_METRICS, scope="harness", locations=["harness.evaluation.metrics"])
 PERTURBATIONS = BenchRegistry("perturbation", scope="harness", locations=["harness.perturbations"])
 
-PUBLISHED = Registry("published", scope="harness")
+PUBLISHED = BenchRegistry("published", scope="harness")
 """By the model's name: functions that read a checkpoint of the published code, ``(path, **options) → (model, build)``."""
-ENGINES = Registry("engine", scope="harness", locations=["harness.engines"])
+ENGINES = BenchRegistry("engine", scope="harness", locations=["harness.engines"])
 
 PLUGIN_GROUP = "echobench.plugins"
 ENGINE_GROUP = "echobench.engines"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 
 from harness.data import PreparedCache
 from harness.errors import BenchError
@@ -25,6 +24,7 @@ from harness.reporting.manifest import report_is_of, with_groups
 from harness.results.result_set import ResultSet
 from harness.results.suite import suite_results
 from harness.store.runs import Run, RunStore
+from harness.terminal import console as new_console
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,7 +152,7 @@ def run_bench(
         command=command,
         criteria=plan.criteria,
     )
-    console = None if progress else Console(quiet=True)
+    console = None if progress else new_console(quiet=True)
     outcome = run_suite(
         plan,
         Path(results),

@@ -13,6 +13,7 @@ from harness.data import PreparedCache
 from harness.errors import ConfigError
 from harness.experiments.source import dataset_config, open_data
 from harness.experiments.trained import load_trained
+from harness.modules import trust_records
 from harness.store.runs import Run, RunStore
 
 
@@ -88,18 +89,19 @@ def load_run(name: str, results: str | Path = "results/runs") -> Run:
     return RunStore(Path(results)).get(name)
 
 
-def load_model(run: Run | str, results: str | Path = "results/runs") -> nn.Module:
+def load_model(run: Run | str, results: str | Path = "results/runs", *, trust: bool = False) -> nn.Module:
     """The model of a finished run with its best weights, in eval mode, on the CPU.
 
     Args:
         run: a run, or its name.
         results: folder of the store, where a name is given.
+        trust: run the code of a model of a user's own that only the run's record names (from then on, in this process).
 
     Returns:
         A ``VideoSegmenter``: ``model(frames [B, T, 1, H, W] in [0, 1]) -> logits [B, T, K+1, H, W]``.
 
     Raises:
-        ConfigError: the run is not finished. BenchError: no such run, or its weights are missing or damaged.
+        ConfigError: the run is not finished, or wants code that nobody named. BenchError: no such run, or its weights are missing or damaged.
 
     Examples:
         >>> import harness, torch
@@ -114,4 +116,6 @@ def load_model(run: Run | str, results: str | Path = "results/runs") -> nn.Modul
         raise ConfigError(f"The run {opened.name} is {opened.status}; finish it or choose another.")
     if opened.spec.external:
         raise ConfigError(f"The run {opened.name} holds scores of masks made elsewhere; it has no model.")
+    if trust:
+        trust_records()
     return load_trained(opened)

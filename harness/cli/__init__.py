@@ -6,18 +6,24 @@ verb needs is imported in its function (tests/cli/test_light.py counts).
 
 from __future__ import annotations
 
-import errno
 import importlib
+import os
 import pkgutil
+import signal
 import sys
+import tempfile
+import traceback
 
 import click
 
 from harness import __version__
 from harness.allocator import keep_freed_memory
 from harness.cli._group import PlainGroup
-from harness.errors import BenchError, nearest
+from harness.errors import explained, nearest, unmasked, without_secrets
 from harness.threads import wait_asleep
+
+UNEXPECTED = 70
+"""Exit code of a mistake of this program (EX_SOFTWARE of sysexits.h); expected failures have 1 to 3, Ctrl-C 130."""
 
 
 class Verbs(PlainGroup):
@@ -59,22 +65,45 @@ def main(arguments: list[str] | None = None) -> None:
     wait_asleep()
     try:
         code = cli.main(arguments, prog_name="echobench", standalone_mode=False)
-    except BenchError as error:
-        _fail(str(error), error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        _fail("Stopped by Ctrl-C; what is finished is kept, the same command takes up the rest.", 130)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        _fail(
-            f"The disk is full ({error.filename or 'no file named'}); free some space and run the same command again.",
-            2,
-        )
+    except BrokenPipeError:
+        # Whoever read our output (head, less) has gone: no word, and none at exit about the same pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    except (Exception, KeyboardInterrupt) as error:
+        _fail(*told(error))
     else:
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def told(error: BaseException) -> tuple[str, int]:
+    """The sentence and the exit code of whatever ended a verb; an unexpected error leaves its traceback in a file."""
+    happened = unmasked(error)
+    if isinstance(happened, KeyboardInterrupt | click.Abort):
+        return "Stopped by Ctrl-C; what is finished is kept, the same command takes up the rest.", 130
+    expected = explained(happened)
+    if expected is not None:
+        return without_secrets(str(expected)), expected.exit_code
+    reason = without_secrets((str(error).splitlines() or [""])[0])
+    return (
+        f"A mistake of echobench itself ({type(error).__name__}: {reason}); its traceback is in {_traceback(error)}, "
+        "please report it with that file.",
+        UNEXPECTED,
+    )
+
+
+def _traceback(error: BaseException) -> str:
+    """Write the traceback into a private file of the system's temporary folder; returns its path."""
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="echobench-traceback-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as stream:
+            stream.writelines(map(without_secrets, traceback.format_exception(error)))
+    except OSError:
+        traceback.print_exception(error)
+        return "the lines above (no file could be written)"
+    return path
 
 
 def _fail(sentence: str, code: int) -> None:

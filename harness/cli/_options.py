@@ -9,6 +9,7 @@ import click
 
 from harness.cli import _complete
 from harness.cli._complete import CommaList, Named
+from harness.modules import trust_records
 from harness.vocabulary import FIRST_FRAMES
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -100,6 +101,17 @@ def store_options(function: F) -> F:
         ),
     ]
     return _apply(function, options)
+
+
+def trust_option(function: F) -> F:
+    """--trust: models of users' own files are imported where only a run's record names them."""
+    return click.option(
+        "--trust",
+        is_flag=True,
+        expose_value=False,
+        callback=lambda ctx, param, value: trust_records() if value else None,
+        help="Run the code of a model of one's own that only the run's record names.",
+    )(function)
 
 
 def _apply(function: F, options: Decorators) -> F:

@@ -71,8 +71,6 @@ def command(
 
         echobench ablate modules --dataset phantom --workers 2
     """
-    from rich.console import Console
-
     from harness.experiments import SuiteOptions
     from harness.experiments.study.collect import collect, profile_cells
     from harness.experiments.study.job import StudyJob, check_models, resolve
@@ -81,6 +79,7 @@ def command(
     from harness.experiments.study.storage import open_storage, open_study, place
     from harness.experiments.study.trials import study_of
     from harness.results.study import archived_study
+    from harness.terminal import console as new_console
 
     if Path(study).is_dir() and study not in list_configs("studies"):
         return _finish(archived_study(Path(study)), Path(reports_dir))
@@ -97,7 +96,7 @@ def command(
     )
     resolved = resolve(job)
     job = named(job, resolved, default if storage is None else None)
-    console = Console(stderr=True, highlight=False)
+    console = new_console(errors=True)
     if not report_only:
         check_models(resolved)
     if dry_run:

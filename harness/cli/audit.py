@@ -21,17 +21,16 @@ def command(tables: tuple[str, ...], published: bool, printed: tuple[str, ...], 
 
     The checks are arithmetic on printed figures and allow for their rounding. Example: echobench audit reports/demo/table.csv
     """
-    from rich.console import Console
-
     from harness.reporting.page.audit_view import audit_grid
     from harness.statistics.audit_table import audit_file
+    from harness.terminal import console as new_console
 
     paths = [Path(table) for table in tables] + (
         sorted((config_root() / "published").glob("*.csv")) if published else []
     )
     if not paths:
         raise ConfigError("No table to audit; give the path of a CSV file, or --published.")
-    console, violated = Console(), 0
+    console, violated = new_console(), 0
     for path in paths:
         audit = audit_file(path, _figures(printed))
         console.print(f"\n{path}", style="bold", highlight=False)

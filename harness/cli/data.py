@@ -168,16 +168,17 @@ def _available(opened: EchoDataset) -> dict[str, Any]:
 
 
 def _print(dataset: EchoDataset, findings: list[Finding]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from harness.terminal import console as new_console
 
     table = Table()
     for heading in ("level", "check", "count", "finding"):
         table.add_column(heading, justify="right" if heading == "count" else "left", overflow="fold")
     for finding in findings:
         table.add_row(finding.level, finding.check, str(finding.count), finding.message, style=_COLOURS[finding.level])
-    console = Console()
-    console = console if console.is_terminal else Console(width=160)
+    console = new_console()
+    console = console if console.is_terminal else new_console(width=160)
     choice = f"views {','.join(dataset.views)}, clip {dataset.clip}"
     console.print(f"{dataset.title}: {dataset.root} ({choice})", highlight=False, soft_wrap=True)
     console.print(table)

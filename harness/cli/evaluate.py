@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from harness.cli._complete import Named, words
-from harness.cli._options import METRICS, REPORT, RUN, data_options, store_options
+from harness.cli._options import METRICS, REPORT, RUN, data_options, store_options, trust_option
 from harness.errors import ConfigError
 
 
@@ -27,6 +27,7 @@ from harness.errors import ConfigError
 @click.option("--keep-masks", is_flag=True, help="Keep the masks of the runs' own test clips, compressed.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many patients of each split.")
 @click.option("--as", "title", help="Name of the folder of tables (default: made from the options).")
+@trust_option
 @store_options
 def command(
     runs: tuple[str, ...],

@@ -9,7 +9,7 @@ import click
 
 from harness import config
 from harness.cli._complete import CommaList, Named, configs, engines, words
-from harness.cli._options import DEVICE, REPORT, SIZE, STRUCTURES
+from harness.cli._options import DEVICE, REPORT, SIZE, STRUCTURES, trust_option
 from harness.errors import BenchError, unknown
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ _SHOWN = ("model", "mode", "engine", "median_ms", "p5_ms", "p95_ms", "n", "fps",
 @click.option(
     "--report", type=REPORT, help="Measure the finished runs of this report anew, each at its own image size."
 )
+@trust_option
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept, for --report.")
 @click.option("--reports-dir", default="reports", show_default=True, help="Where the report lies, for --report.")
 def command(
@@ -85,13 +86,13 @@ def command(
     `echobench report NAME` then takes it up.
     """
     import pandas as pd
-    from rich.console import Console
 
     from harness.clip import STRUCTURE_SETS
     from harness.experiments.models import build_for, choose_model
     from harness.files import write_text
     from harness.jobs import Progress
     from harness.profiling import ProfileSettings, profile_model
+    from harness.terminal import console as new_console
 
     if report is not None:
         return _measure_again(report, Path(results_dir), Path(reports_dir), chosen)
@@ -116,7 +117,7 @@ def command(
     table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
     path = Path(out) / f"{settings.file_stem}_{size}.csv"
     write_text(path, table.to_csv(index=False))
-    Console().print(_rendered(table, path.stem))
+    new_console().print(_rendered(table, path.stem))
     click.echo(f"Written: {path}", err=True)
     return 1 if failed else 0
 

@@ -11,7 +11,7 @@ import click
 from harness import config
 from harness.cli._complete import CommaList, words
 from harness.cli._group import PlainGroup
-from harness.cli._options import PERTURBATIONS, data_options
+from harness.cli._options import PERTURBATIONS, data_options, trust_option
 from harness.cli._sweeps import chosen_runs, run_choice
 from harness.cli._typed import typed
 from harness.errors import ConfigError, unknown
@@ -88,6 +88,7 @@ def calibrate_command(
 )
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many test patients.")
 @WHEN
+@trust_option
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Runs swept at the same time.")
 @click.option("--prepared", type=click.Path(path_type=Path), help="Prepared folder (default: found in DATA_DIR/cache).")
 def run_command(

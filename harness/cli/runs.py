@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,7 +25,18 @@ _SHOWN = 4
 @click.option("--delete", is_flag=True, help="Delete the runs that the words choose, after asking.")
 @click.option("--yes", is_flag=True, help="With --delete: do not ask.")
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
-def command(words: tuple[str, ...], as_json: bool, as_csv: bool, delete: bool, yes: bool, results_dir: str) -> None:
+@click.option("--clean", is_flag=True, help="List and remove what killed processes have left, and nothing else.")
+@click.option("--data-dir", default="data", show_default=True, help="With --clean: where phantoms and caches are kept.")
+def command(
+    words: tuple[str, ...],
+    as_json: bool,
+    as_csv: bool,
+    delete: bool,
+    yes: bool,
+    clean: bool,
+    data_dir: str,
+    results_dir: str,
+) -> None:
     """List runs with status, scores and the settings that set them apart; with WORDs, those whose name or status has them all.
 
     `diff A B` shows every setting that two runs do not share. Examples:
@@ -35,7 +47,12 @@ def command(words: tuple[str, ...], as_json: bool, as_csv: bool, delete: bool, y
     """
     from harness.store.runs import RunStore
 
+    if clean:
+        _clean(Path(results_dir), Path(data_dir))
+        return
     store = RunStore(results_dir)
+    for name, sentence in ({} if words[:1] == ("diff",) else store.damaged()).items():
+        click.echo(f"{name}: damaged: {sentence}", err=True)
     if words[:1] == ("diff",):
         _diff(store, words[1:])
         return
@@ -117,3 +134,14 @@ def _delete(runs: list[Run], words: tuple[str, ...], yes: bool) -> None:
     for run in runs:
         run.delete()
     click.echo(f"Deleted {len(runs)} runs.")
+
+
+def _clean(results: Path, data: Path) -> None:
+    from harness.leftovers import in_folders, remove
+
+    found = in_folders(results, data)
+    for path in found:
+        remove(path)
+        click.echo(f"{'kept (it cannot be removed)' if path.exists() else 'removed'}: {path}")
+    if not found:
+        click.echo(f"Nothing is left over in {results}, {data} and the folder for temporary files.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli._complete import Named, engines
-from harness.cli._options import DEVICE, RUN
+from harness.cli._options import DEVICE, RUN, trust_option
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +39,7 @@ class Numbers(click.ParamType):
 @click.argument("clip", type=click.Path(path_type=Path))
 @click.option("--run", type=RUN, help="Name of a finished run, or a part of it that only one has.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Folder of a run, instead of --run.")
+@trust_option
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results (default: segmented/CLIP).")
 @click.option(

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import os
 import shutil
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,8 +25,9 @@ from harness.data.prepared import PreparedClip as PreparedClip
 from harness.data.prepared import PreparedSplit as PreparedSplit
 from harness.data.resample import resize_frames, resize_masks
 from harness.errors import DataError
-from harness.files import canonical_hash, write_json
+from harness.files import canonical_hash, sync_folder, write_json
 from harness.jobs import map_ordered
+from harness.leftovers import drop_private, make_private
 
 RESAMPLING = "frames: area when shrinking, linear when growing; masks: label that covers most"
 
@@ -101,7 +101,7 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
     # Left by a kill; nobody else writes there, because the lock is held.
     for stale in place.parent.glob(f".{place.name}.*"):
         shutil.rmtree(stale, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    folder = make_private(place.parent, f".{place.name}.")
     try:
         job = functools.partial(prepare_clip, dataset, image_size=header["image_size"])
         label = f"preparing {dataset.name} at {header['image_size']} px"
@@ -111,8 +111,9 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
         # mkdtemp makes folders that other users cannot read; a cache on a shared disk is for all of them.
         os.chmod(folder, 0o755)
         os.rename(folder, place)
+        sync_folder(place.parent)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        drop_private(folder)
 
 
 def _mark(mark: str | None, refused: list[str], count: int) -> str | None:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clip import Case, label_ids
-from harness.errors import BenchError, DataError
-from harness.files import read_json, sha256_file
+from harness.errors import DataError
+from harness.files import inside, read_json, sha256_file
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -170,7 +170,10 @@ class PreparedCache:
         if not (path / MANIFEST).is_file():
             raise DataError(f"{path} is not a prepared cache (it has no {MANIFEST}); {AGAIN}.")
         try:
-            manifest = read_json(path / MANIFEST)
+            try:
+                manifest = read_json(path / MANIFEST)
+            except DataError as error:
+                raise ValueError(str(error)) from error
             if manifest["format"] != FORMAT:
                 raise DataError(
                     f"The prepared cache {path} has format {manifest['format']} instead of {FORMAT}; {AGAIN}."
@@ -179,13 +182,13 @@ class PreparedCache:
             cache._check_sizes()
         except DataError:
             raise
-        except (BenchError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"The prepared cache {path} is damaged in {MANIFEST}; {AGAIN}.") from error
         return cache
 
     def _check_sizes(self) -> None:
         for name, expected in self.manifest["files"].items():
-            file = self.path / name
+            file = inside(self.path, name, f"A file of the prepared cache {self.path}")
             # Sizes are checked at each opening and cost nothing; hashing gigabytes is for verify().
             size = file.stat().st_size if file.is_file() else -1
             if size != expected["bytes"]:

@@ -17,6 +17,7 @@ from harness.experiments.plan import SuitePlan
 from harness.experiments.trainings import Trainings
 from harness.experiments.worklist import Outcome, Task, tasks_of
 from harness.store.runs import Run, RunSpec, RunStore
+from harness.terminal import console as new_console
 
 
 @dataclass(kw_only=True, slots=True)
@@ -76,7 +77,7 @@ def run_suite(
         KeyboardInterrupt: stopped by the user; the current run is marked as interrupted.
         ConfigError: started by ``torchrun`` with several processes.
     """
-    console = console or Console(stderr=True, highlight=False)
+    console = console or new_console(errors=True)
     _refuse_ranks()
     store = RunStore(results_root)
     others = accepted(store, plan.specs) if accept_code else {}

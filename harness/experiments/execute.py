@@ -18,13 +18,14 @@ import torch
 from mmengine.hooks import Hook
 
 from harness.data import PreparedCache
-from harness.errors import BenchError
+from harness.errors import BenchError, explained, unmasked
 from harness.evaluation.evaluator import evaluate
 from harness.evaluation.prediction import Predict
 from harness.experiments.first_mask import measured_build
 from harness.experiments.identity import code_roots
-from harness.experiments.trained import load_trained, predictor
-from harness.files import check_fence, write_text
+from harness.experiments.trained import WEIGHTS_HASH, load_trained, predictor, recorded_build
+from harness.files import check_fence, sha256_file, write_text
+from harness.leftovers import leftovers, remove
 from harness.modeling.precision import allow_tf32
 from harness.profiling import profile_model
 from harness.store.claim import hold
@@ -84,17 +85,20 @@ def carry_out(
     if maker is not None:
         facts["first_mask_run"] = maker.name
     allow_tf32(False)  # before the start: the record says under which settings the run was made
+    for path in leftovers(run.path.rglob(".*.tmp")):
+        remove(path)
     run.start(**facts)
     with _told_in(run):
         seconds: dict[str, float] = {}
         summary = train(training_job(run, vis_backends), cache, progress=progress, hooks=[LeaseHook(run.path), *hooks])
         seconds["train"] = round(summary.seconds, 1)
+        weights = sha256_file(summary.best_checkpoint)
         with _timed(seconds, "evaluate"):
             predict = predictor(load_trained(run, summary.best_checkpoint), torch.device(summary.device))
             run.write_rows(evaluate_run(run, predict, cache, progress=progress))
             if keep is not None:
                 keep(run, predict, cache)
-        run.finish(seconds=seconds, **_remembered(summary))
+        run.finish(seconds=seconds, **_remembered(summary), **{WEIGHTS_HASH: weights})
 
 
 @contextlib.contextmanager
@@ -104,16 +108,33 @@ def _told_in(run: Run) -> Iterator[None]:
         yield
     except LeaseLostError:
         raise  # the record belongs to whoever has taken the run over
-    except KeyboardInterrupt:
-        run.stop("interrupted", "stopped by Ctrl-C")
+    except BaseException as error:
+        happened = unmasked(error)
+        if isinstance(happened, KeyboardInterrupt):
+            run.stop("interrupted", "stopped by Ctrl-C")
+            raise happened from None
+        if not isinstance(happened, Exception):
+            raise
+        told = explained(happened)
+        # A record that cannot be written any more leaves the run as it is: unfinished, and free for the next attempt.
+        with contextlib.suppress(OSError, BenchError):
+            _told_as_failed(run, told, error)
+        if told is not None:
+            raise told from error
         raise
-    except BenchError as error:
-        run.stop("failed", str(error))
-        raise
-    except Exception as error:
-        write_text(run.path / "error.txt", traceback.format_exc())
-        run.stop("failed", f"{type(error).__name__}: {error} (traceback: {run.path / 'error.txt'})")
-        raise
+
+
+def _told_as_failed(run: Run, told: BenchError | None, error: BaseException) -> None:
+    if told is not None:
+        run.stop("failed", str(told))
+        return
+    write_text(run.path / ERROR_FILE, "".join(traceback.format_exception(error)))
+    reason = (str(error).splitlines() or [""])[0]
+    # By its place in the run's folder: a record travels, and names no folders of this machine.
+    run.stop("failed", f"{type(error).__name__}: {reason} (traceback: {ERROR_FILE} of the run)")
+
+
+ERROR_FILE = "error.txt"
 
 
 def _remembered(summary: TrainingSummary) -> dict[str, Any]:
@@ -184,6 +205,7 @@ def profile_run(run: Run, settings: dict[str, Any]) -> None:
         settings: arguments of ``profile_model``, without the image size.
     """
     model = run.spec.model
+    recorded_build(run)
     table = profile_model(
         measured_build(run.spec),
         model=model["name"],

@@ -38,8 +38,6 @@ def code_roots(spec: RunSpec) -> list[str]:
     """Root modules of a spec's code, for ``code_hash``: of every registered class that its configs name."""
     recipe = Recipe.from_dict(spec.recipe)
     roots = {*MEASURED_BY, *recipe.custom_imports, *(_module(MODELS.get(name)) for name in _types(spec.model["build"]))}
-    # A hook may be named as "package.module.Class" without an import of its own.
-    roots |= {str(hook["type"]).rpartition(".")[0] for hook in recipe.custom_hooks}
     if "first_mask" in spec.protocol:
         roots |= {_module(MODELS.get(name)) for name in _types(spec.protocol["first_mask"]["build"])}
     for name in _types(augmentation(recipe.augment)):

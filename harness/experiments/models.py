@@ -12,7 +12,8 @@ from typing import Any
 from harness import config
 from harness.clip import structure_names
 from harness.errors import ConfigError, unknown
-from harness.modules import user_folder
+from harness.experiments.schemas import ModelConfig
+from harness.modules import name_modules, user_folder
 from harness.registry import MODELS, load_plugins
 
 
@@ -51,14 +52,21 @@ def choose_model(name: str, size: str) -> ModelChoice:
     load_plugins()
     stem, _, template = (name, "", "") if name.endswith(".py") else name.partition(":")
     cfg = config.load("models", stem)
+    ModelConfig.read(
+        {key: cfg.to_dict()[key] for key in ("label", "sizes") if key in cfg}, f"the config of model '{name}'"
+    )
     sizes = cfg.get("sizes", {})
     if size not in sizes:
         raise unknown("size", size, sizes, f"the config of model '{name}'")
     if not template and "{template}" in str(sizes[size]):
         raise ConfigError(f"'{name}' is a family of models; name one of them as {name}:TEMPLATE.")
+    if template and "{template}" not in str(sizes[size]):
+        raise ConfigError(f"'{stem}' is no family of models; name it without ':{template}'.")
+    if template.endswith(".py"):
+        name_modules([template])
     build = _fill(copy.deepcopy(dict(sizes[size])), template)
-    if MODELS.get(build["type"]) is None:
-        raise unknown("model type", build["type"], MODELS.module_dict, f"the config of model '{name}'")
+    if MODELS.get(str(build.get("type"))) is None:
+        raise unknown("model type", str(build.get("type")), MODELS.module_dict, f"the config of model '{name}'")
     short = Path(stem).stem + (f":{template}" if template else "")
     label = _fill(cfg.get("label", short), template)
     imports = tuple(cfg.get("custom_imports", {}).get("imports", ()))

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmengine.registry import VISBACKENDS
+
 from harness import config
 from harness.clip import STRUCTURE_SETS, structure_names
 from harness.data import EchoDataset, PreparedCache
 from harness.data.prepared import MANIFEST
+from harness.data.transforms import build_transforms
 from harness.errors import ConfigError, unknown
 from harness.experiments.augment import written_out
 from harness.experiments.first_mask import (
@@ -22,13 +25,17 @@ from harness.experiments.first_mask import (
 from harness.experiments.identity import complete
 from harness.experiments.lengths import check_lengths, fitted
 from harness.experiments.models import ModelChoice, build_for, choose_model
-from harness.experiments.source import clip_kind, dataset_config, open_data, short_name
+from harness.experiments.schemas import SuiteSection, check_build
+from harness.experiments.source import check_dataset, clip_kind, dataset_config, open_data, short_name
+from harness.modules import name_modules
 from harness.profiling.settings import ProfileSettings
-from harness.registry import DATASETS
+from harness.registry import DATASETS, check_types, registered
 from harness.results.condition import Condition, condition_of, headline_name
 from harness.statistics.margins import Criteria
 from harness.store.runs import RunSpec
 from harness.training import Recipe
+from harness.training.hooks import build_custom_hooks
+from harness.training.loaders import augmentation
 from harness.training.precision import resolve_device
 from harness.training.recipe import OPTIONAL_KEYS, identity_keys
 from harness.vocabulary import AUTO_UNET, FIRST_FRAMES
@@ -113,22 +120,27 @@ def resolve(options: SuiteOptions) -> Resolved:
     data_cfg = dataset_config(suite["dataset"], _data_options(options, suite))
     named = _recipe(options.recipe, data_cfg, suite["size"]) | suite.get("recipe", {})
     recipe = copy.deepcopy(OPTIONAL_KEYS) | named  # --set refuses keys that are not there
+    plain = copy.deepcopy(recipe.get("augment"))
     tree = {
         "recipe": recipe,
         "dataset": data_cfg["dataset"],
         "models": _by_name([*choices, *([maker] if maker else [])]),
         # all settings, so that --set reaches each and refuses what is none
-        "profile": {**ProfileSettings().as_dict(), **suite.get("profile", {})},
+        "profile": {**ProfileSettings().as_dict(), **(suite.get("profile") or {})},
         "endpoint": suite.get("endpoint", Criteria.endpoint),
         "margins": copy.deepcopy(margins),
     }
     if "generate" in data_cfg:
         tree["generate"] = data_cfg["generate"]
-    plain = recipe["augment"]
     config.override(tree, config.parse_overrides(options.overrides))
+    # Checked after the overrides and read from the tree: a section that was replaced as a whole counts as well.
     criteria = _criteria(tree, margins)
+    recipe = Recipe.from_dict(tree["recipe"]).to_dict()
     recipe["augment"] = written_out(recipe["augment"], plain, short_name(suite["dataset"]))
-    resolve_device(Recipe.from_dict(recipe).device)
+    check_recipe(recipe)
+    data_cfg = check_dataset({**data_cfg, **{key: tree[key] for key in ("dataset", "generate") if key in tree}})
+    choices, maker = _rebuilt(choices, maker, tree["models"])
+    ProfileSettings.read(tree["profile"], "the suite's profile")
     return Resolved(
         suite=suite, choices=choices, maker=maker, notes=notes, data_cfg=data_cfg, recipe=recipe, tree=tree,
         criteria=criteria,
@@ -146,7 +158,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress, options.limit)
     suite["structures"] = _structures(_asked(options, suite, data_cfg), cache.structures, cache.name, data_cfg)
     vis_backends = recipe["vis_backends"]
-    recipe = fitted(identity_keys(recipe), cache)
+    recipe = fitted(identity_keys({key: recipe[key] for key in known.tree["recipe"]}), cache)
     check_lengths(cache, recipe["clip_length"], Recipe.from_dict(recipe).frames_at_test)
     protocol = protocol_of(suite["first_frame"], suite["structures"], known.maker)
     specs = [_spec(choice, suite, recipe, cache, seed, protocol) for choice in known.choices for seed in suite["seeds"]]
@@ -166,8 +178,16 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
 
 def _criteria(tree: dict[str, Any], before: dict[str, Any]) -> Criteria:
     """Primary endpoint and margins; a value from the command line does not keep the reason of the value it replaces."""
+    if not isinstance(tree["margins"], dict) or not all(isinstance(item, dict) for item in tree["margins"].values()):
+        raise ConfigError("margins must be a section of measures; set one, such as margins.dice.value=0.5.")
+    if not isinstance(tree["endpoint"], str):
+        raise ConfigError(f"The endpoint must be the name of a measure, got {tree['endpoint']!r}.")
     for name, margin in tree["margins"].items():
-        if margin["value"] != before[name]["value"] and margin["source"] == before[name]["source"]:
+        if (
+            name in before
+            and margin.get("value") != before[name]["value"]
+            and margin.get("source") == before[name]["source"]
+        ):
             margin["source"] = "set on the command line"
     return Criteria.read(tree)
 
@@ -187,12 +207,14 @@ def _chosen_profile(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _by_name(choices: list[ModelChoice]) -> dict[str, dict[str, Any]]:
-    """Models by what overrides call them; of two files with one name in two folders, by folder and name."""
-    names = [choice.name for choice in choices]
-    return {
-        choice.name if names.count(choice.name) == 1 else f"{choice.folder}/{choice.name}": choice.build
-        for choice in choices
-    }
+    """Models by what overrides call them."""
+    return {_key(choice, choices): choice.build for choice in choices}
+
+
+def _key(choice: ModelChoice, choices: list[ModelChoice]) -> str:
+    """A model's name; of two files with one name in two folders, folder and name."""
+    alone = [other.name for other in choices].count(choice.name) == 1
+    return choice.name if alone else f"{choice.folder}/{choice.name}"
 
 
 def count_runs(options: SuiteOptions) -> int:
@@ -240,23 +262,58 @@ def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:
 def _suite(options: SuiteOptions) -> tuple[dict[str, Any], dict[str, Any]]:
     """The suite's config with the user's choices written in, its protocol checked; and its margins."""
     loaded = copy.deepcopy(config.load("suites", options.suite).to_dict())
+    if not isinstance(loaded.get("suite"), dict):
+        raise ConfigError(f"The suite config {options.suite} defines no `suite = dict(...)`.")
     suite: dict[str, Any] = loaded["suite"]
     for key in ("dataset", "models", "size", "seeds", "structures", "first_frame"):
         value = getattr(options, key)
         if value is not None:
             suite[key] = list(value) if isinstance(value, tuple) else value
-    _check_protocol(suite)
+    SuiteSection.read(suite, f"the suite {options.suite}")
+    if suite["first_frame"] not in FIRST_FRAMES:
+        raise unknown("first-frame protocol", suite["first_frame"], FIRST_FRAMES)
     return suite, {**Criteria().record()["margins"], **loaded.get("margins", {})}
 
 
-def _check_protocol(suite: dict[str, Any]) -> None:
-    if suite["first_frame"] not in FIRST_FRAMES:
-        raise unknown("first-frame protocol", suite["first_frame"], FIRST_FRAMES)
-    if not suite["models"] or not suite["seeds"]:
-        raise ConfigError("A suite needs at least one model and one seed; give --models and --seeds.")
-    repeated = sorted({name for name in suite["models"] if suite["models"].count(name) > 1})
-    if repeated:
-        raise ConfigError(f"The model {repeated[0]} is named twice in --models; name each model once.")
+def check_recipe(recipe: dict[str, Any]) -> None:
+    """Refuse what a recipe's own types cannot see: a device that is not here, hooks, backends and transforms that are not
+    registered or cannot be built.
+
+    Raises:
+        ConfigError: one sentence about the first thing that is wrong.
+    """
+    resolve_device(recipe["device"])
+    name_modules(recipe["custom_imports"])
+    build_custom_hooks(recipe["custom_hooks"], recipe["custom_imports"])
+    for backend in recipe["vis_backends"]:
+        check_types(backend)
+        if registered(VISBACKENDS, backend["type"]) is None:
+            raise unknown("backend", backend["type"], VISBACKENDS.module_dict, "the recipe's vis_backends")
+    build_transforms(augmentation(recipe["augment"]))
+
+
+def _rebuilt(
+    choices: list[ModelChoice], maker: ModelChoice | None, builds: Any
+) -> tuple[list[ModelChoice], ModelChoice | None]:
+    """The models with the builds of the overridden tree, each built once to see that it can be.
+
+    Raises:
+        ConfigError: what was overridden is no config of a model, or the model refuses it.
+    """
+    everyone, rebuilt = [*choices, *([maker] if maker else [])], []
+    for choice in everyone:
+        name = _key(choice, everyone)
+        build = builds.get(name) if isinstance(builds, dict) else builds
+        if not isinstance(build, dict) or not isinstance(build.get("type"), str):
+            first = next((key for key in choice.build if key != "type"), "type")
+            raise ConfigError(
+                f"The model '{name}' must be a section of keys with a type, got {build!r}; set one of its arguments, such as "
+                f"models.{name}.{first}."
+            )
+        # How many structures there are, the data say, which are not opened yet: a model that can be built for one is.
+        check_build({"num_structures": 1, **build}, f"the model '{name}'")
+        rebuilt.append(dataclasses.replace(choice, build=build))
+    return rebuilt[: len(choices)], rebuilt[-1] if maker else None
 
 
 def _asked(options: SuiteOptions, suite: dict[str, Any], data_cfg: dict[str, Any]) -> str:
@@ -290,7 +347,10 @@ def _recipe(name: str | None, data_cfg: dict[str, Any], size: str) -> dict[str, 
     name = name or config.recipe_for(data_cfg.get("recipes", {}), clip_kind(data_cfg), size)
     if name is None:
         raise ConfigError(f"The dataset's config names no recipe for size '{size}'; choose one with --recipe.")
-    recipe: dict[str, Any] = copy.deepcopy(config.load("recipes", name).to_dict()["recipe"])
+    content = config.load("recipes", name).to_dict()
+    if not isinstance(content.get("recipe"), dict):
+        raise ConfigError(f"The recipe config {name} defines no `recipe = dict(...)`.")
+    recipe: dict[str, Any] = copy.deepcopy(content["recipe"])
     return recipe
 
 

@@ -13,9 +13,11 @@ from harness.data.cache import find_prepared
 from harness.data.limited import Limited
 from harness.data.prepared import MANIFEST
 from harness.errors import ConfigError, unknown
+from harness.experiments.schemas import DatasetSection, GenerateSection, check_arguments
 from harness.files import canonical_hash
 from harness.phantom.cine import build_dataset
-from harness.registry import DATASETS
+from harness.phantom.parameters import PhantomParameters
+from harness.registry import DATASETS, list_datasets
 
 
 def short_name(name: str) -> str:
@@ -31,13 +33,60 @@ def dataset_config(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
     """
     cfg = config.load("datasets", name).to_dict()
     cfg = {key: copy.deepcopy(cfg[key]) for key in ("dataset", "recipes", "generate", "structures") if key in cfg}
+    for key in ("dataset", "recipes", "generate"):
+        if (key in cfg or key == "dataset") and not isinstance(cfg.get(key), dict):
+            raise ConfigError(f"The dataset config {name} defines no `{key} = dict(...)`.")
     for key, value in overrides.items():
         if value is None:
             continue
         if key not in cfg["dataset"]:
             raise unknown("option", key, cfg["dataset"], f"dataset '{name}'")
         cfg["dataset"][key] = value
+    DatasetSection.read(cfg["dataset"], f"the dataset {name}")
     return cfg
+
+
+def check_dataset(cfg: dict[str, Any]) -> dict[str, Any]:
+    """The config of a dataset, its sections checked: kinds of values, keys that the reader and the generator have.
+
+    Raises:
+        ConfigError: one sentence about the first thing that is wrong.
+    """
+    chosen = DatasetSection.read(cfg["dataset"], "the dataset")
+    reader = registered_reader(chosen.type)
+    check_arguments(reader, {key: 0 for key in cfg["dataset"] if key not in ("type", "cine_seed")}, "the dataset")
+    if "generate" in cfg:
+        GenerateSection.read(cfg["generate"], "the dataset's generate")
+        arguments = {key: value for key, value in cfg["generate"].items() if key not in ("function", "folder")}
+        check_arguments(_generator(cfg["generate"]["function"]), arguments, "the dataset's generate")
+        if cfg["generate"]["function"] == "harness.phantom.generate":
+            PhantomParameters.read(arguments, "the phantom (generate)")
+    return cfg
+
+
+def registered_reader(name: str) -> type[EchoDataset]:
+    """The class of a dataset's type.
+
+    Raises:
+        ConfigError: there is none, with the nearest name.
+    """
+    reader: type[EchoDataset] | None = DATASETS.get(name)
+    if reader is None:
+        raise unknown("dataset type", name, list_datasets())
+    return reader
+
+
+def _generator(function: str) -> Any:
+    """The function of a dotted name, which stands in a config that the user named.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    place, _, attribute = function.rpartition(".")
+    try:
+        return getattr(importlib.import_module(place), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"The dataset's generate.function '{function}' cannot be imported: {error}.") from error
 
 
 def clip_kind(cfg: dict[str, Any]) -> str:
@@ -115,11 +164,11 @@ def _generate(arguments: dict[str, Any], data_root: Path, progress: bool) -> Pat
 def _generated(arguments: dict[str, Any], data_root: Path) -> tuple[Any, Path, dict[str, Any]]:
     """The generator, the folder that this set of arguments has, and what the generator is called with."""
     rest = {key: value for key, value in arguments.items() if key not in ("function", "folder")}
-    place, _, attribute = arguments["function"].rpartition(".")
-    module = importlib.import_module(place)
+    generate = _generator(arguments["function"])
+    module = importlib.import_module(arguments["function"].rpartition(".")[0])
     version = getattr(module, "GENERATOR_VERSION", None)
     root = data_root / f"{arguments['folder']}-{canonical_hash([rest, version], length=6)}"
-    return getattr(module, attribute), root, rest
+    return generate, root, rest
 
 
 def open_data(
@@ -145,7 +194,7 @@ def open_data(
     if limit is not None:
         raise ConfigError(f"{root} is a prepared folder, which cannot be limited; give the original files.")
     cache = PreparedCache.open(root)
-    wanted = str(DATASETS.get(cfg["dataset"]["type"]).name) if name.endswith(".py") else name
+    wanted = str(registered_reader(cfg["dataset"]["type"]).name) if name.endswith(".py") else name
     if cache.name != wanted:
         raise ConfigError(f"The prepared folder {root} holds the dataset '{cache.name}', not '{wanted}'.")
     if cache.image_size != image_size:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from harness.errors import BenchError
+from harness.errors import BenchError, TrainingError
 from harness.evaluation.prediction import Predict
 from harness.experiments.first_mask import maker_spec
+from harness.files import sha256_file
 from harness.modeling import FirstMaskSegmenter
 from harness.modeling.precision import allow_tf32
-from harness.modules import import_modules
+from harness.modules import import_recorded
 from harness.registry import MODELS, load_plugins
-from harness.store.runs import Run, RunSpec
+from harness.store.runs import Run
+from harness.tensors import mismatch
+from harness.training import checkpoints
+
+WEIGHTS_HASH = "weights_sha256"
+"""Where the results of a finished run keep the SHA-256 of ``best.pth``; runs of older stores have none."""
 
 
 def load_trained(run: Run, checkpoint: Path | None = None) -> nn.Module:
@@ -28,12 +33,11 @@ def load_trained(run: Run, checkpoint: Path | None = None) -> nn.Module:
     Raises:
         BenchError: a checkpoint is missing, damaged or of another model.
     """
-    load_plugins()
-    model = _with_weights(run.spec, checkpoint or best_weights(run))
+    model = _with_weights(run, checkpoint or best_weights(run))
     maker = maker_of(run)
     if maker is None:
         return model.eval()
-    return FirstMaskSegmenter(model=model, first=_with_weights(maker.spec, best_weights(maker))).eval()
+    return FirstMaskSegmenter(model=model, first=_with_weights(maker, best_weights(maker))).eval()
 
 
 def best_weights(run: Run) -> Path:
@@ -61,16 +65,35 @@ def maker_of(run: Run) -> Run | None:
     return maker
 
 
-def _with_weights(spec: RunSpec, checkpoint: Path) -> Any:
-    import_modules(spec.model.get("custom_imports", ()))
-    model: nn.Module = MODELS.build(dict(spec.model["build"]))
+def _with_weights(run: Run, checkpoint: Path) -> Any:
+    model: nn.Module = MODELS.build(recorded_build(run))
     try:
-        model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
-    except (OSError, RuntimeError, KeyError, pickle.UnpicklingError) as error:
+        weights = checkpoints.load(checkpoint).get("model")
+    except TrainingError as error:
+        raise BenchError(str(error)) from error
+    expected = run.record.get("results", {}).get(WEIGHTS_HASH)
+    if reason := mismatch(model.state_dict(), weights):
+        raise BenchError(f"The checkpoint {checkpoint} does not fit the run {run.name}: {reason}; train it again.")
+    if expected is not None and checkpoint == best_weights(run) and sha256_file(checkpoint) != expected:
         raise BenchError(
-            f"The checkpoint {checkpoint} cannot be used ({error}); remove its run and train again."
-        ) from error
+            f"The checkpoint {checkpoint} is not the one that the run {run.name} was finished with; put the original back "
+            "or train it again."
+        )
+    model.load_state_dict(dict(weights or {}))
     return model
+
+
+def recorded_build(run: Run) -> dict[str, Any]:
+    """The registry config of a run's model, with the modules imported that register it.
+
+    Raises:
+        ConfigError: the record wants code that the user has not named (``--trust``).
+    """
+    load_plugins()
+    model = run.spec.model
+    import_recorded(model.get("custom_imports", ()), model["build"], f"The run {run.name}")
+    build: dict[str, Any] = dict(model["build"])
+    return build
 
 
 def predictor(model: nn.Module, device: torch.device) -> Predict:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from harness.errors import BenchError
+from harness.errors import BenchError, DiskFullError
 from harness.experiments.first_mask import maker_spec
 from harness.experiments.generations import newest
 from harness.store.claim import POLL_S, Busy, Done, claim
@@ -100,6 +100,7 @@ class Worklist:
         """Until every task has ended, here or elsewhere.
 
         Raises:
+            DiskFullError: the disk is full; no further run is begun.
             KeyboardInterrupt: Ctrl-C; the run in hand is marked as interrupted and given back.
         """
         while self._waiting and self._wanted():
@@ -148,6 +149,9 @@ class Worklist:
             # Not a failure of the run: whoever has taken it over goes on with it, and so may we, later.
             self._tell(f"  {error}")
             return False
+        except DiskFullError:
+            # The next run would only fill what is freed meanwhile, and fail as well.
+            raise
         except Exception as error:
             self._tell(f"  failed: {run.record.get('reason') or error}")
             self.outcome.failed.append(run.name)

@@ -120,9 +120,10 @@ class Progress:
         self._lines += 1
 
     def _rich(self) -> tuple[rich.progress.Progress, rich.progress.TaskID]:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
+
+        from harness.terminal import console as new_console
 
         columns = (
             TextColumn("{task.description}"),
@@ -132,7 +133,7 @@ class Progress:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        bar = Bar(*columns, console=Console(file=self._stream), transient=True)
+        bar = Bar(*columns, console=new_console(file=self._stream), transient=True)
         return bar, bar.add_task(self.label, total=self.total, completed=self.done)
 
 

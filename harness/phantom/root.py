@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from harness.errors import BenchError, DataError
-from harness.files import read_json, write_json
+from harness.files import read_json, sync_folder, write_json
 from harness.jobs import map_ordered
+from harness.leftovers import drop_private, make_private
 from harness.phantom.layout import write_patient, write_splits
 from harness.phantom.parameters import PhantomParameters
 
@@ -54,7 +53,7 @@ def generate(
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
     # Beside the root and not in /tmp: a rename is atomic within one file system only.
-    growing = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".partial", dir=root.parent))
+    growing = make_private(root.parent, f".{root.name}.", ".partial")
     try:
         _fill(growing, parameters, workers, progress)
         growing.chmod(0o755)
@@ -64,7 +63,7 @@ def generate(
             f"The phantom {root} could not be written: {error.strerror or error}; see to it and run again."
         ) from error
     finally:
-        shutil.rmtree(growing, ignore_errors=True)
+        drop_private(growing)
     return root
 
 
@@ -98,6 +97,7 @@ def _finished(root: Path, parameters: PhantomParameters) -> bool:
 def _publish(growing: Path, root: Path, parameters: PhantomParameters) -> None:
     try:
         os.replace(growing, root)
+        sync_folder(root.parent)
     except OSError:
         if not _finished(root, parameters):  # else another process has finished the same root meanwhile
             raise

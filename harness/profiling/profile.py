@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pandas as pd
 
 from harness.errors import BenchError
 from harness.jobs import OutOfMemoryWatch, ending
+from harness.leftovers import private_folder
 from harness.profiling.settings import ProfileSettings
 from harness.profiling.worker import OUT_OF_MEMORY, failed_row
 from harness.store.formats.profile import PROFILE_COLUMNS
@@ -79,8 +79,8 @@ def profile_table(lines: Sequence[dict[str, Any]], *, model: str, size: str, cli
 def _in_process(
     request: dict[str, Any], settings: ProfileSettings, timeout_s: float | None, name: str
 ) -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory(prefix="echobench-profile-") as folder:
-        asked, answered = Path(folder) / "request.json", Path(folder) / "rows.jsonl"
+    with private_folder("echobench-profile-") as folder:
+        asked, answered = folder / "request.json", folder / "rows.jsonl"
         asked.write_text(json.dumps(request), encoding="utf-8")
         answered.touch()
         command = [sys.executable, "-m", "harness.profiling", str(asked), str(answered)]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from pydantic import Field, field_validator
 
-from harness.engines.contract import DTYPES, NATIVE, default_engines
+from harness.engines.contract import NATIVE, default_engines
 from harness.errors import ConfigError, unknown
 from harness.modeling.precision import allow_tf32, missing_device
 from harness.registry import list_engines
+from harness.schema import Config, Count, Listed, Whole
 
 SPEC_LENGTHS = (10, 32, 100, 300)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProfileSettings:
+class ProfileSettings(Config):
     """How one model is measured.
 
     Attributes:
@@ -40,33 +40,38 @@ class ProfileSettings:
             disturbed. What is disturbed nevertheless is marked ``busy`` and never ranked.
     """
 
-    image_size: int = 256
-    clip_length: int = 10
-    batch_size: int = 1
+    where: ClassVar[str] = "the profile"
+
+    image_size: Annotated[int, Field(gt=0, le=4096)] = 256
+    clip_length: Annotated[int, Field(gt=0, le=10_000)] = 10
+    batch_size: Annotated[int, Field(gt=0, le=4096)] = 1
     device: str = "auto"
-    precision: str = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     channels_last: bool = False
     tf32: bool = False
-    threads: int | None = None
-    warmup: int = 10
-    repeats: int = 30
-    engines: tuple[str, ...] | None = None
-    memory_lengths: tuple[int, ...] | None = None
+    threads: Annotated[int, Field(gt=0, le=1024)] | None = None
+    warmup: Count = 10
+    repeats: Whole = 30
+    engines: Annotated[tuple[str, ...], Listed] | None = None
+    memory_lengths: Annotated[tuple[Whole, ...], Listed] | None = None
     complexity: bool = True
     patience_s: float = 30.0
 
-    def __post_init__(self) -> None:
-        for name in ("image_size", "clip_length", "batch_size", "repeats"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if self.device.partition(":")[0] not in ("auto", "cpu", "cuda"):
-            raise unknown("device", self.device, ("auto", "cpu", "cuda"))
-        if self.precision not in DTYPES:
-            raise unknown("precision", self.precision, DTYPES)
-        for engine in self.engines or ():
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, value: str) -> str:
+        if value.partition(":")[0] not in ("auto", "cpu", "cuda"):
+            raise unknown("device", value, ("auto", "cpu", "cuda"))
+        return value
+
+    @field_validator("engines")
+    @classmethod
+    def _are_engines(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for engine in value or ():
             # native may be named where it is not installed: a suite's config serves every machine
             if engine not in (names := {*list_engines(), NATIVE}):
                 raise unknown("engine", engine, names)
+        return value
 
     def resolved(self) -> ProfileSettings:
         """The same with ``auto`` and None replaced by what this machine has.
@@ -91,13 +96,12 @@ class ProfileSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: getattr(self, name) for name in type(self).model_fields}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ProfileSettings:
         """The inverse of ``as_dict``; lists become tuples."""
-        plain: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in values.items()}
-        return cls(**plain)
+        return cls(**values)
 
     @property
     def file_stem(self) -> str:

@@ -40,6 +40,7 @@ from harness.reporting.tables.table import Table
 from harness.reporting.tables.words import with_frames
 from harness.results.pictures import COMMON, CasePicture, stored_pictures
 from harness.results.result_set import ResultSet
+from harness.terminal import console as new_console
 
 OVERLAYS = "overlays_"
 """Beginning of the names of figures that show patients."""
@@ -110,7 +111,7 @@ def more_tables(results: ResultSet) -> list[Table]:
 
 def print_report(results: ResultSet, paths: Sequence[Path] = (), console: Console | None = None) -> None:
     """Show the main tables of results on the terminal, then where the files lie."""
-    console = console or Console()
+    console = console or new_console()
     if results.design is not None:
         shown = [table for table in study_tables(results) if table.name in _SHOWN]
     elif results.window is not None:

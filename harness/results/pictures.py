@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +17,8 @@ from numpy.typing import NDArray
 
 from harness.files import write_bytes
 from harness.results.result_set import ResultSet
+
+logger = logging.getLogger(__name__)
 
 FILE = "pictures.npz"
 COMMON = "common"
@@ -92,9 +97,14 @@ def load_pictures(folder: Path) -> list[CasePicture]:
     path = Path(folder) / FILE
     if not path.is_file():
         return []
-    with np.load(path, allow_pickle=False) as stored:
-        meta = json.loads(stored["meta"].tobytes().decode())
-        return [_picture(entry, {name: stored[f"{i}_{name}"] for name in _ARRAYS}) for i, entry in enumerate(meta)]
+    # Pictures illustrate and carry no figure: a report without those of a damaged file is still right.
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            meta = json.loads(stored["meta"].tobytes().decode())
+            return [_picture(entry, {name: stored[f"{i}_{name}"] for name in _ARRAYS}) for i, entry in enumerate(meta)]
+    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        logger.warning("The pictures %s cannot be read (%s) and are left out.", path, str(error).partition("\n")[0])
+        return []
 
 
 def stored_pictures(results: ResultSet) -> list[CasePicture]:

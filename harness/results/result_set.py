@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.errors import ConfigError, unknown
+from harness.errors import BenchError, ConfigError, explained, unknown
 from harness.results.design import Design
 from harness.results.frames import at_ends, every_frame
 from harness.results.measures import DICE, IOU, SWEPT, Measure, Selection, distances
@@ -326,17 +326,25 @@ def read_run(run: Run, **changes: Any) -> RunResults:
     spec = run.spec
     finished = run.status == "finished"
     rows, profile = run.path / CASES.file, run.path / PROFILE.file
+    status, reason = str(run.status), run.record.get("reason")
+    cases, costs = CASES.empty(), None
+    try:
+        cases = CASES.read(rows) if finished and rows.is_file() else cases
+        costs = PROFILE.read(profile) if finished and profile.is_file() else None
+    # One damaged run is told in the table and never keeps the others from being reported.
+    except (BenchError, OSError) as error:
+        cases, costs, status, reason = CASES.empty(), None, "damaged", str(explained(error) or error)
     read = RunResults(
         label=spec.model.get("label") or spec.model["name"],
         model=spec.model["name"],
         size=spec.model["size"],
         seed=spec.seed,
         first_frame=spec.protocol.get("first_frame", "auto"),
-        rows=CASES.read(rows) if finished and rows.is_file() else CASES.empty(),
-        profile=PROFILE.read(profile) if finished and profile.is_file() else None,
+        rows=cases,
+        profile=costs,
         record=run.record,
-        status=run.status,
-        reason=run.record.get("reason"),
+        status=status,
+        reason=reason,
         folder=run.path,
         accepted=run.accepted,
     )

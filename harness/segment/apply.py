@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ from harness.clip import LABELS
 from harness.data.media.frames import Frame, FrameSource, Region
 from harness.errors import BenchError, DataError
 from harness.files import write_json, write_text
+from harness.leftovers import private_folder
 from harness.segment.ahead import ahead
 from harness.segment.curve import plot_areas
 from harness.segment.nifti import write_masks
@@ -82,7 +82,7 @@ def _segment(
     made_from: dict[str, Any],
 ) -> Outcome:
     # Inside the target: a rename from another disk would be a copy and not atomic.
-    with tempfile.TemporaryDirectory(prefix=".segment-", dir=folder) as hidden:
+    with private_folder(".segment-", folder) as hidden:
         with MaskSpool(Path(hidden) / "labels.u8") as spool:
             video = Path(hidden) / f"overlay.{overlay}"
             with overlay_writer(video, overlay, size, source.frame_rate_hz) as write:

@@ -13,8 +13,8 @@ from harness.data.sampling import structure_names
 from harness.engines import make_engine
 from harness.errors import ConfigError, unknown
 from harness.experiments.trained import load_trained
-from harness.files import read_json
 from harness.modeling import VideoSegmenter
+from harness.store.formats.record import read_record
 from harness.store.runs import Run, RunStore
 
 
@@ -79,7 +79,7 @@ def _run_at(path: Path) -> tuple[Run, Path]:
     if folder is None:
         raise ConfigError(f"{path} is not a run: no run.json lies there; give the folder of a finished run.")
     weights = path if path.is_file() and path.suffix == ".pth" else folder / "checkpoints" / "best.pth"
-    return Run(folder, read_json(folder / "run.json")), weights
+    return Run(folder, read_record(folder / "run.json")), weights
 
 
 def _named(name: str, store: RunStore) -> Run:

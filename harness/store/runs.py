@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from harness.errors import BenchError
+from harness.errors import BenchError, explained, without_secrets
 from harness.files import create_text, write_json
 from harness.store.code import code_hash
 from harness.store.environment import code_version, environment
@@ -46,9 +46,10 @@ class Run:
     accepted: str | None = None
     """Why a run of other code stands for one of today's (``--accept-code``): a mark of everything made from it."""
 
-    def __init__(self, path: Path, record: dict[str, Any]) -> None:
+    def __init__(self, path: Path, record: dict[str, Any], asked: RunSpec | None = None) -> None:
         self.path = path
         self.record = record
+        self._asked = asked
 
     @property
     def name(self) -> str:
@@ -58,7 +59,9 @@ class Run:
     @property
     def store(self) -> RunStore:
         """The store that the run lies in: its name is its path below the root."""
-        return RunStore(self.path.parents[len(Path(self.name).parts) - 1])
+        depth = len(Path(self.name).parts)
+        parents = self.path.resolve().parents
+        return RunStore(parents[min(depth, len(parents)) - 1])
 
     @property
     def spec(self) -> RunSpec:
@@ -93,6 +96,10 @@ class Run:
         """Take the record from ``run.json``, where there is one."""
         if (self.path / "run.json").is_file():
             self.record = read_record(self.path / "run.json")
+        if self._asked is not None and self.record["status"] != "finished":
+            # Where a user's files lie is no part of an identity: the code to run is what was asked for now, not what
+            # the folder says.
+            self.record["spec"] = asdict(self._asked)
 
     def start(self, **facts: Any) -> None:
         """Mark the run as running and record code version and environment, and further ``facts``."""
@@ -114,8 +121,11 @@ class Run:
         self.save()
 
     def stop(self, status: Literal["interrupted", "failed"], reason: str) -> None:
-        """Mark the run as interrupted or failed and say why."""
-        self.record.update(status=status, reason=reason)
+        """Mark the run as interrupted or failed and say why, without passwords and folders of this machine."""
+        here = f"{self.store.root}/"
+        for folder in {here, f"{Path(here).resolve()}/", f"{Path.home()}/"} - {"/", "./", "//"}:
+            reason = reason.replace(folder, "")
+        self.record.update(status=status, reason=without_secrets(reason))
         self.save()
 
     def delete(self) -> None:
@@ -155,7 +165,11 @@ class RunStore:
         return (self.root / spec.folder / "run.json").is_file()
 
     def open(self, spec: RunSpec, create: bool = True) -> Run:
-        """The run of this spec: the one on disk, else a new one with status ``new`` (written where ``create``)."""
+        """The run of this spec: the one on disk, else a new one with status ``new`` (written where ``create``).
+
+        Raises:
+            DataError: what lies there is not the record of this spec.
+        """
         path = self.root / spec.folder
         record = {
             "name": spec.folder,
@@ -164,7 +178,7 @@ class RunStore:
             "status": "new",
             "created": now(),
         }
-        run = Run(path, record)
+        run = Run(path, record, asked=spec)
         # Created, never replaced: another process may have begun, or even finished, the run a moment ago.
         if create and not (path / "run.json").is_file():
             create_text(path / "run.json", json.dumps(record, indent=2, sort_keys=True, allow_nan=False) + "\n")
@@ -194,5 +208,19 @@ class RunStore:
         return Run(path, read_record(path / "run.json")) if (path / "run.json").is_file() else None
 
     def all(self) -> list[Run]:
-        """Every run in the store, ordered by name."""
-        return [Run(path.parent, read_record(path)) for path in sorted(self.root.glob("*/*/run.json"))]
+        """Every run in the store whose record can be read, ordered by name; ``damaged`` names the others."""
+        return self._read()[0]
+
+    def damaged(self) -> dict[str, str]:
+        """Folders below the root whose record cannot be read, with the sentence about it."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[list[Run], dict[str, str]]:
+        runs, damaged = [], {}
+        for path in sorted(self.root.glob("*/*/run.json")):
+            # One damaged record must not keep all others from being listed or reported.
+            try:
+                runs.append(Run(path.parent, read_record(path)))
+            except (BenchError, OSError) as error:
+                damaged[path.parent.relative_to(self.root).as_posix()] = str(explained(error) or error)
+        return runs, damaged

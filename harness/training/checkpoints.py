@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 
 from harness.errors import TrainingError
 from harness.files import atomic_file, rename
+from harness.tensors import read_tensors
 
 FORMAT = 1
 
@@ -28,18 +28,13 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
         TrainingError: the file is missing or damaged.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            # torch.load does not look at the checksums: a flipped bit would come back as a slightly wrong weight.
-            damaged = archive.testzip()
-        if damaged is not None:
-            raise zipfile.BadZipFile(f"checksum of {damaged}")
-        # weights_only: a checkpoint from somebody else must not be able to run code.
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        content = read_tensors(path, device)
     except FileNotFoundError:
         raise TrainingError(f"The checkpoint {path} does not exist.") from None
-    # torch raises whatever its unpickler meets in a torn file; all of it means the same to the user.
-    except Exception as error:
+    except ValueError as error:
         raise TrainingError(f"The checkpoint {path} is damaged ({error}); remove it and train again.") from error
+    if not isinstance(content, dict):
+        raise TrainingError(f"The checkpoint {path} was not written by this engine; remove it and train again.")
     return content
 
 

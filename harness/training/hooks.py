@@ -12,6 +12,7 @@ from mmengine.registry import HOOKS
 from harness.errors import ConfigError
 from harness.jobs import Progress
 from harness.modules import import_modules
+from harness.registry import build_registered
 from harness.training.runner import BenchRunner
 
 
@@ -96,7 +97,7 @@ class ProgressHook(Hook):
 
 
 def build_custom_hooks(configs: Iterable[Mapping[str, Any]], imports: Iterable[str] = ()) -> list[Hook]:
-    """The hooks of a recipe: any class in mmengine's registry ``HOOKS``, or ``"package.module.Class"``.
+    """The hooks of a recipe: classes that are registered in mmengine's registry ``HOOKS``.
 
     Args:
         configs: ``custom_hooks`` of the recipe; ``priority`` may stand in each as for mmengine's Runner.
@@ -120,7 +121,7 @@ def _build(config: dict[str, Any]) -> Hook:
     # mmengine's Runner takes the priority out of a config in the same way (Runner.register_hook).
     priority = config.pop("priority", None)
     try:
-        hook: Hook = HOOKS.build(config)
+        hook: Hook = build_registered(HOOKS, config)
     except Exception as error:  # a hook's constructor may raise anything
         reason = str(error).splitlines()[0]
         raise ConfigError(

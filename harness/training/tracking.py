@@ -15,6 +15,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
 from harness.errors import ConfigError
 from harness.files import write_text
+from harness.registry import build_registered
 
 _OWN_FOLDERS = {"TensorboardVisBackend": "tensorboard"}
 _OTHER_FOLDER = "vis_data"  # mmengine's own default below the work folder
@@ -129,14 +130,14 @@ def build_visualizer(
 def build_backend(config: Mapping[str, Any]) -> BaseVisBackend:
     """One backend, connected: a missing package is found here and not after the first hundred iterations."""
     try:
-        backend: BaseVisBackend = VISBACKENDS.build(dict(config))
+        backend: BaseVisBackend = build_registered(VISBACKENDS, config)
         _ = backend.experiment
     except ImportError as error:
         raise ConfigError(
             f"The recipe's vis_backends names {config['type']}, which needs a package that is not installed "
             f"({error}); pip install 'echobench[tracking]' brings MLflow and W&B."
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(
             f"The recipe's vis_backends entry {dict(config)} cannot be built: {error}; correct it or take it out."
         ) from error

@@ -21,6 +21,10 @@ from harness.data.media.levels import FrameLevels
 from harness.errors import DataError
 
 UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError)
+LIMIT_BYTES = 1 << 30
+"""The largest clip of CAMUS has 30 MB; 1 GB is a file of something else, or a bomb (3 GB of zeros pack into 3 MB)."""
+GZIP_RATIO = 1032
+"""No byte of gzip unpacks to more than so many (a match of 258 bytes takes two bits)."""
 _MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _PLAUSIBLE_MM = (0.01, 10.0)
@@ -39,9 +43,9 @@ def read_nifti(
         DataError: missing, damaged, colour, or of another shape.
     """
     try:
-        content = path.read_bytes()
-        # Decompressed whole, because only then gzip compares its CRC with the content.
-        image = nibabel.Nifti1Image.from_bytes(gzip.decompress(content) if path.suffix == ".gz" else content)
+        content = _content(path)
+        image = nibabel.Nifti1Image.from_bytes(content)
+        _check_size(image, len(content))
         array = np.asarray(image.dataobj)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; restore the file.") from error
@@ -54,6 +58,34 @@ def read_nifti(
     return values, spacing, header_rate(image.header), notes
 
 
+def _content(path: Path) -> bytes:
+    """A file's bytes, decompressed where it ends in ``.gz``.
+
+    Raises:
+        ValueError: no regular file, or larger than any clip (``LIMIT_BYTES``).
+    """
+    # A pipe or device would be waited for, or read, without end.
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no regular file")
+    if path.suffix != ".gz":
+        if path.stat().st_size > LIMIT_BYTES:
+            raise ValueError(f"it has more than {LIMIT_BYTES >> 20} MB")
+        return path.read_bytes()
+    with gzip.open(path) as stream:
+        content = stream.read(LIMIT_BYTES + 1)
+        # Read to its end, because only then gzip compares its CRC with the content.
+        if len(content) > LIMIT_BYTES or stream.read(1):
+            raise ValueError(f"it unpacks to more than {LIMIT_BYTES >> 20} MB")
+    return content
+
+
+def _check_size(image: Any, size: int) -> None:
+    """Compare what a header claims with the bytes that are there, before memory is taken for the claim."""
+    claimed = math.prod(int(n) for n in image.shape) * image.header.get_data_dtype().itemsize
+    if any(n < 0 for n in image.shape) or claimed > size:
+        raise ValueError(f"its header claims {claimed} bytes of pixels, the file has {size}")
+
+
 def open_nifti(path: Path) -> FrameSource:
     """A clip frame by frame: see ``read_nifti`` for shapes, ``levels`` for the scale of the grey levels.
 
@@ -63,6 +95,7 @@ def open_nifti(path: Path) -> FrameSource:
     try:
         # One open stream: slices that are read in order do not decompress the file again from its start.
         image: Any = nibabel.load(path, keep_file_open=True)
+        _check_size(image, path.stat().st_size * (GZIP_RATIO if path.suffix == ".gz" else 1))
         shape, kind = image.shape, image.get_data_dtype()
     except UNREADABLE as error:
         raise damaged(path, error) from error

@@ -6,16 +6,15 @@ import logging
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from harness.errors import BenchError
 from harness.experiments.study.job import StudyJob, resolve
 from harness.experiments.study.running import work
+from harness.terminal import console as new_console
 
 
 def main(path: str) -> int:
     """Work on the job of a JSON file until nothing is left; returns the exit code."""
-    console = Console(stderr=True, highlight=False)
+    console = new_console(errors=True)
     logging.captureWarnings(True)
     try:
         job = StudyJob.from_json(Path(path).read_text(encoding="utf-8"))

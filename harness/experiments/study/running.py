@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from harness.experiments.costs import let_measuring_end
 from harness.experiments.execute import carry_out
@@ -15,6 +13,7 @@ from harness.experiments.study.job import ResolvedStudy, StudyJob
 from harness.experiments.study.search import Search
 from harness.experiments.worklist import Outcome, Worklist, tasks_of
 from harness.jobs import orphaned, run_workers, visible_devices
+from harness.leftovers import private_folder
 from harness.store.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -36,8 +35,8 @@ def run_study(job: StudyJob, resolved: ResolvedStudy, *, workers: int = 1, tell:
     if workers == 1:
         work(job, resolved, tell=tell)
         return
-    with tempfile.TemporaryDirectory(prefix="echobench-ablate-") as folder:
-        file = Path(folder) / "job.json"
+    with private_folder("echobench-ablate-") as folder:
+        file = folder / "job.json"
         file.write_text(job.to_json(), encoding="utf-8")
         run_workers(
             [sys.executable, "-m", "harness.experiments.study", str(file)],

@@ -7,9 +7,8 @@ import importlib.util
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 import optuna
 import sqlalchemy
@@ -17,7 +16,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages.journal import JournalFileBackend
 
-from harness.errors import BenchError, ConfigError
+from harness.errors import BenchError, ConfigError, without_secrets
 from harness.files import canonical_hash, file_lock
 
 STORAGE_ERRORS = (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, OSError)
@@ -37,7 +36,7 @@ class StoragePlace:
             worker it is taken up at once, whatever the storage.)
     """
 
-    url: str
+    url: str = field(repr=False)
     heartbeat_s: int = 30
     grace_s: int = 120
 
@@ -59,15 +58,27 @@ def place(url: str | None, default: Path) -> StoragePlace:
     if url is None:
         return StoragePlace(url=f"sqlite:///{default}")
     if url.startswith(("sqlite:///", "journal:", "postgresql://", "postgresql+")):
+        _check_url(url)
         return StoragePlace(url=url)
     if "://" not in url and url.endswith((".db", ".sqlite")):
         return StoragePlace(url=f"sqlite:///{url}")
     if "://" not in url and url.endswith(".journal"):
         return StoragePlace(url=f"journal:{url}")
     raise ConfigError(
-        f"The storage '{url}' is not known; give a path ending in .db or .journal, sqlite:///PATH, journal:PATH or "
+        f"The storage '{_shown(url)}' is not known; give a path ending in .db or .journal, sqlite:///PATH, journal:PATH or "
         "postgresql://USER@HOST/DATABASE."
     )
+
+
+def _check_url(url: str) -> None:
+    try:
+        if not url.startswith("journal:"):
+            sqlalchemy.engine.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:
+        reason = without_secrets(str(error).splitlines()[0]).rstrip(".")
+        raise ConfigError(
+            f"The storage {_shown(url)} is no address of a database ({reason}); write postgresql://USER@HOST/DATABASE."
+        ) from error
 
 
 def open_storage(where: StoragePlace) -> BaseStorage:
@@ -124,7 +135,8 @@ def storage_error(where: StoragePlace, error: BaseException) -> BenchError:
         cause = cause.__cause__
     reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()
     return BenchError(
-        f"The storage {_shown(where.url)} cannot be used: {reason[0] if reason else type(cause).__name__}"
+        f"The storage {_shown(where.url)} cannot be used: "
+        f"{without_secrets(reason[0]) if reason else type(cause).__name__}"
     )
 
 
@@ -172,6 +184,6 @@ def _with_driver(url: str) -> str:
 def _shown(url: str) -> str:
     """The URL without its password."""
     try:
-        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
-        return quote(url, safe=":/@.")
+        return without_secrets(sqlalchemy.engine.make_url(url).render_as_string(hide_password=True))
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        return without_secrets(url)

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.data import PreparedCache
 from harness.experiments.sweep.sweep import SweepOptions, sweep_run
 from harness.jobs import Pool, visible_devices
+from harness.modules import grant, granted
 from harness.store.runs import Run
 
 
@@ -26,12 +27,17 @@ def sweep_in_parallel(
     with Pool(min(workers, len(jobs)), work="the sweep") as pool:
         futures = {
             # Run by run in turn: a worker of the pool has no number of its own.
-            pool.submit(_sweep, run, folder, options, devices[number % len(devices)] if devices else None): run
+            pool.submit(
+                _sweep, run, folder, options, granted(), devices[number % len(devices)] if devices else None
+            ): run
             for number, (run, folder) in enumerate(jobs)
         }
         for future in as_completed(futures):
             yield futures[future], pool.result(future)
 
 
-def _sweep(run: Run, folder: Path, options: SweepOptions, device: str | None) -> int:
+def _sweep(
+    run: Run, folder: Path, options: SweepOptions, trust: tuple[frozenset[str], bool], device: str | None
+) -> int:
+    grant(trust)
     return sweep_run(run, PreparedCache.open(folder), options, device=device)

@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from harness.files import write_bytes
 
@@ -69,6 +70,7 @@ def markers(labels: Iterable[str]) -> dict[str, str]:
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write ``name.pdf`` and ``name.png`` atomically; the files hold no date, so equal figures are equal bytes."""
     written = []
+    _show_dollars(figure)
     for kind, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
         stream = io.BytesIO()
         with mpl.rc_context({"pdf.fonttype": 42}):
@@ -77,6 +79,16 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         write_bytes(path, stream.getvalue())
         written.append(path)
     return written
+
+
+def _show_dollars(figure: Figure) -> None:
+    """Let a ``$`` of a label mean a dollar: matplotlib reads a pair of them as mathematics, and fails on most texts."""
+    for axes in figure.axes:
+        axes.get_xticklabels(), axes.get_yticklabels()  # the ticks' texts come into being when they are asked for
+    for text in figure.findobj(Text):
+        # Powers of ten on a logarithmic axis are written so by matplotlib itself.
+        if isinstance(text, Text) and "$" in text.get_text() and not text.get_text().startswith("$\\mathdefault"):
+            text.set_parse_math(False)
 
 
 def footnote(figure: Figure, mark: str | None) -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from harness.reporting.render.text import ARROWS, DAGGER, interval_text
 from harness.reporting.tables.table import Cell, Column, Mark, Table
+from harness.terminal import console as new_console
 
 _STYLES = {"best": "bold", "second": "underline", "": ""}
 _FRAME = 3
@@ -27,7 +28,7 @@ def to_terminal(table: Table, width: int = 120) -> RenderableType:
 
 def print_table(table: Table, console: Console | None = None) -> None:
     """Show the table on the given console (standard output by default)."""
-    console = console or Console()
+    console = console or new_console()
     console.print(to_terminal(table, console.width))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from harness.errors import DataError
-from harness.files import read_json, write_text
+from harness.files import is_inside, read_json, write_text
 
 Kind = Literal["suite", "robustness", "study"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -71,9 +71,27 @@ def read_manifest(path: Path) -> Manifest:
     content = read_json(path)
     if kind is None or not isinstance(content, dict) or not {"name", "dataset", "runs"} <= set(content):
         raise DataError(f"{path} is no manifest of a report; make the report again.")
+    if problem := _problem(content):
+        raise DataError(f"{path} is no manifest of a report: {problem}; make the report again.")
     chosen = {key: value for key, value in content.items() if key in Manifest.__slots__}
     tuples = {key: tuple(chosen[key]) for key in ("runs", "tables") if key in chosen}
     return Manifest(kind=kind, **{**chosen, **tuples})
+
+
+def _problem(content: dict[str, Any]) -> str | None:
+    """What keeps a file's content from being a manifest; None where nothing does."""
+    texts = [content[key] for key in ("name", "dataset") if key in content]
+    names = [content.get(key, []) for key in ("runs", "tables")]
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(item, list) for item in names):
+        return "a value is of another kind"
+    # Each of these becomes part of a path.
+    strange = [name for name in [*texts[:1], *names[0], *names[1]] if not is_inside(name)]
+    if strange:
+        return f"the name {strange[0]!r} may not become a path"
+    for key in ("captions", "accepted"):
+        if not isinstance(content.get(key, {}), dict):
+            return f"its {key} are no table"
+    return None
 
 
 def find_manifest(folder: Path, *kinds: Kind) -> Manifest | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,9 +81,21 @@ class TableFormat:
         Raises:
             DataError: the file lacks a column, or has one that this format does not know.
         """
+        try:
+            return self._read(path)
+        # What pandas and gzip raise on bytes that are no such table: another error would be a mistake of ours.
+        except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DataError(f"{path} is damaged as {self.name} ({reason}); make the file again.") from error
+
+    def _read(self, path: Path) -> pd.DataFrame:
         opened = gzip.open if Path(path).suffix == COMPRESSED else open
         with opened(path, "rt", encoding="utf-8") as stream:
             heads = str(stream.readline()).rstrip("\n").split(",")
+            stream.seek(0)
+            # A file that was cut in the middle of a row still parses, with fewer rows or a shorter number.
+            if heads != [""] and not stream.read().endswith("\n"):
+                raise ValueError("its last line is cut off")
         kinds = {name: self._kind(name, path) for name in heads if name not in self.retired}
         missing = set(self.columns) - self.optional - set(heads)
         if missing:
