@@ -53,14 +53,13 @@ def command(
 
         echobench evaluate phantom/unet-small-s0-6b0a8c2d4e --all-frames --metrics overlap,surface,hd95_pooled
     """
-    from rich.console import Console
-
     from harness.api.transferring import run_evaluate
     from harness.cli._sweeps import suite_runs
     from harness.experiments.transfer import EvaluateOptions, evaluate_on, run_predictor
     from harness.experiments.transfer import keep_masks as keep
     from harness.reporting.render.terminal import print_table
     from harness.store.runs import RunStore
+    from harness.terminal import console as new_console
 
     store = RunStore(results_dir)
     chosen = [*(suite_runs(report, store, Path(reports_dir)) if report else []), *(store.get(name) for name in runs)]
@@ -79,7 +78,7 @@ def command(
     name = title or "-".join(["evaluated", report or chosen[0].path.name, *([dataset] if dataset else []), split])
     folder = Path(reports_dir) / Path(name).name
     made = run_evaluate(chosen, options, folder)
-    console = Console()
+    console = new_console()
     for table in made.tables:
         if not table.name.startswith("metrics_") or dataset is None:
             print_table(table, console)

@@ -16,14 +16,13 @@ def command(folders: tuple[Path, ...], results_dir: str, out_dir: str) -> None:
 
     Example: echobench leaderboard reports/reference --results-dir results/reference --out reports
     """
-    from rich.console import Console
-
     from harness.reporting.leaderboard import write_leaderboard
     from harness.reporting.render.terminal import print_table
     from harness.reporting.tables.stored import SUFFIX, read_table
+    from harness.terminal import console as new_console
 
     written = write_leaderboard(folders or (Path(out_dir),), Path(out_dir), Path(results_dir))
-    console = Console()
+    console = new_console()
     for path in written:
         if path.name.endswith(SUFFIX):
             print_table(read_table(path), console)

@@ -82,8 +82,8 @@ def test_the_name_tells_deviations_from_the_headline_protocol(tiny):
     ("chosen", "sentence"),
     [
         ({"models": ("unte",)}, r"Unknown model 'unte'.*Did you mean 'unet'\?"),
-        ({"models": ("unet", "unet")}, "named twice"),
-        ({"models": ()}, "at least one model"),
+        ({"models": ("unet", "unet")}, "names unet twice"),
+        ({"models": ()}, "models must be a list of at least 1"),
         ({"models": ("mmseg",)}, "'mmseg' is a family of models; name one of them as mmseg:TEMPLATE"),
         ({"dataset": "camuss"}, r"Unknown dataset 'camuss'.*Did you mean 'camus'\?"),
         ({"dataset": "camus"}, r"needs its folder: give --root PATH \(make: CAMUS_ROOT=PATH\)"),
