@@ -38,7 +38,7 @@ def find_beats(areas: ArrayLike, frame_rate_hz: float | None = None) -> tuple[Be
     Args:
         frame_rate_hz: with it, minima closer than ``SHORTEST_BEAT_S`` are one.
 
-    >>> curve = 30 + 10 * np.cos(2 * np.pi * np.arange(50) / 20)
+    >>> curve = 30 + 10 * np.cos(2 * np.pi * np.arange(45) / 20)
     >>> [(beat.ed, beat.es) for beat in find_beats(curve)]
     [(0, 10), (20, 30)]
     """
