@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.errors import BenchError, unknown
 from harness.files import sha256_file
 from harness.reporting.sections import fingerprint
+from harness.reporting.tables.stored import SUFFIXES
 from harness.results.condition import condition_of, finished_runs
 from harness.results.groups import GROUPS, read_groups
 from harness.results.passing import passing_results
@@ -72,7 +73,9 @@ def _hashes(results: ResultSet, folder: Path, tables: tuple[str, ...]) -> dict[s
         for name in ROW_FILES
         if run.folder is not None and (run.folder / name).is_file()
     }
-    made = {path.name: path for table in tables for path in sorted(folder.glob(f"{table}.*"))}
+    # By suffix: a sweep's table `robustness` must not take the manifest robustness.json, which holds this very hash.
+    paths = [folder / f"{table}{suffix}" for table in tables for suffix in SUFFIXES]
+    made = {path.name: path for path in paths if path.is_file()}
     return {name: sha256_file(path) for name, path in {**made_from, **made}.items()}
 
 

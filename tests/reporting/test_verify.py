@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from harness.results.power import power_of
 from harness.results.result_set import ResultSet
 from harness.results.suite import suite_results
 from harness.statistics.power import detectable
+from harness.store.formats.manifest import find_manifest
 from harness.store.runs import RunSpec, RunStore
 
 Maker = Callable[..., ResultSet]
@@ -107,6 +109,16 @@ def test_a_file_that_is_not_what_it_was_is_named(reported: tuple[Path, Path]) ->
     assert "demo: table.tex has changed since the report was made" in found
     assert any("cases.csv has changed since the report was made" in text for text in found)
     assert len(found) == 2
+
+
+def test_a_manifest_never_holds_its_own_hash(make_suite: Maker, tmp_path: Path) -> None:
+    suite = replace(make_suite(patients=12, models=("GDKVM",)), perturbations=("haze",), severities=(1,))
+    (tmp_path / "robustness.csv").write_text("a\n")
+    for _ in range(2):  # the second time the manifest is there, and is called like the table
+        write_manifest(suite, tmp_path, ("robustness",))
+        manifest = find_manifest(tmp_path, "robustness")
+        assert manifest is not None
+        assert list(manifest.hashes) == ["robustness.csv"]
 
 
 def test_power_of_a_suite_is_what_the_library_says_of_its_components(make_suite: Maker) -> None:

@@ -18,6 +18,8 @@ from harness.reporting.render.text import to_csv, to_markdown
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
 
 SUFFIX = ".table.json"
+SUFFIXES = (".md", ".csv", ".tex", SUFFIX)
+"""Of the files that a table is written to."""
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:
