@@ -23,6 +23,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -193,11 +194,19 @@ PARTS: dict[str, Callable[[Visit], str | None]] = {
 
 def announce(site: Path) -> None:
     """Let the checkout's entry points be found without installing it: without them there are no models."""
+    try:
+        metadata.distribution("echobench")
+        return
+    except metadata.PackageNotFoundError:
+        pass
     text = (ROOT / "pyproject.toml").read_text()
     groups = re.findall(r'^\[project\.entry-points\."([\w.]+)"\]\n((?:\w+ = "[\w.:]+"\n)+)', text, re.MULTILINE)
     info = site / "echobench-0.dist-info"
     info.mkdir(parents=True, exist_ok=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: echobench\nVersion: 0\n")
+    version = re.search(r'^version = "(.+)"', text, re.MULTILINE)
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: echobench\nVersion: {version.group(1) if version else 0}\n"
+    )
     (info / "entry_points.txt").write_text(
         "\n".join(f"[{name}]\n{lines.replace(chr(34), '')}" for name, lines in groups)
     )

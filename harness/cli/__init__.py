@@ -19,7 +19,7 @@ import click
 from harness import __version__
 from harness.allocator import keep_freed_memory
 from harness.cli._group import PlainGroup
-from harness.errors import explained, nearest, unmasked, without_secrets
+from harness.errors import ConfigError, explained, nearest, unmasked, without_secrets
 from harness.threads import wait_asleep
 
 UNEXPECTED = 70
@@ -55,8 +55,15 @@ class Verbs(PlainGroup):
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="echobench")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Train, measure and compare echocardiography video segmentation models on identical pipelines."""
+    # Each rank would do all of it and write it to the same place; the library's training alone knows ranks.
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError(
+            f"echobench {context.invoked_subcommand} is not started with torchrun: start the same command several times, or "
+            "with --workers, and each process takes work that is free (docs/scale.md)."
+        )
 
 
 def main(arguments: list[str] | None = None) -> None:

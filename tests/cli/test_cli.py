@@ -122,3 +122,14 @@ def test_a_switch_after_a_dropped_switch_is_kept():
         typed(["ablate", "--report-only", "--no-profile"], flags=("--report-only",)) == "echobench ablate --no-profile"
     )
     assert typed(["bench", "--report", "two words"]) == "echobench bench --report 'two words'"
+
+
+@pytest.mark.parametrize("verb", ["bench", "ablate", "robustness", "profile"])
+def test_several_ranks_are_refused_before_anything_is_read_or_written(verb: str, monkeypatch, capsys, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit) as ended:
+        main([verb])
+    assert ended.value.code != 0
+    assert f"echobench {verb} is not started with torchrun" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
