@@ -29,7 +29,8 @@ help: ## list the targets
 setup: $(VENV)/.installed ## make the virtual environment and install everything
 
 # A torch that the Python in use already has is kept, whatever constraints.txt pins: on a CUDA machine it fits the driver.
-KEPT_TORCH := $(shell $(PYTHON) -c "import importlib.util as u; print('yes' if u.find_spec('torch') else '')" 2>/dev/null)
+# (Not that of a virtual environment: one that is made from it sees the packages of its base alone.)
+KEPT_TORCH := $(shell $(PYTHON) -c "import sys, importlib.util as u; print('yes' if sys.prefix == sys.base_prefix and u.find_spec('torch') else '')" 2>/dev/null)
 CONSTRAINTS = $(if $(KEPT_TORCH),$(VENV)/constraints.txt,constraints.txt)
 
 $(VENV)/.installed: pyproject.toml constraints.txt kernels/pyproject.toml $(wildcard kernels/echobench_kernels/csrc/*)
@@ -42,8 +43,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt kernels/pyproject.toml $(wild
 	else echo "No C compiler: the engine native is left out; everything else works without it (docs/engines.md)."; fi
 	@touch $@
 
-bench: setup ## train and compare the models: DATASET= MODELS= SEEDS= STRUCTURES= FIRST_FRAME= AUGMENT=robust SET="recipe.x=1"
-	$(BIN)/echobench bench $(DATA_ARGS) $(SUITE_ARGS) $(ARGS)
+bench: setup ## train and compare the models: DATASET= MODELS= SEEDS= STRUCTURES= FIRST_FRAME= WORKERS= AUGMENT=robust SET="recipe.x=1"
+	$(BIN)/echobench bench $(DATA_ARGS) $(SUITE_ARGS) $(call flag,WORKERS,workers) $(ARGS)
 
 bench-paper: setup ## the same with paper-size models at 256 px on a CUDA device (DATASET=camus unless given)
 	$(MAKE) bench DATASET=$(if $(filter file,$(origin DATASET)),camus,$(DATASET)) SUITE=paper

@@ -17,20 +17,20 @@ import sys
 
 STEP = """
 import sys, time, torch
-from harness.registry import MODELS, load_plugins
-load_plugins()
 torch.manual_seed(0)
-model = MODELS.build(dict(type="UNet", widths=(16, 32, 64, 128, 128))).train()
-frames = torch.rand(2, 2, 1, 96, 96)
+layers = [torch.nn.Conv2d(1, 32, 3, padding=1)]
+for _ in range(8):
+    layers += [torch.nn.BatchNorm2d(32), torch.nn.ReLU(), torch.nn.Conv2d(32, 32, 3, padding=1)]
+model, frames = torch.nn.Sequential(*layers), torch.rand(4, 1, 64, 64)
 def step():
     model.zero_grad()
-    model.forward_train(frames).logits.square().mean().backward()
+    model(frames).square().mean().backward()
 step()
-began, steps = time.monotonic(), 0
+began, cpu, steps = time.monotonic(), time.process_time(), 0
 while time.monotonic() < began + float(sys.argv[1]):
     step()
     steps += 1
-print(steps / (time.monotonic() - began), time.process_time())
+print(steps / (time.monotonic() - began), (time.process_time() - cpu) / steps)
 """
 BUSY = "while True: pass"
 WAYS = {
@@ -40,15 +40,16 @@ WAYS = {
 }
 
 
-def rate(way: dict[str, str], threads: int, seconds: float, neighbours: int) -> float:
-    """Steps per second of one training beside so many low-priority processes that never rest."""
+def rate(way: dict[str, str], threads: int, seconds: float, neighbours: int) -> tuple[float, float]:
+    """Steps per second, and processor seconds a step, of one training beside so many processes that never rest."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_"))}
     environment |= {**way, "OMP_NUM_THREADS": str(threads)}
     busy = [subprocess.Popen(["nice", "-n", "5", sys.executable, "-c", BUSY]) for _ in range(neighbours)]
     try:
         command = [sys.executable, "-c", STEP, str(seconds)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        return float(done.stdout.split()[0])
+        speed, cost = map(float, done.stdout.split())
+        return speed, cost
     finally:
         for process in busy:
             process.kill()
@@ -62,15 +63,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--neighbours", type=int, default=(os.cpu_count() or 1) + 1)
     arguments = parser.parse_args()
-    print(f"load before: {os.getloadavg()[0]:.1f}; {arguments.threads} threads; steps per second, median [range]")
-    print(f"| waiting | alone | beside {arguments.neighbours} neighbours | left of the speed |\n|---|--:|--:|--:|")
+    print(f"load before: {os.getloadavg()[0]:.1f}; {arguments.threads} threads; median [range]")
+    counts = [0, arguments.neighbours] if arguments.neighbours else [0]
+    print("| waiting | neighbours planted | steps per second | processor ms a step |\n|---|--:|--:|--:|")
     for name, way in WAYS.items():
-        cells, medians = [], []
-        for neighbours in (0, arguments.neighbours):
-            rates = [rate(way, arguments.threads, arguments.seconds, neighbours) for _ in range(arguments.repeats)]
-            medians.append(statistics.median(rates))
-            cells.append(f"{medians[-1]:.1f} [{min(rates):.1f}-{max(rates):.1f}]")
-        print(f"| {name} | {cells[0]} | {cells[1]} | {100 * medians[1] / medians[0]:.0f} % |", flush=True)
+        for neighbours in counts:
+            found = [rate(way, arguments.threads, arguments.seconds, neighbours) for _ in range(arguments.repeats)]
+            speeds, costs = zip(*found, strict=True)
+            spread = f"{statistics.median(speeds):.2f} [{min(speeds):.2f}-{max(speeds):.2f}]"
+            print(f"| {name} | {neighbours} | {spread} | {1000 * statistics.median(costs):.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_gpu import GPU, fake_gpu, moved, register
+from fake_gpu import GPU, Unordered, fake_gpu, moved, register
 
 from harness.config import list_configs, load
 from harness.data.transforms import PaperAugmentation
@@ -186,6 +186,13 @@ def engine(name: str) -> Any:
     return [graphed(clip(2, batch=1)) for _ in range(2)]
 
 
+def warped() -> Any:
+    """A gradient through a warp, as a model that moves its memory with the heart would have it."""
+    frames = torch.rand(1, 1, SIDE, SIDE, device=GPU, requires_grad=True)
+    F.grid_sample(frames, torch.rand(1, SIDE, SIDE, 2, device=GPU), align_corners=False).sum().backward()
+    return []
+
+
 CASES: dict[str, Callable[..., Any]] = {
     "train": train, "stream": stream, "clip": whole_clip, "first_mask": first_mask, "predictor": predicted,
     "perturbation": perturbation, "transform": transform, "labels": hand_over, "validation": validation, "engine": engine,
@@ -193,10 +200,11 @@ CASES: dict[str, Callable[..., Any]] = {
 
 
 def run(name: str, work: Case) -> dict[str, Any]:
-    """One case: its devices, or its error."""
+    """One case: its devices and the operators that CUDA adds up in any order, or its error."""
     try:
-        devices = sorted({str(tensor.device.type) for tensor in tensors_in(work())})
-        return {"case": name, "devices": devices, "error": ""}
+        with Unordered() as unordered:
+            devices = sorted({str(tensor.device.type) for tensor in tensors_in(work())})
+        return {"case": name, "devices": devices, "unordered": sorted(unordered.names), "error": ""}
     except Exception as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         return {"case": name, "devices": [], "error": f"{type(error).__name__}: {lines[0] if lines else ''}"}
@@ -211,6 +219,7 @@ def outcomes() -> Iterator[dict[str, Any]]:
     with fake_gpu():
         yield from (run(name, case(name)) for name in names() if name not in reading)
         yield from (run(f"fault:{name}", fault) for name, fault in FAULTS.items())
+        yield run("unordered", warped)
     with fake_gpu(reads=True):
         yield from (run(name, case(name)) for name in reading)
 

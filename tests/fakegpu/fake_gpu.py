@@ -20,9 +20,56 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils import backend_registration
+from torch.utils._python_dispatch import TorchDispatchMode
 
 GPU = "gpu"
 M = TypeVar("M", bound=nn.Module)
+
+
+UNORDERED = frozenset(
+    [
+        "avg_pool3d_backward",
+        "_adaptive_avg_pool2d_backward",
+        "adaptive_avg_pool2d_backward",
+        "_adaptive_avg_pool3d_backward",
+        "adaptive_max_pool2d_backward",
+        "fractional_max_pool2d_backward",
+        "fractional_max_pool3d_backward",
+        "max_unpool2d",
+        "max_unpool3d",
+        "upsample_linear1d_backward",
+        "upsample_bilinear2d_backward",
+        "upsample_bicubic2d_backward",
+        "upsample_trilinear3d_backward",
+        "reflection_pad1d_backward",
+        "reflection_pad2d_backward",
+        "reflection_pad3d_backward",
+        "nll_loss2d_forward",
+        "nll_loss_forward",
+        "_ctc_loss_backward",
+        "put",
+        "histc",
+        "bincount",
+        "median",
+        "grid_sampler_2d_backward",
+        "grid_sampler_3d_backward",
+        "cumsum",
+        "scatter_reduce",
+    ]
+)
+"""Operators without an ordered kernel on CUDA, by the documentation of ``torch.use_deterministic_algorithms``."""
+
+
+class Unordered(TorchDispatchMode):
+    """Notes which of the operators that run have no ordered kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names |= {function.__name__.partition(".")[0]} & UNORDERED
+        return function(*args, **(kwargs or {}))
 
 
 def missing() -> str | None:

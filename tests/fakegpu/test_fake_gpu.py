@@ -38,6 +38,18 @@ def test_all_of_it_happens_on_the_device_and_nobody_waits(name: str, outcomes: d
     assert outcomes[name]["devices"] == ([] if name == "predictor" else [fake_gpu.GPU])
 
 
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_training_has_no_operator_that_cuda_adds_up_in_any_order(
+    name: str, outcomes: dict[str, dict[str, Any]]
+) -> None:
+    """But one, which torch replaces by ordered ones on CUDA while deterministic kernels are asked for (functional.interpolate)."""
+    assert set(outcomes[f"train:{name}"]["unordered"]) <= {"upsample_bilinear2d_backward"}
+
+
+def test_such_an_operator_would_be_noticed(outcomes: dict[str, dict[str, Any]]) -> None:
+    assert outcomes["unordered"]["unordered"] == ["grid_sampler_2d_backward"]
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_noticed(name: str, outcomes: dict[str, dict[str, Any]]) -> None:
     error = outcomes[f"fault:{name}"]["error"]
