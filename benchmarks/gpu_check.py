@@ -18,6 +18,7 @@ import dataclasses
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -62,11 +63,15 @@ class Visit:
         """A Python module with its arguments; its output in OUT/PART.log. Exit code (124: out of time) and the last line."""
         limit = max(1.0, self.left_s * share)
         with open(self.out / f"{part}.log", "a+", encoding="utf-8") as log:
+            command = [sys.executable, "-m", *arguments]
+            # A session of its own: what it has started itself must end with it, or it would disturb what comes next.
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True)
             try:
-                command = [sys.executable, "-m", *arguments]
-                code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, timeout=limit, cwd=ROOT).returncode
+                code = process.wait(limit)
             except subprocess.TimeoutExpired:
                 code = 124
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             log.seek(0)
             lines = [line.strip() for line in log if line.strip()]
         return code, lines[-1][:160] if lines else ""
