@@ -6,15 +6,14 @@ import logging
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from harness.errors import BenchError
 from harness.experiments.trainings import Trainings
+from harness.terminal import console as new_console
 
 
 def main(path: str) -> int:
     """Work on the trainings of a JSON file until nothing is left; returns the exit code."""
-    console = Console(stderr=True, highlight=False)
+    console = new_console(errors=True)
     logging.captureWarnings(True)
     try:
         Trainings.from_json(Path(path).read_text(encoding="utf-8")).work(console.print)

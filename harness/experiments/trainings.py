@@ -7,11 +7,9 @@ import json
 import logging
 import math
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from harness.data import PreparedCache
@@ -20,7 +18,8 @@ from harness.experiments.execute import Keep, carry_out
 from harness.experiments.limits import REASON, TimeLimit
 from harness.experiments.worklist import Outcome, Task, Worklist
 from harness.jobs import orphaned, run_workers, visible_devices
-from harness.modules import import_modules
+from harness.leftovers import private_folder
+from harness.modules import grant, granted, import_recorded
 from harness.store.runs import Run, RunStore
 
 logger = logging.getLogger(__name__)
@@ -71,8 +70,8 @@ class Trainings:
         Raises:
             KeyboardInterrupt: Ctrl-C; every worker stopped at a safe moment.
         """
-        with tempfile.TemporaryDirectory(prefix="echobench-bench-") as folder:
-            order = Path(folder) / "order.json"
+        with private_folder("echobench-bench-") as folder:
+            order = folder / "order.json"
             order.write_text(self.to_json(), encoding="utf-8")
             command = [sys.executable, "-m", "harness.experiments", str(order)]
             run_workers(command, workers, tell=tell, devices=visible_devices())
@@ -97,6 +96,7 @@ class Trainings:
                 "keep": None if self.keep is None else f"{self.keep.__module__}:{self.keep.__qualname__}",
                 "vis_backends": self.vis_backends,
                 "left_s": left_s,
+                "granted": [sorted(granted()[0]), granted()[1]],
             }
         )
 
@@ -111,7 +111,11 @@ class Trainings:
             )
             for item in order["tasks"]
         ]
-        import_modules({name for task in tasks for name in task.run.spec.model.get("custom_imports", ())})
+        # What may be imported says the process that the user started, and not the folder of the run.
+        grant((frozenset(order["granted"][0]), bool(order["granted"][1])))
+        for task in tasks:
+            model = task.run.spec.model
+            import_recorded(model.get("custom_imports", ()), model["build"], f"The run {task.run.name}")
         keep = None
         if order["keep"] is not None:
             module, _, name = order["keep"].partition(":")
