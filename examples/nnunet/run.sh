@@ -23,6 +23,6 @@ data=Dataset501_Phantom
 "$bin/nnUNetv2_plan_and_preprocess" -d 501 -c 2d -np 1 -npfp 1 --verify_dataset_integrity
 cp "$nnUNet_raw/$data/splits_final.json" "$nnUNet_preprocessed/$data/"      # our validation patients, not nnU-Net's five folds
 "$bin/nnUNetv2_train" 501 2d 0 -device cpu -tr nnUNetTrainerFew
-"$bin/nnUNetv2_predict" -d 501 -c 2d -f 0 -tr nnUNetTrainerFew -device cpu -npp 1 -nps 1 --disable_tta \
+"$bin/nnUNetv2_predict" -d 501 -c 2d -f 0 -tr nnUNetTrainerFew -device cpu -npp 0 -nps 0 --disable_tta \
     -i "$nnUNet_raw/$data/imagesTs" -o predictions
 "$echobench" score predictions --label nnU-Net --report "$report" --map "$nnUNet_raw/$data/cases.csv"
