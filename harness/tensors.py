@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zipfile
 from collections.abc import Mapping
@@ -58,6 +59,11 @@ def _check_archive(path: Path) -> None:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, OverflowError) as error:
         raise ValueError(str(error) or "its directory is damaged") from error
+    except OSError as error:
+        # A damaged directory sends zipfile to places before the file's begin.
+        if error.errno != errno.EINVAL:
+            raise
+        raise ValueError("its directory is damaged") from error
     if damaged is not None:
         raise ValueError(f"checksum of {damaged}")
 
