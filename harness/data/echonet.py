@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -18,10 +19,11 @@ from harness.data.echonet_tables import (
     Video,
     read_file_list,
     read_tracings,
+    tracing_count,
     tracing_mask,
 )
 from harness.data.findings import Finding, shorten
-from harness.data.video import read_avi
+from harness.data.video import read_avi, read_rate
 from harness.errors import DataError
 from harness.registry import DATASETS
 
@@ -32,10 +34,14 @@ Tracings = dict[int, NDArray[np.float64]]
 class EchoNet(EchoDataset):
     """``FileList.csv``, ``VolumeTracings.csv`` and ``Videos/*.avi``; masks of the LV cavity (1) at ED and ES.
 
-    Of the two traced frames the one with the larger polygon is ED. A ``half`` clip runs from ED to ES, cyclically
-    (over the end of the video to its beginning) where ES precedes ED; ``ed_es`` is the two frames alone. Nothing
-    is known of the pixel size: distances from this dataset are in pixels. The owners' known bad items are left
-    out; whatever else is missing makes the root partial. A video is a patient.
+    Of two traced frames the one with the larger polygon is ED; of more, ED and the ES after it are the pair that loses most area,
+    and traced frames between them are labelled too. A ``half`` clip runs from ED to ES, cyclically (over the end of the video to
+    its beginning) where ES precedes ED; ``ed_es`` is the two frames alone. Nothing is known of the pixel size: distances from this
+    dataset are in pixels. The owners' known bad items are left out; whatever else is missing makes the root partial. A video is a
+    patient. EchoNet-Pediatric (``A4C`` or ``PSAX``: outlines as points, folds instead of splits) is read with ``fold``.
+
+    Args:
+        fold: of a list with folds 0..9: this fold is the test split, the next one (cyclically) validation, the rest training.
     """
 
     name = "echonet"
@@ -52,8 +58,10 @@ class EchoNet(EchoDataset):
         clip: str = "half",
         allow_partial: bool = False,
         split_dir: str | Path | None = None,
+        fold: int | None = None,
     ) -> None:
         super().__init__(root, views=views, clip=clip, allow_partial=allow_partial, split_dir=split_dir)
+        self.fold = fold
         if split_dir is not None:
             raise DataError("EchoNet-Dynamic has its splits in FileList.csv; leave --split-dir out.")
 
@@ -61,11 +69,27 @@ class EchoNet(EchoDataset):
     def videos(self) -> dict[str, Video]:
         """Rows of ``FileList.csv`` by name, without the known bad items."""
         if not (self.root / "FileList.csv").is_file():
-            raise DataError(
-                f"{self.root} is not an {self.title} root: it has no FileList.csv; give the folder that has it."
-            )
-        rows = read_file_list(self.root / "FileList.csv")
+            inner = [name for name in ("A4C", "PSAX") if (self.root / name / "FileList.csv").is_file()]
+            hint = f"that is EchoNet-Pediatric: give {self.root / inner[0]}" if inner else "give the folder that has it"
+            raise DataError(f"{self.root} is not an {self.title} root: it has no FileList.csv; {hint}.")
+        rows = self._in_splits(read_file_list(self.root / "FileList.csv"))
         return {name: row for name, row in sorted(rows.items()) if name not in WITHOUT_TRACINGS}
+
+    def _in_splits(self, rows: dict[str, Video]) -> dict[str, Video]:
+        """The rows with folds turned into splits."""
+        folds = sorted({int(row.split) for row in rows.values() if row.split.isdigit()})
+        if not folds:
+            if self.fold is not None:
+                raise DataError(f"{self.root / 'FileList.csv'} has splits and no folds; leave --fold out.")
+            return rows
+        if self.fold not in folds:
+            raise DataError(
+                f"{self.root / 'FileList.csv'} has the folds {folds[0]} to {folds[-1]} instead of splits (as EchoNet-Pediatric does); "
+                "choose the one that is tested with --fold, the next one is validation."
+            )
+        val = folds[(folds.index(self.fold) + 1) % len(folds)]
+        names = {str(self.fold): "test", str(val): "val"}
+        return {name: replace(row, split=names.get(row.split, "train")) for name, row in rows.items()}
 
     @cached_property
     def tracings(self) -> dict[str, Tracings]:
@@ -75,16 +99,29 @@ class EchoNet(EchoDataset):
     @cached_property
     def missing(self) -> dict[str, list[str]]:
         """Listed videos that cannot be used, by what they lack."""
-        folder = self.root / "Videos"
-        there = {path.stem for path in folder.glob("*.avi")} if folder.is_dir() else set()
+        there = {path.stem for path in self._folder().glob("*.avi")}
         lacking: dict[str, list[str]] = {"video file": [], "two traced frames": []}
         for name in self.videos:
             if name not in there:
                 lacking["video file"].append(name)
-            # ED and ES: with one or three traced frames nobody can say which is which.
-            elif len(self.tracings.get(name, {})) != 2:
+            # ED and ES: with one traced frame nobody can say which it is.
+            elif len(self.tracings.get(name, {})) < 2:
                 lacking["two traced frames"].append(name)
         return {what: names for what, names in lacking.items() if names}
+
+    def _folder(self) -> Path:
+        """``Videos``; ``DataError`` says what was looked for where it is absent or holds no AVI file."""
+        folder = self.root / "Videos"
+        if not folder.is_dir():
+            others = [path.name for path in sorted(self.root.iterdir()) if path.is_dir() and any(path.glob("*.avi"))]
+            hint = f"; the AVI files in {others[0]}/ belong there, rename that folder" if others else ""
+            raise DataError(f"The videos of {self.root} were looked for in Videos/, which is absent{hint}.")
+        if next(folder.glob("*.avi"), None) is None:
+            kinds = sorted({path.suffix for path in folder.iterdir() if path.suffix})
+            raise DataError(
+                f"{folder} holds no AVI file ({shorten(kinds) or 'nothing'} instead); this reader takes the owners' Videos/*.avi."
+            )
+        return folder
 
     @cached_property
     def usable(self) -> list[Video]:
@@ -101,6 +138,8 @@ class EchoNet(EchoDataset):
         listed = self._counts(list(self.videos.values()))
         if listed != self.official_split:
             parts.append(f"own list ({'/'.join(str(listed[split]) for split in SPLITS)} videos)")
+        if self.fold is not None:
+            parts.append(f"fold {self.fold}")
         return "; ".join(parts) or None
 
     def _counts(self, videos: list[Video]) -> dict[str, int]:
@@ -117,6 +156,7 @@ class EchoNet(EchoDataset):
         total = len(self.videos)
         found = [Finding(level="note", check="patients", message=f"{total} listed videos", count=total)]
         found += self._completeness()
+        found += self._retraced()
         found += self._orphans()
         for split, count in self._counts(self.usable).items():
             if not count and not any(finding.level == "error" for finding in found):
@@ -135,6 +175,21 @@ class EchoNet(EchoDataset):
         text = f"The {self.title} root {self.root} is partial, it lacks {'; '.join(items)}"
         cure = "accept that with --allow-partial (make: ALLOW_PARTIAL=1)" if self.usable else "restore them"
         return [Finding(level="error", check="complete", message=f"{text}; {cure}.")]
+
+    def _retraced(self) -> list[Finding]:
+        """Frames that were traced several times, of which the first tracing is used, and videos with more than two traced frames."""
+        names = [video.name for video in self.usable]
+        twice = [f"{name} frame {frame}" for name in names for frame, rows in self.tracings[name].items() if tracing_count(rows) > 1]
+        many = [name for name in names if len(self.tracings[name]) > 2]
+        texts = (
+            (twice, "frames were traced several times, the first tracing is used"),
+            (many, "videos have more than two traced frames, ED and ES are those that lose most area"),
+        )
+        return [
+            Finding(level="warning", check="tracings", message=f"{len(items)} {text}: {shorten(items)}", count=len(items))
+            for items, text in texts
+            if items
+        ]
 
     def _orphans(self) -> list[Finding]:
         orphans = sorted(set(self.tracings) - set(self.videos) - TRACINGS_WITHOUT_VIDEO - WITHOUT_TRACINGS)
@@ -165,18 +220,20 @@ class EchoNet(EchoDataset):
         masks = {frame: tracing_mask(rows, shape) for frame, rows in self.tracings[case.patient].items()}
         if max(masks) >= len(pixels):
             raise DataError(f"{path} holds {len(pixels)} frames, but frame {max(masks)} is traced; restore the video.")
-        notes = [] if len(pixels) == video.frames else [f"frames: {video.frames} listed, {len(pixels)} in the file"]
-        # The table does not name the phases; the larger cavity is ED by definition, ties to the earlier frame.
-        ed, es = sorted(masks, key=lambda frame: (-int(masks[frame].sum()), frame))
+        notes = []
+        if video.frames is not None and len(pixels) != video.frames:
+            notes.append(f"frames: {video.frames} listed, {len(pixels)} in the file")
+        ed, es = ed_and_es({frame: int(mask.sum()) for frame, mask in masks.items()})
         # ED to ES is systole; the frames between carry no mask but are what a model with memory sees.
         chosen = between(ed, es, len(pixels)) if self.clip == "half" else np.array([ed, es])
         if es < ed:
             notes.append("order: the traced ES precedes ED in the video")
         last = len(chosen) - 1
         labels = np.zeros((last + 1, *shape), dtype=np.uint8)
-        labels[0], labels[last] = masks[ed], masks[es]
         labelled = np.zeros(last + 1, dtype=bool)
-        labelled[[0, last]] = True
+        for index, frame in enumerate(chosen.tolist()):
+            if frame in masks:
+                labels[index], labelled[index] = masks[frame], True
         return Clip(
             case=case,
             frames=pixels[chosen],
@@ -187,11 +244,27 @@ class EchoNet(EchoDataset):
             spacing_mm=None,
             ed=0,
             es=last,
-            frame_rate_hz=video.frame_rate_hz,
+            frame_rate_hz=video.frame_rate_hz or read_rate(path),
             ef_percent=video.ef_percent,
             source=f"Videos/{path.name} frames {ed}..{es}",
             notes=notes,
         )
+
+
+def ed_and_es(areas: dict[int, int]) -> tuple[int, int]:
+    """Frames of ED and ES among traced ones: the pair in time order that loses most area, else the largest and the smallest.
+
+    >>> ed_and_es({0: 100, 14: 60, 29: 104}), ed_and_es({3: 60, 9: 100})
+    ((0, 14), (9, 3))
+    """
+    frames = sorted(areas)
+    pairs = [(areas[first] - areas[later], -first, first, later) for first in frames for later in frames if later > first]
+    lost, _, first, later = max(pairs, default=(0, 0, 0, 0))
+    if lost > 0:
+        return first, later
+    # The table does not name the phases; the larger cavity is ED by definition, ties to the earlier frame.
+    ordered = sorted(areas, key=lambda frame: (-areas[frame], frame))
+    return ordered[0], ordered[-1]
 
 
 def between(ed: int, es: int, count: int) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,53 +30,91 @@ TRACINGS_WITHOUT_VIDEO = frozenset({"0X4F8859C8AB4DA9CB"})
 """Traced, but not in the list of videos."""
 
 
+TRACING_ROWS = 21
+"""Rows of one tracing: the long axis and twenty chords."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Video:
-    """One row of ``FileList.csv``; ``name`` has no extension."""
+    """One row of ``FileList.csv``; ``name`` has no extension. What the table leaves out is None.
+
+    ``split`` is ``train``, ``val`` or ``test``, or a number: the fold of EchoNet-Pediatric.
+    """
 
     name: str
     split: str
-    ef_percent: float
-    frame_rate_hz: float
-    frames: int
+    ef_percent: float | None = None
+    frame_rate_hz: float | None = None
+    frames: int | None = None
 
 
 def read_file_list(path: Path) -> dict[str, Video]:
-    """Videos by name.
+    """Videos by name. Only ``FileName`` and ``Split`` are needed; an empty EF costs this video its EF and nothing more.
 
     Raises:
-        DataError: unreadable, a column or value is missing, a name occurs twice, or a split is unknown.
+        DataError: unreadable, one of these columns is missing, a name occurs twice, or a split is unknown.
     """
-    table = _read_table(path, LIST_COLUMNS)
+    table = _read_table(path, ("FileName", "Split"))
     names = table["FileName"].astype(str).str.removesuffix(".avi")
     # The later row would silently win, with another EF or another split.
     if names.duplicated().any():
         raise DataError(f"{path} lists {shorten(names[names.duplicated()])} more than once; keep one row per video.")
-    splits = table["Split"].astype(str).str.upper().map(SPLIT_NAMES)
-    if splits.isna().any():
-        strange = shorten(sorted(set(table.loc[splits.isna(), "Split"].astype(str))))
-        raise DataError(f"{path} has the unknown split {strange}; it must be TRAIN, VAL or TEST.")
-    columns = (names, splits, table["EF"], table["FPS"], table["NumberOfFrames"])
+    splits = [_split(text) for text in table["Split"].astype(str)]
+    if strange := sorted({text for text, split in zip(table["Split"].astype(str), splits, strict=True) if split is None}):
+        raise DataError(f"{path} has the unknown split {shorten(strange)}; it must be TRAIN, VAL or TEST.")
+    columns = [_optional(table, name) for name in ("EF", "FPS", "NumberOfFrames")]
     return {
-        name: Video(name=name, split=split, ef_percent=float(ef), frame_rate_hz=float(rate), frames=int(frames))
-        for name, split, ef, rate, frames in zip(*columns, strict=True)
+        name: Video(
+            name=name,
+            split=str(split),
+            ef_percent=ef,
+            frame_rate_hz=rate if rate is None or rate > 0 else None,
+            frames=None if frames is None else int(frames),
+        )
+        for name, split, ef, rate, frames in zip(names, splits, *columns, strict=True)
     }
 
 
+def _split(text: str) -> str | None:
+    """``train``, ``val``, ``test`` or the number of a fold."""
+    whole = text.strip().removesuffix(".0")
+    return whole if whole.isdigit() else SPLIT_NAMES.get(text.strip().upper())
+
+
+def _optional(table: pd.DataFrame, name: str) -> list[float | None]:
+    """A column of numbers, None where it or a value is missing or no number."""
+    if name not in table:
+        return [None] * len(table)
+    values = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64)
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
 def read_tracings(path: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
-    """Tracings by video name and frame: float [n, 4] with x1, y1, x2, y2; row 0 is the long axis, the rest chords.
+    """Tracings by video name and frame.
+
+    Float [n, 4] with x1, y1, x2, y2; row 0 is the long axis, the rest chords. EchoNet-Pediatric has points of the outline instead:
+    float [n, 2] with x, y; its rows whose frame is a word ("No Systolic") belong to no frame and are left out.
 
     Raises:
         DataError: unreadable, or a column or value is missing.
     """
-    table = _read_table(path, TRACING_COLUMNS)
+    table = _read_table(path, ("FileName", "Frame"))
+    points = "X" in table and "X1" not in table
+    columns = ["X", "Y"] if points else ["X1", "Y1", "X2", "Y2"]
+    _require(path, table, columns)
+    frames = pd.to_numeric(table["Frame"], errors="coerce")
+    if points:
+        table, frames = table[frames.notna()], frames[frames.notna()]
+    numbers = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    if not (np.isfinite(numbers).all() and np.isfinite(frames).all()):
+        wrong = int(np.flatnonzero(~(np.isfinite(numbers).all(axis=1) & np.isfinite(frames)))[0])
+        raise DataError(f"{path} has an empty or non-numeric value in row {wrong + 2}; restore the owners' file.")
     names = table["FileName"].astype(str).str.removesuffix(".avi").to_numpy()
-    values = table[["X1", "Y1", "X2", "Y2"]].to_numpy(np.float64)
     found: dict[str, dict[int, NDArray[np.float64]]] = {}
     # sort=False keeps the order of the chords, from apex to base: the outline follows it.
-    for key, rows in table.groupby([names, "Frame"], sort=False).indices.items():
+    for key, rows in pd.DataFrame({"name": names, "frame": frames.to_numpy()}).groupby(["name", "frame"], sort=False).indices.items():
         name, frame = str(key[0]), int(key[1])  # type: ignore[index]
-        found.setdefault(name, {})[frame] = values[rows]
+        found.setdefault(name, {})[frame] = numbers[rows]
     return found
 
 
@@ -90,26 +129,35 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     except (OSError, ValueError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path} is not a readable table ({reason}); restore the file.") from error
-    missing = [column for column in columns if column not in table]
-    if missing:
-        raise DataError(f"{path} lacks the column {shorten(missing)}; restore the owners' file.")
-    numeric = [column for column in columns if column not in ("FileName", "Split")]
-    # coerce turns words into NaN, which the next line names in a sentence.
-    numbers = table[numeric].apply(pd.to_numeric, errors="coerce")
-    if not np.isfinite(numbers.to_numpy(np.float64)).all():
-        raise DataError(f"{path} has empty or non-numeric values in {shorten(numeric)}; restore the owners' file.")
-    table[numeric] = numbers
+    _require(path, table, columns)
     return table
+
+
+def _require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
+    if missing := [column for column in columns if column not in table]:
+        raise DataError(f"{path} lacks the column {shorten(missing)}; restore the owners' file.")
+
+
+def tracing_count(tracing: NDArray[np.float64]) -> int:
+    """How many tracings the rows of one frame are: groups of 21 rows; 1 where they do not divide so."""
+    count, rest = divmod(len(tracing), TRACING_ROWS)
+    return count if tracing.shape[1] == 4 and rest == 0 and count > 1 else 1
 
 
 def tracing_mask(tracing: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """The official mask of one traced frame: bool [H, W].
 
     The first row (long axis) is dropped; the outline runs along the first ends of the chords and back along the
-    second ends, rounded to whole pixels. What lies outside the frame is cut off.
+    second ends, rounded to whole pixels. What lies outside the frame is cut off. Of a frame that was traced several times
+    the first tracing is used: all rows in one outline would cross each other and cancel the area that they share.
+    Points of an outline (two columns) are the outline.
     """
+    if tracing.shape[1] == 2:
+        x, y = np.rint(tracing).astype(np.int64).T
+        return fill_polygon(y, x, shape)
+    first = tracing[:TRACING_ROWS] if tracing_count(tracing) > 1 else tracing
     # Down one side of the ventricle and up the other.
-    chords = tracing[1:]
+    chords = first[1:]
     x = np.rint(np.concatenate([chords[:, 0], chords[::-1, 2]])).astype(np.int64)
     y = np.rint(np.concatenate([chords[:, 1], chords[::-1, 3]])).astype(np.int64)
     return fill_polygon(y, x, shape)

@@ -19,7 +19,7 @@ def recognise(root: Path) -> str:
     # First, because it was written on purpose: files of other layouts may lie beside it.
     if (root / MANIFEST_FILE).is_file():
         return "folder"
-    if (root / "FileList.csv").is_file():
+    if (root / "FileList.csv").is_file() or (root / "A4C/FileList.csv").is_file():
         return "echonet"
     # Before CAMUS, whose layout the phantom has.
     if (root / "phantom.json").is_file():

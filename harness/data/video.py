@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import cv2
@@ -39,6 +40,14 @@ def read_avi(path: Path) -> NDArray[np.uint8]:
     if not frames:
         raise DataError(f"The video {path} is damaged or not a motion-JPEG AVI; restore the file from its source.")
     return np.stack(frames).astype(np.uint8)
+
+
+def read_rate(path: Path) -> float | None:
+    """Frames per second as a video's header states them; None where it states none."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_OPENCV_MJPEG)
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return float(rate) if math.isfinite(rate) and rate > 0 else None
 
 
 def write_avi(path: Path, frames: NDArray[np.uint8], frame_rate_hz: float) -> None:
