@@ -198,5 +198,7 @@ def _describe(cache: PreparedCache) -> None:
     frames = sum(record.count for record in cache.records)
     clips = ", ".join(f"{name} {count}" for name, count in counts.items())
     click.echo(f"{cache.path}: {cache.name} at {cache.image_size} px, clips {clips}, {frames} frames")
+    for finding in cache.findings:
+        click.echo(f"{finding.level}: {finding.message}")
     if cache.mark:
         click.echo(f"marked: {cache.mark}")

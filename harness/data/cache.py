@@ -11,7 +11,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from harness.clip import Case, Clip
 from harness.data.dataset import SPLITS, ClipRefused, EchoDataset
+from harness.data.findings import Finding
+from harness.data.inspection import ClipReport, duplicates, leakage, report_of, strange, unreadable
 from harness.data.prepared import FORMAT, FRAMES, MANIFEST, MASKS, NATIVE, ClipRecord, PreparedCache
 from harness.data.prepared import PreparedClip as PreparedClip
 from harness.data.prepared import PreparedSplit as PreparedSplit
@@ -29,6 +31,8 @@ from harness.files import canonical_hash, sync_folder, write_json
 from harness.jobs import map_ordered
 from harness.leftovers import drop_private, make_private
 
+_PIXELS = 2
+"""Version of the pixels, not of the files: runs are known by it, so it stays where only the storage changes."""
 RESAMPLING = "frames: area when shrinking, linear when growing; masks: label that covers most"
 
 
@@ -77,7 +81,7 @@ def find_prepared(dataset: EchoDataset, *, image_size: int, cache_root: str | Pa
 def _header(dataset: EchoDataset, image_size: int, cache_root: Path) -> tuple[dict[str, Any], Path]:
     """The head of a cache's manifest, and the folder of the cache."""
     # What the pixels depend on besides their source: other resampling leads to another folder.
-    parameters = {"image_size": image_size, "format": FORMAT, "resampling": RESAMPLING}
+    parameters = {"image_size": image_size, "format": _PIXELS, "resampling": RESAMPLING}
     source = dataset.fingerprint()
     fingerprint = canonical_hash({"source": source, "parameters": parameters, "mark": dataset.mark}, length=16)
     parts = [dataset.name, "+".join(dataset.views).lower(), dataset.clip, str(image_size), fingerprint[:10]]
@@ -106,8 +110,11 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
         job = functools.partial(prepare_clip, dataset, image_size=header["image_size"])
         label = f"preparing {dataset.name} at {header['image_size']} px"
         with contextlib.closing(map_ordered(job, cases, workers=workers, progress=progress, label=label, worth=32)) as clips:
-            content = _write_clips(folder, clips)
-        write_json(folder / MANIFEST, {**header, **content, "mark": _mark(header["mark"], content["refused"], len(cases))})
+            content, reports = _write_clips(folder, clips)
+        findings = _findings(dataset, reports, cases)
+        marks = [header["mark"], *_marks(dataset, content["refused"], len(cases), reports, findings)]
+        content |= {"findings": [asdict(finding) for finding in findings], "mark": "; ".join(filter(None, marks)) or None}
+        write_json(folder / MANIFEST, {**header, **content})
         # mkdtemp makes folders that other users cannot read; a cache on a shared disk is for all of them.
         os.chmod(folder, 0o755)
         os.rename(folder, place)
@@ -116,10 +123,36 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
         drop_private(folder)
 
 
-def _mark(mark: str | None, refused: list[str], count: int) -> str | None:
-    """The data set's mark, and how many clips were refused: what is missing from a result stands beside it."""
-    text = f"{len(refused)} of {count} clips refused" if refused else None
-    return "; ".join(filter(None, (mark, text))) or None
+def _findings(dataset: EchoDataset, reports: list[ClipReport], cases: list[Case]) -> list[Finding]:
+    """Warnings and errors about the layout and the clips, each kind once with a count.
+
+    Raises:
+        DataError: clips that cannot be read, the first one and how many more.
+    """
+    if faults := [finding for finding in unreadable(reports, dataset.root) if finding.level == "error"]:
+        more = sum(finding.count for finding in faults[1:])
+        others = f" {more} further clips have other faults; 'echobench data check' lists them." if more else ""
+        raise DataError(faults[0].message + others)
+    readable = [report for report in reports if report.error is None]
+    found = [*dataset.layout(), *strange(dataset, readable), *leakage(cases), *duplicates(readable)]
+    return [finding for finding in found if finding.level != "note"]
+
+
+def _marks(
+    dataset: EchoDataset, refused: list[str], count: int, reports: list[ClipReport], findings: list[Finding]
+) -> list[str]:
+    """What the clips themselves add to the data set's mark, so that it stands beside every result."""
+    marks = [f"{len(refused)} of {count} clips refused"] if refused else []
+    readable = [report for report in reports if report.error is None]
+    unknown = sum(report.spacing_mm is None for report in readable)
+    # A data set that never states a pixel size says so by its unit; one that should, or does for some clips, is marked.
+    if unknown and (unknown < len(readable) or getattr(dataset, "official_spacing_mm", None) is not None):
+        marks.append(f"pixel size unknown for {unknown} of {len(readable)} clips")
+    leaks = [finding for finding in findings if finding.check in ("duplicates", "leakage") and finding.level == "error"]
+    return [*marks, *(f"the splits share {finding.count} {_SHARED[finding.check]}" for finding in leaks)]
+
+
+_SHARED = {"duplicates": "pairs of clips", "leakage": "patients"}
 
 
 def _cases_of(dataset: EchoDataset, split: str) -> list[Case]:
@@ -138,42 +171,54 @@ class ResizedClip:
     masks: NDArray[np.uint8]
     native: bytes
     native_size: tuple[int, int]
+    report: ClipReport
 
 
-def prepare_clip(dataset: EchoDataset, case: Case, *, image_size: int) -> ResizedClip | str:
+def prepare_clip(dataset: EchoDataset, case: Case, *, image_size: int) -> ResizedClip | ClipReport:
     """Load one case and resize it; what is needed of the native pixels is kept compressed.
 
-    Of a refused case the sentence is returned: it is left out, and counted in the cache's mark.
+    Of a refused or damaged case the report is returned: refused ones are left out and counted in the cache's mark, damaged ones
+    are gathered, so that a user hears of all of them at once.
     """
     try:
         clip = dataset.load(case)
     except ClipRefused as refusal:
-        return str(refusal)
+        return ClipReport(case=case, error=str(refusal), level="warning")
+    except DataError as error:
+        return ClipReport(case=case, error=str(error))
+    report = report_of(dataset, clip)
     frames, masks = resize_frames(clip.frames, image_size), resize_masks(clip.masks, image_size)
     # Masks are mostly background and compress well; distances are measured on them as the dataset has them.
     native = zlib.compress(clip.masks.tobytes(), 9)
     size = (clip.frames.shape[1], clip.frames.shape[2])
     clip.frames, clip.masks = clip.frames[:, :1, :1], clip.masks[:, :1, :1]  # the native pixels stay in the worker
-    return ResizedClip(clip=clip, frames=frames, masks=masks, native=native, native_size=size)
+    return ResizedClip(clip=clip, frames=frames, masks=masks, native=native, native_size=size, report=report)
 
 
-def _write_clips(folder: Path, clips: Iterable[ResizedClip | str]) -> dict[str, Any]:
+def _write_clips(
+    folder: Path, clips: Iterable[ResizedClip | ClipReport]
+) -> tuple[dict[str, Any], list[ClipReport]]:
     records: list[ClipRecord] = []
-    refused: list[str] = []
+    reports: list[ClipReport] = []
     with contextlib.ExitStack() as stack:
         files = {name: stack.enter_context(_HashedFile(folder / name)) for name in (FRAMES, MASKS, NATIVE)}
-        start = 0
+        start = mask_start = 0
         for item in clips:
-            if isinstance(item, str):
-                refused.append(item)
+            reports.append(item.report if isinstance(item, ResizedClip) else item)
+            if isinstance(item, ClipReport):
                 continue
-            records.append(_record(item, start, files[NATIVE].size))
+            # Most frames of a video have no mask; half of a cache would be zeros.
+            kept = np.flatnonzero(item.masks.any(axis=(1, 2)))
+            record = _record(item, start, files[NATIVE].size)
+            records.append(replace(record, mask_start=mask_start, mask_frames=tuple(kept.tolist())))
             files[FRAMES].write(item.frames.tobytes())
-            files[MASKS].write(item.masks.tobytes())
+            files[MASKS].write(item.masks[kept].tobytes())
             files[NATIVE].write(item.native)
             start += len(item.frames)
+            mask_start += len(kept)
     sizes = {name: {"bytes": file.size, "sha256": file.digest.hexdigest()} for name, file in files.items()}
-    return {"files": sizes, "clips": [record.to_json() for record in records], "refused": refused}
+    refused = [str(report.error) for report in reports if report.error is not None]
+    return {"files": sizes, "clips": [record.to_json() for record in records], "refused": refused}, reports
 
 
 def _record(item: ResizedClip, start: int, offset: int) -> ClipRecord:

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from harness.clip import Case, Clip, label_ids
 from harness.data.dataset import SPLITS, EchoDataset
 from harness.data.findings import Finding, shorten
-from harness.data.folder_manifest import BACKGROUND, LABELS_FILE, MANIFEST_FILE, ManifestRow, read_labels_file, read_manifest
+from harness.data.folder_manifest import (
+    BACKGROUND,
+    LABELS_FILE,
+    MANIFEST_FILE,
+    ManifestRow,
+    read_labels_file,
+    read_manifest,
+)
 from harness.data.folder_split import Splitting, assign_splits
 from harness.data.media.levels import to_grey
 from harness.data.media.pictures import picture_files

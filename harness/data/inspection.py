@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from harness.clip import LABELS, Case, Clip
+from harness.clip import LABELS, Case, Clip, label_ids
 from harness.data.dataset import SPLITS, ClipRefused, EchoDataset
 from harness.data.findings import Finding, Level, shorten
 from harness.errors import DataError
@@ -30,6 +32,7 @@ class ClipReport:
     ef_percent: float | None = None
     lv_areas: tuple[int, int] | None = None
     hashes: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -59,26 +62,51 @@ def inspect_pixels(dataset: EchoDataset, *, workers: int | None = None, progress
     reports = list(map_ordered(job, cases, workers=workers, progress=progress, label=label, worth=32))
     readable = [report for report in reports if report.error is None]
     return [
-        *_unreadable(reports),
+        *unreadable(reports, dataset.root),
         *_statistics(readable),
-        *_gathered(readable),
+        *strange(dataset, readable),
         *leakage(cases),
         *duplicates(readable),
     ]
 
 
+def strange(dataset: EchoDataset, reports: list[ClipReport]) -> list[Finding]:
+    """What is unusual about the clips, each kind once with a count: their own findings, and structures that some lack."""
+    return [*_gathered(reports), *_absent(dataset.structures, reports)]
+
+
+def _absent(structures: tuple[str, ...], reports: list[ClipReport]) -> list[Finding]:
+    """Structures that no mask holds, and clips in which a labelled frame lacks one that most others have."""
+    found = []
+    for name in structures:
+        names = [report.case.name for report in reports if name in report.lacking]
+        if reports and not any(label_ids(structures)[name] in report.labels for report in reports):
+            text = f"no mask holds {name}: it cannot be segmented, --structures must leave it out"
+            found.append(Finding(level="warning", check="structures", message=text, count=len(names)))
+        # A structure that half of the frames lack is not forgotten but rare (an aorta in some views).
+        elif names and 2 * len(names) < len(reports):
+            text = f"a labelled frame has no {name}, which the others have: {shorten(names)}"
+            found.append(Finding(level="warning", check="structures", message=text, count=len(names)))
+    return found
+
+
 def inspect_clip(dataset: EchoDataset, case: Case) -> ClipReport:
     """Read one clip; a ``DataError`` becomes part of the report."""
     try:
-        clip = dataset.load(case)
-        findings = [*_examine(clip), *dataset.examine(clip)]
+        return report_of(dataset, dataset.load(case))
     except ClipRefused as error:
         return ClipReport(case=case, error=str(error), level="warning")
     # The check goes on: a user wants to hear of all damaged files at once.
     except DataError as error:
         return ClipReport(case=case, error=str(error))
+
+
+def report_of(dataset: EchoDataset, clip: Clip) -> ClipReport:
+    """What there is to say of one loaded clip."""
+    findings = [*_examine(clip), *dataset.examine(clip)]
+    ids = label_ids(dataset.structures)
     return ClipReport(
-        case=case,
+        case=clip.case,
         frames=len(clip.frames),
         size=(clip.frames.shape[1], clip.frames.shape[2]),
         spacing_mm=clip.spacing_mm,
@@ -87,7 +115,13 @@ def inspect_clip(dataset: EchoDataset, case: Case) -> ClipReport:
         ef_percent=clip.ef_percent,
         lv_areas=_lv_areas(clip),
         # Of pixels, not of files: the same frame under two names is leakage whatever its header says.
-        hashes=tuple(hashlib.sha256(frame.tobytes()).hexdigest() for frame in clip.frames),
+        # An even frame (black, frozen white) is nobody's picture and may occur anywhere.
+        hashes=tuple(
+            hashlib.blake2b(frame.tobytes(), digest_size=8).hexdigest() for frame in clip.frames if frame.min() != frame.max()
+        ),
+        lacking=tuple(
+            name for name, value in ids.items() if not all((mask == value).any() for mask in clip.masks[clip.labelled])
+        ),
         findings=findings,
     )
 
@@ -118,8 +152,23 @@ def _from_note(note: str) -> Finding:
     return Finding(level=level, check=check, message=message)
 
 
-def _unreadable(reports: list[ClipReport]) -> list[Finding]:
-    return [Finding(level=report.level, check="files", message=report.error) for report in reports if report.error]
+def unreadable(reports: list[ClipReport], root: Path) -> list[Finding]:
+    """Clips that cannot be read; the same fault of many files is one line with a count."""
+    groups: dict[tuple[Level, str], list[ClipReport]] = defaultdict(list)
+    for report in reports:
+        if report.error is not None:
+            # Faults are the same when they differ in nothing but the file.
+            kind = re.sub(rf"{re.escape(str(root))}\S*|\b{re.escape(report.case.name)}\S*|line \d+", "FILE", report.error)
+            groups[report.level, kind].append(report)
+    return [
+        Finding(level=level, check="files", message=_with_others([str(report.error) for report in group]), count=len(group))
+        for (level, _), group in groups.items()
+    ]
+
+
+def _with_others(messages: list[str]) -> str:
+    others = len(messages) - 1
+    return messages[0] + (f" The same is wrong with {others} other clips." if others else "")
 
 
 def _statistics(reports: list[ClipReport]) -> list[Finding]:

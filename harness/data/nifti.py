@@ -51,6 +51,11 @@ def checked_labels(values: NDArray[Any], path: Path, labels: tuple[int, ...]) ->
     """Label ids as uint8; ``DataError`` where one is none of ``labels``."""
     strange = [value for value in np.unique(values).tolist() if value not in labels]
     if strange:
+        if strange == [255]:
+            raise DataError(
+                f"{path} holds the label 255, as binary masks saved as pictures do; read the data with --dataset folder and "
+                "'lv: 255' in labels.yaml (docs/your-data.md), or restore the original mask."
+            )
         shown = ", ".join(f"{value:g}" for value in strange[:5])
         known = ", ".join(map(str, labels))
         raise DataError(f"{path} holds the unknown label {shown} (known: {known}); restore the original mask.")

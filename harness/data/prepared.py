@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clip import Case, label_ids
+from harness.data.findings import Finding
 from harness.errors import DataError
 from harness.files import inside, read_json, sha256_file
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, 3)
+"""Formats that are read: 2 kept a mask of every frame, 3 those that are not empty."""
 MANIFEST = "manifest.json"
 FRAMES = "frames.u8"
 MASKS = "masks.u8"
@@ -44,6 +47,8 @@ class ClipRecord:
     source: str
     notes: tuple[str, ...] = ()
     subgroups: Mapping[str, str] = field(default_factory=dict)
+    mask_start: int | None = None
+    mask_frames: tuple[int, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the manifest."""
@@ -65,7 +70,7 @@ class PreparedClip:
     Attributes:
         case: its identity.
         frames: uint8 [T, S, S], memory-mapped, in time order.
-        masks: uint8 [T, S, S], memory-mapped label ids; zeros where a frame has no mask.
+        masks: uint8 [T, S, S] label ids; zeros where a frame has no mask (only the others are kept on disk).
         labelled, interpolated: bool [T], masks drawn by a person; masks made by the owners between those.
         ed, es: frame indices or None.
         native_size: (H, W) before resizing.
@@ -80,7 +85,7 @@ class PreparedClip:
         self._record = record
         self.case = record.case
         self.frames: NDArray[np.uint8] = cache.frames[span]
-        self.masks: NDArray[np.uint8] = cache.masks[span]
+        self.masks: NDArray[np.uint8] = cache.masks[span] if record.mask_start is None else self._filled(record)
         self.labelled = np.array(record.labelled, dtype=bool)
         self.interpolated = np.array(record.interpolated, dtype=bool)
         self.ed, self.es = record.ed, record.es
@@ -91,6 +96,17 @@ class PreparedClip:
         self.quality = record.quality
         self.notes = record.notes
         self.subgroups = record.subgroups
+
+    def _filled(self, record: ClipRecord) -> NDArray[np.uint8]:
+        """uint8 [T, S, S]: the masks that are kept at their frames, zeros elsewhere."""
+        kept = record.mask_frames or ()
+        start = record.mask_start or 0
+        if len(kept) == record.count:
+            return self._cache.masks[start : start + record.count]
+        masks = np.zeros(self.frames.shape, dtype=np.uint8)
+        if kept:
+            masks[list(kept)] = self._cache.masks[start : start + len(kept)]
+        return masks
 
     @property
     def labels(self) -> dict[str, int]:
@@ -144,6 +160,7 @@ class PreparedSplit:
 class PreparedCache:
     """A folder made by ``prepare``: a manifest, frames and masks as raw uint8, native masks compressed.
 
+    ``findings`` are the warnings and errors that came up while the clips were prepared; empty in caches of older versions.
     Opening checks the manifest and every file's size; ``verify`` reads and hashes all of it. Pickling carries the
     path only, so that loader workers map the files themselves.
     """
@@ -156,6 +173,7 @@ class PreparedCache:
         self.image_size: int = manifest["image_size"]
         self.fingerprint: str = manifest["fingerprint"]
         self.structures: tuple[str, ...] = tuple(manifest["structures"])
+        self.findings = tuple(Finding(**item) for item in manifest.get("findings", ()))
         self.labels = label_ids(self.structures)
         self.records = [ClipRecord.from_json(item) for item in manifest["clips"]]
 
@@ -174,7 +192,7 @@ class PreparedCache:
                 manifest = read_json(path / MANIFEST)
             except DataError as error:
                 raise ValueError(str(error)) from error
-            if manifest["format"] != FORMAT:
+            if manifest["format"] not in READABLE:
                 raise DataError(
                     f"The prepared cache {path} has format {manifest['format']} instead of {FORMAT}; {AGAIN}."
                 )
@@ -224,7 +242,7 @@ class PreparedCache:
 
     @cached_property
     def masks(self) -> NDArray[np.uint8]:
-        """uint8 [N, S, S]: all masks, memory-mapped."""
+        """uint8 [M, S, S]: the masks that are kept, memory-mapped."""
         return self._map(MASKS).reshape(-1, self.image_size, self.image_size)
 
     @cached_property
@@ -233,6 +251,8 @@ class PreparedCache:
         return self._map(NATIVE)
 
     def _map(self, name: str) -> NDArray[np.uint8]:
+        if not self.manifest["files"][name]["bytes"]:
+            return np.zeros(0, dtype=np.uint8)  # an empty file cannot be mapped
         # Mapped: loader workers share one copy in the page cache, and only what is read is loaded.
         return np.memmap(self.path / name, dtype=np.uint8, mode="r")
 

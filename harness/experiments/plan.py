@@ -157,6 +157,8 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     suite, data_cfg, recipe = known.suite, known.data_cfg, known.recipe
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress, options.limit)
     suite["structures"] = _structures(_asked(options, suite, data_cfg), cache.structures, cache.name, data_cfg)
+    _check_masks(suite["structures"], cache)
+    notes = [*notes, *(f"{item.level.capitalize()}: {item.message}" for item in cache.findings)]
     vis_backends = recipe["vis_backends"]
     recipe = fitted(identity_keys({key: recipe[key] for key in known.tree["recipe"]}), cache)
     check_lengths(cache, recipe["clip_length"], Recipe.from_dict(recipe).frames_at_test)
@@ -335,6 +337,21 @@ def _structures(asked: str, there: tuple[str, ...], dataset: str, data_cfg: dict
         )
     # The set's word where there is one: it stands in the identity of runs.
     return next((word for word, members in STRUCTURE_SETS.items() if members == names), "+".join(names))
+
+
+def _check_masks(structures: str, cache: PreparedCache) -> None:
+    """Raise ``ConfigError`` where no mask of the data holds a structure that was asked for: a table of it would be empty."""
+    empty = {
+        name
+        for name in cache.structures
+        for item in cache.findings
+        if item.message.startswith(f"no mask holds {name}:")
+    }
+    if missing := [name for name in structure_names(structures) if name in empty]:
+        raise ConfigError(
+            f"No mask of the dataset '{cache.name}' holds {', '.join(missing)}; leave it out of --structures "
+            f"(there are: {', '.join(name for name in cache.structures if name not in empty)})."
+        )
 
 
 def _data_options(options: SuiteOptions, suite: dict[str, Any]) -> dict[str, Any]:

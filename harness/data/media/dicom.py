@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import ConfigError, DataError
 from harness.data.media.frames import Frame, FrameSource, Picture, Region
+from harness.errors import ConfigError, DataError
 
 _CENTIMETRES = 3
 _TWO_D, _TISSUE = 1, 1

@@ -59,7 +59,7 @@ def _of_range(values: NDArray[Any], high: float, where: Path | str) -> GreyScale
         return GreyScale(1.0)
     if _FEWEST <= high <= _LEVELS:
         return GreyScale(1.0, "levels: fractional grey levels were rounded")
-    if whole and values.dtype.kind == "u" and _TWELVE_BITS < high:
+    if whole and values.dtype.kind == "u" and high > _TWELVE_BITS:
         return GreyScale(1 / 256, "levels: 16-bit grey levels were divided by 256")
     raise DataError(
         f"{where} holds grey levels up to {high:.6g}, which is neither 0..1 nor 0..255 nor full 16 bits; "

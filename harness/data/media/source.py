@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.media.volume import read_volume
-from harness.errors import ConfigError, DataError
 from harness.data.media.dicom import looks_like_dicom, open_dicom
 from harness.data.media.frames import Frame, FrameSource, Region
 from harness.data.media.levels import FrameLevels, luma, to_grey
 from harness.data.media.nifti import open_nifti
 from harness.data.media.pictures import PICTURE_KINDS, picture_files, read_pictures
 from harness.data.media.video import open_video
+from harness.data.media.volume import read_volume
+from harness.errors import ConfigError, DataError
 
 VIDEO_KINDS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv")
 ARRAY_KINDS = (".npz", ".npy", ".tif", ".tiff", ".gif", ".mhd", ".mha")

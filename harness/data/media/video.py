@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from harness.errors import DataError
 from harness.data.media.frames import Frame, FrameSource
+from harness.errors import DataError
 
 
 def open_video(path: Path) -> FrameSource:
