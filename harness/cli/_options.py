@@ -29,7 +29,7 @@ METRICS = CommaList(names=_complete.words("overlap", "surface", "hd95_pooled", "
 
 
 def data_options(function: F) -> F:
-    """--dataset --root --views --clip --allow-partial --split-dir --data-dir."""
+    """--dataset --root --views --clip --allow-partial --split-dir --fold --data-dir."""
     options: Decorators = [
         click.option(
             "--dataset",
@@ -49,6 +49,7 @@ def data_options(function: F) -> F:
             "--allow-partial", is_flag=True, default=None, help="Accept an incomplete root; results carry the mark."
         ),
         click.option("--split-dir", type=click.Path(), help="Folder with the split lists, where the root has none."),
+        click.option("--fold", type=click.IntRange(0), help="Test fold of data with folds (docs/datasets.md)."),
         click.option(
             "--data-dir", default="data", show_default=True, help="Where phantoms and prepared caches are kept."
         ),

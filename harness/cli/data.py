@@ -52,6 +52,7 @@ def prepare(image_size: int, data_dir: str, dataset: str | None, **choices: Any)
     help="ed_es, half (default where the root has it) or cine (clips made from the stills).",
 )
 @click.option("--split-dir", type=click.Path(), help="Folder with the split lists, where the root has none.")
+@click.option("--fold", type=click.IntRange(0), help="Test fold of data with folds.")
 @click.option("--fast", is_flag=True, help="Look at names only, read no pixels.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that read (default: all cores).")
 def check(root: Path, fast: bool, workers: int | None, dataset: str | None, **choices: Any) -> int:

@@ -18,7 +18,7 @@ from harness.data.dataset import SPLITS, EchoDataset
 from harness.data.findings import Finding, shorten
 from harness.data.nifti import Volume, read_frames, read_labels
 from harness.data.order import order_half_sequence, order_stills
-from harness.data.splits import find_split_folder, read_split_lists
+from harness.data.splits import find_split_folder, folds_in, list_names, read_split_lists
 from harness.errors import DataError
 from harness.registry import DATASETS
 
@@ -40,7 +40,7 @@ class Camus(EchoDataset):
     title = "CAMUS"
     suffix = "nii.gz"
     official_split: ClassVar[dict[str, int] | None] = {"train": 400, "val": 50, "test": 50}
-    official_spacing_mm: ClassVar[tuple[float, float] | None] = (0.308, 0.308)
+    official_spacing_mm = (0.308, 0.308)
 
     def __init__(
         self,
@@ -50,8 +50,10 @@ class Camus(EchoDataset):
         clip: str = "half",
         allow_partial: bool = False,
         split_dir: str | Path | None = None,
+        fold: int | None = None,
     ) -> None:
         super().__init__(root, views=views, clip=clip, allow_partial=allow_partial, split_dir=split_dir)
+        self.fold = fold
 
     @cached_property
     def index(self) -> CamusIndex:
@@ -62,19 +64,26 @@ class Camus(EchoDataset):
     def split_folder(self) -> Path:
         """Where the split lists lie; there is no substitute for them."""
         # Where the owners' archive puts them, for either folder that a user may call the root.
-        beside = [self.root / "database_split", self.root.parent / "database_split", self.root]
-        folder = find_split_folder([self.split_dir] if self.split_dir else beside)
+        names = ("database_split", "listSubGroups")
+        beside = [*(place / name for name in names for place in (self.root, self.root.parent)), self.root]
+        places = [self.split_dir] if self.split_dir else beside
+        folder = find_split_folder(places, self.fold)
+        if folder is None and self.fold is None and (folds := folds_in(places)):
+            raise DataError(
+                f"The lists with the {self.title} root {self.root} are of the folds {', '.join(map(str, folds))} "
+                f"(subGroup{folds[0]}_training.txt, ...); choose one with --fold."
+            )
         if folder is None:
             place = f"in {self.split_dir}" if self.split_dir else f"with the {self.title} root {self.root}"
             raise DataError(
-                f"There are no split lists {place} (subgroup_training.txt, ...); name their folder with --split-dir PATH."
+                f"There are no split lists {place} ({list_names(self.fold)['train']}, ...); name their folder with --split-dir PATH."
             )
         return folder
 
     @cached_property
     def lists(self) -> dict[str, tuple[str, ...]]:
         """Patient ids of each split."""
-        return read_split_lists(self.split_folder)
+        return read_split_lists(self.split_folder, self.fold)
 
     @cached_property
     def gaps(self) -> Gaps:
@@ -86,7 +95,8 @@ class Camus(EchoDataset):
     @property
     def mark(self) -> str | None:
         """What is missing, and whether the split lists are the user's own; None when complete."""
-        parts = [text for text in (self.gaps.mark(), self._own_split()) if text]
+        fold = None if self.fold is None else f"fold {self.fold}"
+        parts = [text for text in (self.gaps.mark(), self._own_split(), fold) if text]
         return "; ".join(parts) or None
 
     def available(self) -> dict[str, Any]:
@@ -160,7 +170,8 @@ class Camus(EchoDataset):
 
     def sources(self) -> list[Path]:
         """Split lists, images, masks, cfg files and the ED stills that order half sequences, in a fixed order."""
-        paths = sorted(self.split_folder.glob("subgroup_*.txt"))
+        pattern = "subgroup_*.txt" if self.fold is None else f"subGroup{self.fold}_*.txt"
+        paths = sorted(self.split_folder.glob(pattern))
         for split in SPLITS:
             for case in self.cases(split):
                 names = self.index.patients[case.patient]

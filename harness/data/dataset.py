@@ -44,6 +44,8 @@ class EchoDataset(ABC):
     all_clips: tuple[str, ...] = CLIP_KINDS
     structures: tuple[str, ...] = tuple(LABELS)
     """Structures that the masks distinguish."""
+    official_spacing_mm: tuple[float, float] | None = None
+    """(row, column) pixel size that every file of a release states; None where none is known beforehand."""
 
     def __init__(
         self,

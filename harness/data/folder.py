@@ -47,6 +47,9 @@ class Folder(EchoDataset):
         allow_partial: leave out clips whose files are missing; results then carry that mark.
         split_dir: folder of split lists (``subgroup_training.txt``, ...) that replace the manifest's column.
         split_seed: decides who goes where in a manifest without a column ``split``.
+        fold: the fold that is tested, by its number in the column ``split``, or of ``folds`` drawn ones (from 0) where there is no
+            column; the next fold is validation, the rest training.
+        folds: how many folds are drawn.
     """
 
     name = "folder"
@@ -64,6 +67,8 @@ class Folder(EchoDataset):
         allow_partial: bool = False,
         split_dir: str | Path | None = None,
         split_seed: int = 0,
+        fold: int | None = None,
+        folds: int = 5,
     ) -> None:
         if root is None:
             raise DataError("The dataset 'folder' needs the folder with manifest.csv; name it with --root PATH.")
@@ -79,7 +84,7 @@ class Folder(EchoDataset):
         )
         self.values = read_labels_file(self.root / LABELS_FILE)
         self.structures = tuple(name for name in self.values if name != BACKGROUND)
-        self.split_seed = split_seed
+        self.split_seed, self.fold, self.folds = split_seed, fold, folds
 
     @classmethod
     def words_at(cls, root: str | Path | None, views: Sequence[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -90,7 +95,9 @@ class Folder(EchoDataset):
     @cached_property
     def splitting(self) -> Splitting:
         """Who is in which split, and what has to be said of it."""
-        return assign_splits(self.rows, seed=self.split_seed, split_dir=self.split_dir)
+        return assign_splits(
+            self.rows, seed=self.split_seed, split_dir=self.split_dir, fold=self.fold, folds=self.folds
+        )
 
     @cached_property
     def missing(self) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ import numpy as np
 from harness.data.dataset import SPLITS
 from harness.data.findings import Finding, shorten
 from harness.data.folder_manifest import ManifestRow
-from harness.data.splits import FILES, find_split_folder, read_split_lists
+from harness.data.splits import find_split_folder, list_names, read_split_lists
 from harness.errors import DataError
 
 SHARES = {"val": 0.1, "test": 0.2}
@@ -29,19 +29,21 @@ class Splitting:
     files: tuple[Path, ...] = ()
 
 
-def assign_splits(rows: Sequence[ManifestRow], *, seed: int, split_dir: Path | None) -> Splitting:
+def assign_splits(rows: Sequence[ManifestRow], *, seed: int, split_dir: Path | None, fold: int | None = None, folds: int = 5
+) -> Splitting:
     """The split of every patient.
 
     Args:
         rows: of the manifest.
         seed: of the drawing, used where no row has a split.
         split_dir: folder of split lists that replace the column.
+        fold, folds: see ``Folder``.
 
     Raises:
         DataError: a patient in two splits, rows with and without a split, or a split folder without lists.
     """
     if split_dir is not None:
-        return _from_lists(rows, split_dir)
+        return _from_lists(rows, split_dir, fold)
     stated: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         stated[row.patient].add(row.split)
@@ -52,32 +54,47 @@ def assign_splits(rows: Sequence[ManifestRow], *, seed: int, split_dir: Path | N
         )
     splits = {patient: next(iter(names)) for patient, names in stated.items()}
     if not any(splits.values()):
-        return _drawn(sorted(splits), seed)
+        return _drawn(sorted(splits), seed) if fold is None else _drawn_fold(sorted(splits), seed, fold, folds)
     if without := sorted(patient for patient, split in splits.items() if not split):
         raise DataError(f"The manifest gives no split for {len(without)} patients ({shorten(without)}); give all or none one.")
-    if folds := sorted({split for split in splits.values() if split.isdigit()}):
-        raise DataError(f"The manifest's column split holds folds ({shorten(folds)}); choose one with --fold.")
-    return Splitting(of=splits)
+    numbers = sorted({int(split) for split in splits.values() if split.isdigit()})
+    if not numbers:
+        if fold is not None:
+            raise DataError("The manifest's column split names train, val and test and no folds; leave --fold out.")
+        return Splitting(of=splits)
+    if fold not in numbers or len(numbers) < len(SPLITS):
+        shown = shorten(map(str, numbers), limit=10)
+        raise DataError(f"The manifest's column split holds the folds {shown} (at least 3 are needed); choose one with --fold.")
+    return Splitting(of=_by_fold(splits, fold, numbers), mark=f"fold {fold} of {len(numbers)}")
 
 
-def _from_lists(rows: Sequence[ManifestRow], folder: Path) -> Splitting:
-    if find_split_folder([folder]) is None:
-        raise DataError(f"There are no split lists in {folder} ({', '.join(FILES.values())}); correct --split-dir.")
-    lists = read_split_lists(folder)
+def _by_fold(groups: dict[str, str], fold: int, numbers: list[int]) -> dict[str, str]:
+    """Splits from folds: this one is the test, the next one (cyclically) validation, the rest training."""
+    val = numbers[(numbers.index(fold) + 1) % len(numbers)]
+    words = {str(fold): "test", str(val): "val"}
+    return {patient: words.get(group, "train") for patient, group in groups.items()}
+
+
+def _from_lists(rows: Sequence[ManifestRow], folder: Path, fold: int | None) -> Splitting:
+    names = list_names(fold)
+    if find_split_folder([folder], fold) is None:
+        raise DataError(f"There are no split lists in {folder} ({', '.join(names.values())}); correct --split-dir.")
+    lists = read_split_lists(folder, fold)
     of = {patient: split for split, ids in lists.items() for patient in ids}
     there = {row.patient for row in rows}
     findings = []
-    for names, text in (
+    for patients, text in (
         (sorted(there - set(of)), "in no split list and therefore unused"),
         (sorted(set(of) - there), "in a split list but in no row of the manifest"),
     ):
-        if names:
-            message = f"{shorten(names)} {text}"
-            findings.append(Finding(level="warning", check="splits", message=message, count=len(names)))
+        if patients:
+            message = f"{shorten(patients)} {text}"
+            findings.append(Finding(level="warning", check="splits", message=message, count=len(patients)))
     return Splitting(
         of={patient: split for patient, split in of.items() if patient in there},
         findings=tuple(findings),
-        files=tuple(folder / FILES[split] for split in SPLITS),
+        mark=None if fold is None else f"fold {fold}",
+        files=tuple(folder / names[split] for split in SPLITS),
     )
 
 
@@ -95,3 +112,17 @@ def _drawn(patients: list[str], seed: int) -> Splitting:
     number = Counter(of.values())
     text = f"split drawn by patient with seed {seed} ({'/'.join(str(number[split]) for split in SPLITS)})"
     return Splitting(of=of, mark=text, findings=(Finding(level="warning", check="splits", message=text),))
+
+
+def _drawn_fold(patients: list[str], seed: int, fold: int, folds: int) -> Splitting:
+    """Patients dealt into folds of nearly equal size, the same for every fold that is asked for."""
+    if not 0 <= fold < folds or len(patients) < folds or folds < len(SPLITS):
+        raise DataError(
+            f"There are {len(patients)} patients and {folds} folds, counted from 0; fold {fold} cannot be tested "
+            "(dataset.folds says how many, at least 3)."
+        )
+    order = np.random.default_rng(seed).permutation(len(patients))
+    groups = {patients[index]: str(position % folds) for position, index in enumerate(order)}
+    text = f"fold {fold} of {folds} drawn by patient with seed {seed}"
+    found = (Finding(level="warning", check="splits", message=text),)
+    return Splitting(of=_by_fold(groups, fold, list(range(folds))), mark=text, findings=found)

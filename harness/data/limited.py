@@ -26,6 +26,7 @@ class Limited(EchoDataset):
         self.allow_partial, self.split_dir = dataset.allow_partial, dataset.split_dir
         self.name, self.title = dataset.name, dataset.title
         self.structures = dataset.structures
+        self.official_spacing_mm = dataset.official_spacing_mm
 
     @property
     def mark(self) -> str | None:

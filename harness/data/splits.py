@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -13,33 +14,50 @@ from harness.errors import DataError
 FILES = {"train": "subgroup_training.txt", "val": "subgroup_validation.txt", "test": "subgroup_testing.txt"}
 
 
-def find_split_folder(candidates: list[Path]) -> Path | None:
-    """The first folder that holds a split list, or None."""
+FOLD_LIST = re.compile(r"subGroup(\d+)_testing\.txt")
+
+
+def list_names(fold: int | None = None) -> dict[str, str]:
+    """File names of the lists: those of the one split, or of a fold (``subGroup3_training.txt``, as the owners' ten folds are)."""
+    if fold is None:
+        return FILES
+    return {split: name.replace("subgroup", f"subGroup{fold}") for split, name in FILES.items()}
+
+
+def find_split_folder(candidates: list[Path], fold: int | None = None) -> Path | None:
+    """The first folder that holds a split list (of the fold), or None."""
     for folder in candidates:
-        if any((folder / name).is_file() for name in FILES.values()):
+        if any((folder / name).is_file() for name in list_names(fold).values()):
             return folder
     return None
 
 
-def read_split_lists(folder: Path) -> dict[str, tuple[str, ...]]:
+def folds_in(candidates: list[Path]) -> list[int]:
+    """Numbers of the folds whose lists lie in the folders."""
+    names = [path.name for folder in candidates if folder.is_dir() for path in folder.iterdir()]
+    return sorted({int(match[1]) for name in names if (match := FOLD_LIST.fullmatch(name))})
+
+
+def read_split_lists(folder: Path, fold: int | None = None) -> dict[str, tuple[str, ...]]:
     """Patient ids of each split, in the order of the lists.
 
     Raises:
         DataError: a list is missing, unreadable or empty, names a patient twice, or shares one with another list.
     """
-    lists = {split: _read_list(folder / FILES[split]) for split in SPLITS}
+    names = list_names(fold)
+    lists = {split: _read_list(folder / names[split]) for split in SPLITS}
     for split, ids in lists.items():
         twice = [name for name, count in Counter(ids).items() if count > 1]
         if twice:
             raise DataError(
-                f"The split list {folder / FILES[split]} names {shorten(twice)} twice; remove the repetition."
+                f"The split list {folder / names[split]} names {shorten(twice)} twice; remove the repetition."
             )
     for one, other in combinations(SPLITS, 2):
         # A patient in two lists makes every figure of the test too good.
         shared = sorted(set(lists[one]) & set(lists[other]))
         if shared:
             raise DataError(
-                f"The split lists {FILES[one]} and {FILES[other]} in {folder} overlap: {shorten(shared)} would leak "
+                f"The split lists {names[one]} and {names[other]} in {folder} overlap: {shorten(shared)} would leak "
                 f"from {one} to {other}; keep every patient in one list."
             )
     return lists

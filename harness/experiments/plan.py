@@ -52,6 +52,7 @@ class SuiteOptions:
     clip: str | None = None
     allow_partial: bool | None = None
     split_dir: str | None = None
+    fold: int | None = None
     models: tuple[str, ...] | None = None
     size: str | None = None
     recipe: str | None = None
@@ -158,7 +159,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress, options.limit)
     suite["structures"] = _structures(_asked(options, suite, data_cfg), cache.structures, cache.name, data_cfg)
     _check_masks(suite["structures"], cache)
-    notes = [*notes, *(f"{item.level.capitalize()}: {item.message}" for item in cache.findings)]
+    told = [f"{item.level.capitalize()}: {item.message}" for item in cache.findings]
     vis_backends = recipe["vis_backends"]
     recipe = fitted(identity_keys({key: recipe[key] for key in known.tree["recipe"]}), cache)
     check_lengths(cache, recipe["clip_length"], Recipe.from_dict(recipe).frames_at_test)
@@ -174,7 +175,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
         specs=specs,
         profile=_chosen_profile(known.tree["profile"]),
         vis_backends=vis_backends,
-        notes=known.notes,
+        notes=[*known.notes, *told],
     )
 
 
@@ -355,7 +356,7 @@ def _check_masks(structures: str, cache: PreparedCache) -> None:
 
 
 def _data_options(options: SuiteOptions, suite: dict[str, Any]) -> dict[str, Any]:
-    chosen = {key: getattr(options, key) for key in ("root", "views", "clip", "allow_partial", "split_dir")}
+    chosen = {key: getattr(options, key) for key in ("root", "views", "clip", "allow_partial", "split_dir", "fold")}
     return {key: value if value is not None else suite.get("data", {}).get(key) for key, value in chosen.items()}
 
 

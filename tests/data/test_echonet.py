@@ -133,8 +133,8 @@ def test_a_video_without_tracings_makes_the_root_partial(root: Path) -> None:
     ("name", "change", "words"),
     [
         ("FileList.csv", lambda text: text.replace("TRAIN", "TRIAN"), "unknown split TRIAN"),
-        ("FileList.csv", lambda text: text.replace("EF", "XX"), "lacks the column EF"),
-        ("FileList.csv", lambda text: text.replace("55.5", "high"), "empty or non-numeric values"),
+        ("FileList.csv", lambda text: text.replace("Split", "XX"), "lacks the column Split"),
+        ("VolumeTracings.csv", lambda text: text.replace(",2\n", ",second\n", 1), "empty or non-numeric value in row"),
         ("FileList.csv", lambda text: text + text.splitlines()[1] + "\n", "lists 0XA more than once"),
         ("FileList.csv", lambda text: "", "not a readable table"),
         ("VolumeTracings.csv", lambda text: text.replace("Frame", "Time"), "lacks the column Frame"),

@@ -2,7 +2,14 @@
 # CAMUS, NIfTI release: 500 patients, split 400/50/50, both views, half sequences; see docs/datasets.md.
 # Preparing all 998 four-chamber stills takes about 10 s on 2 cores, the full release with sequences some minutes.
 dataset = dict(
-    type="Camus", root=None, views=("2CH", "4CH"), clip="half", allow_partial=False, split_dir=None, cine_seed=0
+    type="Camus",
+    root=None,
+    views=("2CH", "4CH"),
+    clip="half",
+    allow_partial=False,
+    split_dir=None,
+    fold=None,
+    cine_seed=0,
 )
 recipes = dict(
     small="camus_sequences",
