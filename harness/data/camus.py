@@ -40,7 +40,7 @@ class Camus(EchoDataset):
     title = "CAMUS"
     suffix = "nii.gz"
     official_split: ClassVar[dict[str, int] | None] = {"train": 400, "val": 50, "test": 50}
-    official_spacing_mm = (0.308, 0.308)
+    official_spacing_mm: tuple[float, float] | None = (0.308, 0.308)
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from harness.clip import STRUCTURE_SETS
+from harness.clip import structure_names
 from harness.data import PreparedCache
 from harness.errors import BenchError, ConfigError
 from harness.evaluation.evaluator import evaluate
@@ -143,7 +143,7 @@ def _data_for(run: Run, options: EvaluateOptions, progress: bool) -> tuple[Prepa
         if not fits:
             notes.append(f"clips are {build['clip']} there, the run was trained on {spec.data['clip']}")
     cache = open_data(options.dataset, cfg, spec.data["image_size"], options.data_root, progress, options.limit)
-    missing = [name for name in STRUCTURE_SETS[spec.protocol["structures"]] if name not in cache.structures]
+    missing = [name for name in structure_names(spec.protocol["structures"]) if name not in cache.structures]
     if missing:
         raise ConfigError(
             f"The run {run.name} segments {', '.join(missing)}, of which {options.dataset} has no masks; "
