@@ -149,6 +149,24 @@ def export_command(phantom: Path, root: Path) -> None:
     click.echo(f"The EchoNet layout is at {export_phantom(phantom, root)}.")
 
 
+@command.command("manifest")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Say what would be written, write nothing.")
+def manifest_command(folder: Path, dry_run: bool) -> None:
+    """Write a first manifest.csv and labels.yaml for the clips and masks in FOLDER and say what was guessed.
+
+    Example: echobench data manifest mydata, then echobench data check mydata
+    """
+    from harness.data.folder_guess import guess_manifest, write_guess
+
+    guess = guess_manifest(folder)
+    for sentence in guess.sentences:
+        click.echo(sentence)
+    if not dry_run:
+        for path in write_guess(folder, guess):
+            click.echo(f"written: {path}")
+
+
 def _open_for_check(name: str, root: Path, choices: dict[str, Any]) -> EchoDataset:
     """The dataset with the choices made, or else with what its root can serve."""
     from harness.phantom.cine import build_dataset

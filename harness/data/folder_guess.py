@@ -1,0 +1,201 @@
+"""A first manifest from files that lie in one of the usual layouts, and the sentences that say what was guessed."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.clip import LABELS
+from harness.data.findings import shorten
+from harness.data.folder_manifest import LABELS_FILE, MANIFEST_FILE
+from harness.data.media.arrays import MASK_NAMES
+from harness.data.media.pictures import MASK_ENDINGS, PICTURE_KINDS, natural
+from harness.data.media.source import VIDEO_KINDS
+from harness.data.media.volume import read_volume
+from harness.errors import DataError
+from harness.files import write_text
+
+_KINDS = (".nii.gz", ".nii", ".mhd", ".mha", ".npz", ".npy", ".tif", ".tiff", ".gif", ".dcm", *PICTURE_KINDS, *VIDEO_KINDS)
+_IMAGE_FOLDERS = ("images", "image", "imgs", "img", "frames", "videos", "clips", "imagestr", "train_images")
+_MASK_FOLDERS = ("masks", "mask", "labels", "label", "gt", "annotations", "segmentations", "labelstr", "train_masks")
+_VIEWS = (("2CH", ("2ch", "a2c")), ("4CH", ("4ch", "a4c")))
+_SAMPLES = 20
+"""Masks that are looked into for their values: opening all of a large folder would take minutes."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Guess:
+    """Rows for a manifest, values of the masks by name, and what was guessed, a sentence each."""
+
+    rows: list[dict[str, str]] = field(default_factory=list)
+    labels: dict[str, int] = field(default_factory=dict)
+    sentences: list[str] = field(default_factory=list)
+
+
+def guess_manifest(root: Path) -> Guess:
+    """Pair clips with masks in a folder: ``images/`` beside ``masks/``, nnU-Net's raw layout, files ``x`` and ``x_gt`` in one folder
+    or in a folder per patient (TED among them), or NPZ files that hold both.
+
+    Raises:
+        DataError: no folder, a data set that has a reader of its own, or no pair of a clip and a mask.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder; give the one that holds your clips and masks.")
+    if (root / "FileList.csv").is_file() or (root / "A4C/FileList.csv").is_file():
+        raise DataError(f"{root} is an EchoNet root and has a reader of its own; use --dataset echonet.")
+    pairs, layout = _pairs(root)
+    if not pairs:
+        raise DataError(
+            f"No clip with a mask was seen in {root}: looked for images/ beside masks/, imagesTr/ beside labelsTr/, x beside x_gt or "
+            "x_mask, and NPZ files with a video and a mask; write manifest.csv by hand, docs/your-data.md shows how."
+        )
+    guess = Guess(sentences=[f"Layout: {layout}; {len(pairs)} pairs of clip and mask."])
+    for clip, mask in pairs:
+        guess.rows.append(_row(root, clip, mask))
+    patients = list(dict.fromkeys(row["patient"] for row in guess.rows))
+    guess.sentences.append(f"Patients: {len(patients)}, from the names of the files ({shorten(patients)}); check them.")
+    guess.sentences.append("Splits: none; patients are drawn with a seed until you fill the column split.")
+    views = sorted({row["view"] for row in guess.rows if row["view"]})
+    guess.sentences.append(f"Views: {', '.join(views)}, from the names." if views else "Views: none seen in the names.")
+    _guess_labels(root, pairs, guess)
+    return guess
+
+
+def write_guess(root: Path, guess: Guess) -> list[Path]:
+    """Write ``manifest.csv`` and ``labels.yaml``; a file that is there already is never replaced.
+
+    Raises:
+        DataError: one of them exists.
+    """
+    paths = [root / MANIFEST_FILE, root / LABELS_FILE]
+    if there := [path for path in paths if path.exists()]:
+        raise DataError(f"{there[0]} exists already; remove or rename it to have a first one written.")
+    columns = ["clip", "mask", "patient", "split", "view", "ed", "es", "ef_percent", "spacing_row_mm", "spacing_col_mm"]
+    kept = [name for name in columns if name == "split" or any(row.get(name) for row in guess.rows)]
+    lines = [kept, *([row.get(name, "") for name in kept] for row in guess.rows)]
+    write_text(paths[0], "".join(_csv_line(line) for line in lines))
+    write_text(paths[1], "".join(f"{name}: {value}\n" for name, value in guess.labels.items()))
+    return paths
+
+
+def _csv_line(cells: list[str]) -> str:
+    from io import StringIO
+
+    stream = StringIO()
+    csv.writer(stream, lineterminator="\n").writerow(cells)
+    return stream.getvalue()
+
+
+def _pairs(root: Path) -> tuple[list[tuple[Path, Path]], str]:
+    """Pairs of clip and mask, and the layout in words."""
+    folders = {path.name.lower(): path for path in root.iterdir() if path.is_dir()}
+    images = next((folders[name] for name in _IMAGE_FOLDERS if name in folders), None)
+    masks = next((folders[name] for name in _MASK_FOLDERS if name in folders), None)
+    if images is not None and masks is not None:
+        return _beside(images, masks), f"{images.name}/ beside {masks.name}/"
+    clips = sorted((path for path in root.rglob("*") if _is_file(path)), key=natural)
+    pairs = list(_same_folder(clips))
+    if pairs:
+        return pairs, "masks beside their clips, with an ending such as _gt or _mask"
+    both = [path for path in clips if path.suffix.lower() == ".npz" and _holds_mask(path)]
+    return [(path, path) for path in both], "NPZ files with a clip and its masks"
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and path.name.lower().endswith(_KINDS) and not path.name.startswith(".")
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    return next((name[: -len(end)] for end in _KINDS if name.lower().endswith(end)), name)
+
+
+def _beside(images: Path, masks: Path) -> list[tuple[Path, Path]]:
+    by_stem = {_bare(_stem(path)): path for path in masks.iterdir() if _is_file(path) or path.is_dir()}
+    pairs = []
+    for path in sorted(images.iterdir(), key=natural):
+        if not (_is_file(path) or path.is_dir()):
+            continue
+        stem = _stem(path)
+        # nnU-Net numbers the channels of an image: case_0000 has the mask case.
+        mask = by_stem.get(stem) or by_stem.get(re.sub(r"_0000$", "", stem))
+        if mask is not None:
+            pairs.append((path, mask))
+    return pairs
+
+
+def _bare(stem: str) -> str:
+    """A mask's name without its ending."""
+    return next((stem[: -len(end)] for end in MASK_ENDINGS if stem.lower().endswith(end) and len(stem) > len(end)), stem)
+
+
+def _same_folder(paths: list[Path]) -> Iterator[tuple[Path, Path]]:
+    masks = {(path.parent, _bare(_stem(path))): path for path in paths if _bare(_stem(path)) != _stem(path)}
+    for path in paths:
+        mask = masks.get((path.parent, _stem(path)))
+        if mask is not None and mask != path:
+            yield path, mask
+
+
+def _holds_mask(path: Path) -> bool:
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return any(name.lower() in MASK_NAMES[:-1] for name in content.files)
+    except (OSError, ValueError):
+        return False
+
+
+def _row(root: Path, clip: Path, mask: Path) -> dict[str, str]:
+    stem = _stem(clip)
+    view = next((name for name, words in _VIEWS if any(word in stem.lower() for word in words)), "")
+    # A number is what tells patients apart in nearly every name; the phase and the view behind it do not.
+    match = re.match(r"(?!a?[24]ch?)[A-Za-z]*[_-]?\d+", stem, re.I)
+    above = clip.parent.name if clip.parent != root else ""
+    if match is None and any(letter.isdigit() for letter in above):
+        return _cells(root, clip, mask, above, view)
+    return _cells(root, clip, mask, match[0] if match else re.split(r"[_\-. ]", stem)[0], view)
+
+
+def _cells(root: Path, clip: Path, mask: Path, patient: str, view: str) -> dict[str, str]:
+    row = {
+        "clip": clip.relative_to(root).as_posix(),
+        "mask": mask.relative_to(root).as_posix(),
+        "patient": patient,
+        "view": view,
+    }
+    return row | _cfg(clip)
+
+
+def _cfg(clip: Path) -> dict[str, str]:
+    """ED, ES and EF of a ``*_info.cfg`` beside a sequence, as TED and the old CAMUS release have it; its frames count from 1."""
+    stem = re.sub(r"_(half_)?sequence$", "", _stem(clip))
+    path = clip.with_name(f"{stem}_info.cfg")
+    if not path.is_file() or stem == _stem(clip):
+        return {}
+    pairs = dict(re.findall(r"^\s*(\w+)\s*:\s*([\d.]+)\s*$", path.read_text(encoding="utf-8", errors="replace"), re.M))
+    ed, es, ef = pairs.get("ED1") or pairs.get("ED"), pairs.get("ES"), pairs.get("LVef") or pairs.get("EF")
+    frames = {name: str(int(float(value)) - 1) for name, value in (("ed", ed), ("es", es)) if value}
+    return {**frames, **({"ef_percent": ef} if ef else {})}
+
+
+def _guess_labels(root: Path, pairs: list[tuple[Path, Path]], guess: Guess) -> None:
+    """Names for the values that some of the masks hold."""
+    chosen = [pairs[index][1] for index in np.unique(np.linspace(0, len(pairs) - 1, _SAMPLES).astype(int))]
+    values: set[Any] = set()
+    for path in chosen:
+        values |= set(np.unique(read_volume(path, masks=True).values).tolist())
+    found = sorted(int(value) for value in values if value)
+    if found == list(LABELS.values()):
+        guess.labels = dict(LABELS)
+        guess.sentences.append("Labels: 1, 2, 3 taken as CAMUS has them (lv, myo, la); correct labels.yaml where they are not.")
+        return
+    names = ["lv"] if len(found) == 1 else [f"structure_{value}" for value in found]
+    guess.labels = dict(zip(names, found, strict=True))
+    what = "one value, taken as lv" if len(found) == 1 else "values without a name; name them in labels.yaml"
+    guess.sentences.append(f"Labels: {', '.join(map(str, found)) or 'none'} ({what}); {len(chosen)} masks were looked into.")
