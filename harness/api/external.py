@@ -43,12 +43,13 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scored:
-    """Runs of masks made elsewhere, and the report that they stand in."""
+    """Runs of masks made elsewhere, and the report that they stand in; ``left_out`` as ``bench`` has it."""
 
     runs: list[Run]
     report: Path
     results: ResultSet
     written: list[Path]
+    left_out: tuple[str, ...] = ()
 
 
 def run_score(
@@ -84,7 +85,7 @@ def run_score(
     target = _target(options, store, reports, progress)
     cases = [case.name for case in target.cache.split("test").cases]
     opened = {seed: MaskFolder(folder, cases, names) for seed, folder in folders.items()}
-    specs = {seed: external_spec(label, seed, masks, target.like, scoring) for seed, masks in opened.items()}
+    specs = {seed: external_spec(label, seed, masks, target.like, scoring, metrics) for seed, masks in opened.items()}
     _refuse_label(label, store, target.condition)
     runs = [
         score_run(
@@ -105,7 +106,8 @@ def run_score(
     )
     collected = suite_results(begun.runs(runs), name=begun.name, **shared)
     folder = reports / begun.name
-    return Scored(runs=runs, report=folder, results=collected, written=write_report(collected, folder))
+    written = write_report(collected, folder)
+    return Scored(runs=runs, report=folder, results=collected, written=written, left_out=begun.left_out)
 
 
 def _target(options: SuiteOptions, store: RunStore, reports: Path, progress: bool) -> Target:

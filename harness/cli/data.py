@@ -207,9 +207,9 @@ def _print(dataset: EchoDataset, findings: list[Finding]) -> None:
 def _verdict(dataset: EchoDataset, findings: list[Finding]) -> str:
     errors, warnings = (sum(finding.level == level for finding in findings) for level in ("error", "warning"))
     if errors:
-        return f"{errors} errors, {warnings} warnings."
+        return f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}."
     mark = f" Results from this root are marked: {dataset.mark}." if dataset.mark else ""
-    return f"No errors, {warnings} warnings.{mark}"
+    return f"No errors, {_counted(warnings, 'warning')}.{mark}"
 
 
 def _describe(cache: PreparedCache) -> None:
@@ -221,3 +221,7 @@ def _describe(cache: PreparedCache) -> None:
         click.echo(f"{finding.level}: {finding.message}")
     if cache.mark:
         click.echo(f"marked: {cache.mark}")
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")

@@ -102,4 +102,8 @@ def command(
         click.echo(f"{label}, seed {run.spec.seed}: {run.name}")
         for line in told(run):
             click.echo(line)
+    if scored.left_out:
+        click.echo(
+            f"Left out of the report, because their code has changed since: {', '.join(scored.left_out)}; bench or score them again."
+        )
     print_report(scored.results, scored.written)

@@ -27,7 +27,14 @@ SIZE = "external"
 """Stands where a model of ours has its size."""
 
 
-def external_spec(label: str, seed: int, masks: MaskFolder, like: RunSpec, scoring: Scoring) -> RunSpec:
+def external_spec(
+    label: str,
+    seed: int,
+    masks: MaskFolder,
+    like: RunSpec,
+    scoring: Scoring,
+    metrics: tuple[str, ...] = DEFAULT_METRICS,
+) -> RunSpec:
     """What decides the scores of masks: their content, the references, the protocol and the code that measures.
 
     Args:
@@ -36,6 +43,7 @@ def external_spec(label: str, seed: int, masks: MaskFolder, like: RunSpec, scori
         masks: the files.
         like: a run of the condition that the masks are scored in.
         scoring: how masks are taken.
+        metrics: what is measured; the same masks by other metrics are another run, not the old rows.
     """
     name = "-".join(re.findall(r"[a-z0-9]+", label.lower())) or "masks"
     return RunSpec(
@@ -45,7 +53,7 @@ def external_spec(label: str, seed: int, masks: MaskFolder, like: RunSpec, scori
         seed=seed,
         protocol=dict(like.protocol),
         code=code_hash(ROOTS),
-        masks=canonical_hash([masks.fingerprint(), scoring.missing, scoring.resize]),
+        masks=canonical_hash([masks.fingerprint(), scoring.missing, scoring.resize, *sorted(metrics)]),
     )
 
 

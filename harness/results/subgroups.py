@@ -22,7 +22,7 @@ class Interaction:
 
     grouping: str
     other: str
-    found: Subgroups
+    effect: Subgroups
     p_adjusted: float
 
 
@@ -34,19 +34,19 @@ def interactions(results: ResultSet, measure: Measure = DICE) -> list[Interactio
     made: list[Interaction] = []
     for name, groups in groupings(results).items():
         for arm in results.others:
-            found = subgroups(_difference(reference, arm, measure, results.main), groups)
-            made.append(Interaction(grouping=name, other=arm.label, found=found, p_adjusted=float("nan")))
+            effect = subgroups(_difference(reference, arm, measure, results.main), groups)
+            made.append(Interaction(grouping=name, other=arm.label, effect=effect, p_adjusted=float("nan")))
     views = sorted({str(view) for table in reference.tables for view in table["view"].unique()} - {""})
     for arm in results.others if len(views) > 1 else ():
         parts = {view: replace(results.main, view=view) for view in views}
         table = {view: _difference(reference, arm, measure, part) for view, part in parts.items()}
         made.append(
             Interaction(
-                grouping="View", other=arm.label, found=within_patients(pd.DataFrame(table)), p_adjusted=float("nan")
+                grouping="View", other=arm.label, effect=within_patients(pd.DataFrame(table)), p_adjusted=float("nan")
             )
         )
-    made = [one for one in made if len(one.found.groups) > 1]
-    adjusted = correct([one.found.p for one in made], "benjamini-hochberg").adjusted
+    made = [one for one in made if len(one.effect.groups) > 1]
+    adjusted = correct([one.effect.p for one in made], "benjamini-hochberg").adjusted
     return [replace(one, p_adjusted=float(p)) for one, p in zip(made, adjusted, strict=True)]
 
 

@@ -63,7 +63,7 @@ def completed(*typed: str) -> list[str]:
         (("bench", "--recipe", ""), config.list_configs("recipes")),
         (("bench", "--suite", ""), config.list_configs("suites")),
         (("bench", "--structures", ""), list(STRUCTURE_SETS)),
-        (("bench", "--clip", ""), ["ed_es", "half", "cine"]),
+        (("bench", "--clip", ""), ["ed_es", "half", "cine", "labelled"]),
         (("bench", "--views", "2CH,"), ["2CH,4CH"]),
         (("ablate", ""), config.list_configs("studies")),
         (("profile", "--device", "c"), ["cpu", "cuda"]),

@@ -74,15 +74,15 @@ def test_the_interaction_with_the_view_is_paired(small: ResultSet) -> None:
     for name in ("2CH", "4CH"):
         first, second = (arm.values(DICE, replace(main, view=name)).mean(axis=1) for arm in small.arms)
         by_view[name] = first - second
-    assert view.found.p == pytest.approx(stats.ttest_rel(by_view["2CH"], by_view["4CH"]).pvalue)
-    assert [group.difference for group in view.found.groups] == pytest.approx([by_view[n].mean() for n in by_view])
+    assert view.effect.p == pytest.approx(stats.ttest_rel(by_view["2CH"], by_view["4CH"]).pvalue)
+    assert [group.difference for group in view.effect.groups] == pytest.approx([by_view[n].mean() for n in by_view])
 
 
 def test_all_interactions_of_a_table_are_corrected_together(small: ResultSet) -> None:
     found = interactions(small)
-    tested = [one for one in found if np.isfinite(one.found.p)]
+    tested = [one for one in found if np.isfinite(one.effect.p)]
     assert len(tested) > 1
-    oracle = stats.false_discovery_control([one.found.p for one in tested])
+    oracle = stats.false_discovery_control([one.effect.p for one in tested])
     assert [one.p_adjusted for one in tested] == pytest.approx(list(oracle))
 
 

@@ -47,11 +47,11 @@ def _rows(one: Interaction) -> list[Row]:
             group=one.grouping,
             cells={
                 "difference": Cell(value=group.difference, low=group.low, high=group.high),
-                "p": Cell(value=one.found.p),
+                "p": Cell(value=one.effect.p),
                 "p_adjusted": Cell(value=one.p_adjusted),
                 "patients": Cell(value=group.n),
                 "few": Cell(text="few patients" if group.small else ""),
             },
         )
-        for group in one.found.groups
+        for group in one.effect.groups
     ]
