@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from harness.data.sampling import structure_names
+from harness.clip import LABELS, structure_names
 from harness.engines import make_engine
 from harness.errors import ConfigError, unknown
 from harness.experiments.trained import load_trained
@@ -101,6 +101,12 @@ def _load(run: Run, weights: Path) -> Trained:
         raise ConfigError(f"The run {run.name} holds scores of masks made elsewhere; it has no model.")
     if run.status != "finished":
         raise ConfigError(f"The run {run.name} is not finished (status: {run.status}); finish it or choose another.")
+    structures = structure_names(spec.protocol["structures"])
+    if others := [name for name in structures if name not in LABELS]:
+        raise ConfigError(
+            f"The run {run.name} segments {', '.join(others)}; single clips are segmented into {', '.join(LABELS)} only. "
+            "Choose another run, or score this one on a data set with echobench evaluate."
+        )
     first_frame = spec.protocol["first_frame"]
     # Nobody has drawn the first frame of a new clip.
     if first_frame == "gt":
@@ -112,7 +118,7 @@ def _load(run: Run, weights: Path) -> Trained:
         name=run.name,
         model=load_trained(run, weights),
         image_size=int(spec.recipe["image_size"]),
-        structures=structure_names(spec.protocol["structures"]),
+        structures=structures,
         dataset=str(spec.data["dataset"]),
         mark=spec.data.get("mark"),
     )

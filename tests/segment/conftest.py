@@ -32,17 +32,22 @@ def clip() -> np.ndarray:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """A results store with one finished, one failed and one finished run of the protocol ``gt``."""
+    """A results store with one finished, one failed, one of the protocol ``gt`` and one of other structures."""
     root = tmp_path / "runs"
-    runs = (("dark", "auto", "finished"), ("late", "auto", "failed"), ("given", "gt", "finished"))
-    for name, first_frame, status in runs:
+    runs = (
+        ("dark", "auto", "finished", "lv"),
+        ("late", "auto", "failed", "lv"),
+        ("given", "gt", "finished", "lv"),
+        ("vessels", "auto", "finished", "lv+aorta"),
+    )
+    for name, first_frame, status, structures in runs:
         run = RunStore(root).open(
             RunSpec(
                 model={"name": name, "size": "small", "label": name, "build": {"type": "DarkIsCavity"}},
                 data={"dataset": "phantom", "fingerprint": "x", "mark": None},
                 recipe={"image_size": 32},
                 seed=0,
-                protocol={"first_frame": first_frame, "structures": "lv"},
+                protocol={"first_frame": first_frame, "structures": structures},
             )
         )
         (run.path / "checkpoints").mkdir()

@@ -65,6 +65,7 @@ def test_a_run_is_found_by_its_folder_or_its_weights(store):
         (("--run", "small"), "Several finished runs"),
         (("--run", "phantom/late-"), "Unknown run"),
         (("--run", "given"), "mask of the first frame"),
+        (("--run", "vessels"), "segments aorta; single clips are segmented into lv, myo, la only"),
         ((), "--checkpoint"),
         (("--checkpoint", "/"), "is not a run"),
         (("--run", "dark", "--crop", "0,0,500,10"), "does not lie inside"),
