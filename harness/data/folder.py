@@ -23,6 +23,7 @@ from harness.data.folder_manifest import (
 )
 from harness.data.folder_split import Splitting, assign_splits
 from harness.data.media.levels import to_grey
+from harness.data.media.metaimage import metaimage_files
 from harness.data.media.pictures import picture_files
 from harness.data.media.volume import RawVolume, read_volume
 from harness.data.order import order_stills
@@ -301,6 +302,4 @@ def _cut(clip: Clip, kind: str, values: dict[str, tuple[int, ...]]) -> Clip:
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
         return picture_files(path)[0]
-    if path.suffix.lower() == ".mhd":
-        return [path, *(other for end in (".raw", ".zraw") if (other := path.with_suffix(end)).is_file())]
-    return [path]
+    return metaimage_files(path) if path.suffix.lower() == ".mhd" else [path]

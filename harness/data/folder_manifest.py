@@ -15,6 +15,7 @@ import yaml
 
 from harness.data.findings import shorten
 from harness.errors import DataError
+from harness.files import is_inside
 
 MANIFEST_FILE = "manifest.csv"
 LABELS_FILE = "labels.yaml"
@@ -117,9 +118,8 @@ def _row(line: int, cells: dict[str, str], seen: Counter[tuple[str, str]]) -> Ma
     for name in REQUIRED:
         if not cells.get(name):
             raise ValueError(f"the cell '{name}' is empty")
-    patient, view = cells["patient"], cells.get("view") or UNNAMED_VIEW
-    seen[patient, view] += 1
-    count = seen[patient, view]
+    patient = cells["patient"]
+    view = _free_view(patient, cells.get("view") or UNNAMED_VIEW, seen)
     row, column = _number(cells, "spacing_row_mm"), _number(cells, "spacing_col_mm")
     if (row is None) != (column is None):
         raise ValueError("only one of spacing_row_mm and spacing_col_mm is given")
@@ -128,7 +128,7 @@ def _row(line: int, cells: dict[str, str], seen: Counter[tuple[str, str]]) -> Ma
         clip=cells["clip"],
         mask=cells["mask"],
         patient=patient,
-        view=view if count == 1 else f"{view}.{count}",
+        view=view,
         split=_split(cells.get("split", "")),
         frame_rate_hz=_number(cells, "frame_rate_hz"),
         spacing_mm=None if row is None or column is None else (row, column),
@@ -139,6 +139,22 @@ def _row(line: int, cells: dict[str, str], seen: Counter[tuple[str, str]]) -> Ma
         quality=cells.get("quality") or None,
         subgroups={key: text for key, text in cells.items() if key not in (*REQUIRED, *OPTIONAL) and text},
     )
+
+
+def _free_view(patient: str, view: str, seen: Counter[tuple[str, str]]) -> str:
+    """The view, or ``view.2``, ``view.3``, ... where earlier rows of the patient have it; ``ValueError`` where it is no name."""
+    for word, name in (("patient", patient), ("view", view)):
+        # Both become names of files, of exports and of the prepared data.
+        if "/" in name or not is_inside(name):
+            raise ValueError(f"the {word} {name!r} may not become a file's name; use letters, digits, blanks, '.', '-' and '_'")
+    seen[patient, view] += 1
+    name = view
+    if seen[patient, view] > 1:
+        # A row may itself be called as we would call a second clip.
+        while seen[patient, name := f"{view}.{seen[patient, view]}"]:
+            seen[patient, view] += 1
+        seen[patient, name] += 1
+    return name
 
 
 def _split(text: str) -> str:

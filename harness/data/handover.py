@@ -22,7 +22,7 @@ from harness.clip import Clip, label_ids
 from harness.data.dataset import SPLITS, ClipRefused, EchoDataset
 from harness.data.sampling import class_table, structure_names
 from harness.errors import DataError
-from harness.files import write_text
+from harness.files import inside, write_text
 from harness.jobs import Progress
 
 Format = Literal["nnunet", "png", "npz"]
@@ -65,17 +65,20 @@ def hand_over(
         progress: show how far it is.
 
     Raises:
-        DataError: the folder holds something, or a file of the dataset is damaged.
+        DataError: the folder holds something, a clip's name would lead out of it, or a file of the dataset is damaged.
     """
     name = re.sub(r"[^A-Za-z0-9]", "", dataset.name.title()) or "Echo"
     target = Path(folder) / f"Dataset{number:03d}_{name}" if kind == "nnunet" else Path(folder)
     if target.exists() and any(target.iterdir()):
         raise DataError(f"{target} is not empty; name a new folder, so that files of two exports cannot mix.")
+    cases = [case for split in SPLITS for case in dataset.cases(split)]
+    for case in cases:
+        # Names of files are made of it; data of other readers have passed no check of names.
+        inside(target, case.name, "A clip")
     target.mkdir(parents=True, exist_ok=True)
     written = Handover(folder=target)
     table = class_table(structures, label_ids(dataset.structures))
     write = {"nnunet": _write_numbered, "png": _write_pictures, "npz": _write_clip}[kind]
-    cases = [case for split in SPLITS for case in dataset.cases(split)]
     with Progress(f"exporting {dataset.name}", len(cases), shown=progress, unit="clips") as bar:
         for case in cases:
             try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from PIL import Image
 
 from harness.clip import label_ids
 from harness.data import Folder, check, prepare
+from harness.data.folder_manifest import read_manifest
+from harness.data.media.metaimage import read_metaimage_values
 from harness.data.video import write_avi
 from harness.errors import DataError
 
@@ -216,3 +220,44 @@ def test_without_splits_patients_are_drawn_and_results_marked(tmp_path: Path) ->
     assert any("different splits" in finding.message for finding in check(dataset, workers=0))
     other = opened(tmp_path, split_seed=1)
     assert [case.patient for case in other.cases("test")] != [case.patient for case in dataset.cases("test")]
+
+
+def manifest_of(root: Path, *named: tuple[str, str]) -> Path:
+    write_root(root, [{"clip": "a.png", "mask": "b.png", "patient": patient, "view": view} for patient, view in named])
+    return root / "manifest.csv"
+
+
+@pytest.mark.parametrize("named", [("../../../escaped", "4CH"), ("p", "../4CH"), ("a/b", "4CH"), ("..", "4CH"), ("a\\b", "4CH")])
+def test_a_patient_or_view_that_is_a_path_is_refused(tmp_path: Path, named: tuple[str, str]) -> None:
+    with pytest.raises(DataError, match=r"line 2: the (patient|view) .* may not become a file's name"):
+        read_manifest(manifest_of(tmp_path, named))
+
+
+@pytest.mark.parametrize(
+    ("views", "names"),
+    [
+        (["4CH", "4CH", "4CH.2"], ["4CH", "4CH.2", "4CH.2.2"]),
+        (["4CH", "4CH.2", "4CH", "4CH"], ["4CH", "4CH.2", "4CH.3", "4CH.4"]),
+    ],
+)
+def test_no_two_clips_of_a_patient_have_one_name(tmp_path: Path, views: list[str], names: list[str]) -> None:
+    assert [row.view for row in read_manifest(manifest_of(tmp_path, *(("p", view) for view in views)))] == names
+
+
+def test_a_small_packed_metaimage_is_not_unpacked_beyond_its_stated_size(tmp_path: Path) -> None:
+    path = tmp_path / "a.mha"
+    header = "ObjectType = Image\nNDims = 2\nDimSize = 2 2\nElementType = MET_UCHAR\nCompressedData = True\nElementDataFile = LOCAL\n"
+    path.write_bytes(header.encode() + zlib.compress(bytes(8_000_000)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="holds more than 4 bytes instead of 4"):
+            read_metaimage_values(path)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    whole = zlib.compress(bytes([1, 2, 3, 4]))
+    path.write_bytes(header.encode() + whole)
+    assert read_metaimage_values(path)[0].tolist() == [[[1, 2], [3, 4]]]
+    path.write_bytes(header.encode() + whole[:-2])
+    with pytest.raises(DataError, match="ends before its pixels do"):
+        read_metaimage_values(path)

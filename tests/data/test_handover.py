@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -90,3 +91,11 @@ def test_a_limited_dataset_says_so_and_is_another_one(phantom) -> None:
     assert [len({case.patient for case in limited.cases(split)}) for split in ("train", "val", "test")] == [2, 1, 2]
     assert limited.mark.endswith("limited to 2 patients per split")
     assert len({phantom.fingerprint(), limited.fingerprint(), Limited(phantom, 1).fingerprint()}) == 3
+
+
+def test_a_clip_whose_name_leads_out_of_the_folder_is_not_exported(phantom, tmp_path: Path, monkeypatch) -> None:
+    case = replace(phantom.cases("val")[0], patient="../../../escaped")
+    monkeypatch.setattr(phantom, "cases", lambda split: [case] if split == "val" else [])
+    with pytest.raises(DataError, match="may not become a path"):
+        hand_over(phantom, tmp_path / "a" / "b", "npz", progress=False)
+    assert not list(tmp_path.rglob("*.npz"))

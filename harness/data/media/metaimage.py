@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -50,15 +51,33 @@ def read_metaimage_values(
 
 
 def _decode(raw: bytes, header: dict[str, str], kind: np.dtype[Any], path: Path) -> NDArray[Any]:
-    expected = kind.itemsize * int(np.prod([int(value) for value in header["DimSize"].split()]))
+    expected = kind.itemsize * math.prod(int(value) for value in header["DimSize"].split())
+    if expected <= 0:
+        raise DataError(f"{path} has the size {header['DimSize']}, which is no picture; restore the file from its source.")
     try:
-        content = zlib.decompress(raw) if header.get("CompressedData", "False") == "True" else raw
+        # One byte more than stated shows that there are more; a few kilobytes can unpack to gigabytes.
+        packed = header.get("CompressedData", "False") == "True"
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(raw, expected + 1) if packed else raw
     except zlib.error as error:
         raise DataError(f"{path} is damaged ({error}); restore the file from its source.") from error
     # np.reshape would refuse too, but without the file's name.
     if len(content) != expected:
-        raise DataError(f"{path} holds {len(content)} bytes instead of {expected}; restore the file from its source.")
+        held = f"more than {expected}" if packed and len(content) > expected else f"{len(content)}"
+        raise DataError(f"{path} holds {held} bytes instead of {expected}; restore the file from its source.")
+    if packed and not unpacker.eof:
+        raise DataError(f"{path} ends before its pixels do; restore the file from its source.")
     return np.frombuffer(content, dtype=kind)
+
+
+def metaimage_files(path: Path) -> list[Path]:
+    """The header and, where they lie in another file that is there, its pixels; the header alone where it is damaged."""
+    try:
+        name = _read_header(path)[0].get("ElementDataFile", "LOCAL")
+    except DataError:
+        return [path]
+    pixels = path.with_name(Path(name).name or path.name)
+    return [path, pixels] if name != "LOCAL" and pixels != path and pixels.is_file() else [path]
 
 
 def _read_header(path: Path) -> tuple[dict[str, str], bytes]:
