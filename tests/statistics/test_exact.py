@@ -79,5 +79,13 @@ def test_few_patients_cannot_exclude_anything_at_a_high_level() -> None:
     sample = np.array([0.3, 0.4, 0.5])  # the smallest p is 2 of 8
     assert flip_interval(sample, 0.95) == (-np.inf, np.inf)
     assert np.isfinite(flip_interval(sample, 0.7)).all()
-    assert flip_interval(np.full(5, 2.0)) == (2.0, 2.0)
     assert np.isnan(flip_interval([])).all()
+
+
+@pytest.mark.parametrize(("count", "level"), [(5, 0.95), (10, 0.999), (10, 0.95), (6, 0.95)])
+def test_differences_that_are_all_alike_exclude_no_more_than_their_test_does(count: int, level: float) -> None:
+    low, high = flip_interval([0.3] * count, level)
+    rejected = sign_flip([0.3] * count).p < 1 - level
+    assert (low > 0) == rejected
+    assert (low, high) == (pytest.approx((0.3, 0.3)) if rejected else (-np.inf, np.inf))
+    assert flip_interval([0.0] * count, level) == (0.0, 0.0)
