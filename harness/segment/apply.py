@@ -25,7 +25,7 @@ from harness.segment.nifti import write_masks
 from harness.segment.outcome import Outcome, notes_of, summary_json
 from harness.segment.overlay import Kind, Write, draw_overlay, overlay_writer
 from harness.segment.readout import MeasuredBeat, area_table, estimate_ef, measure_beats, pixel_counts
-from harness.segment.report import Identity, write_report
+from harness.segment.report import Identity, check_libraries, make_report, save_report
 from harness.segment.spool import MaskSpool
 from harness.segment.stream import label_stream
 from harness.segment.trained import Trained
@@ -51,15 +51,17 @@ def segment(
     the clip is done, so that a stopped run leaves earlier results as they were.
 
     Args:
-        report: whether a DICOM report of a DICOM clip is written, with or without its patient (``report.write_report``).
+        report: whether a DICOM report of a DICOM clip is written, with or without its patient (``report.make_report``).
         tick: called once per frame.
         made_from: what tells this result from another one of the same name; kept in the summary.
 
     Raises:
-        DataError: the clip has no frames, cannot be decoded, or its region does not fit.
+        DataError: the clip has no frames, cannot be decoded, its region does not fit, or it lacks what a report needs.
         BenchError: the model's output is not finite, or the disk is full.
     """
     source.check_chosen()
+    if report != "none" and source.dicom:
+        check_libraries()
     frames = ahead(source.frames())
     # The size of the overlay is known from the first frame only; it is put back with chain().
     first = next(frames, None)
@@ -90,16 +92,17 @@ def _segment(
             # Memory-mapped: two frames of a beat are read for EF, the rest goes straight to the NIfTI file.
             masks = spool.masks()
         beats = _beats(counts, masks, trained, source)
+        estimates = estimate_ef(beats, metric=source.spacing_mm is not None)
+        # Before anything of an earlier result goes: the clip may lack what a report needs.
+        made = make_report(source.path, estimates, run=trained.name, identity=report) if source.dicom else None
         # A summary of the earlier result beside masks of this one would be read as whole.
         (folder / SUMMARY).unlink(missing_ok=True)
         files = _write(folder, masks, counts, beats, trained, source)
         if video.is_file():
             os.replace(video, folder / video.name)
             files.append(folder / video.name)
-    estimates = estimate_ef(beats, metric=source.spacing_mm is not None)
-    if report != "none" and source.dicom:
-        written = write_report(folder, source.path, estimates, run=trained.name, identity=report)
-        files += [written] if written else []
+        if made is not None:
+            files.append(save_report(folder, made))
     outcome = Outcome(
         frames=len(counts),
         empty=int(np.count_nonzero(counts[:, LABELS["lv"] - 1] == 0)),

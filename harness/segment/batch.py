@@ -63,7 +63,7 @@ class Settings:
         )
         return replace(source, view=clip.view or source.view)
 
-    def origin(self, clip: ListedClip, run: str) -> dict[str, Any]:
+    def origin(self, clip: ListedClip, trained: Trained) -> dict[str, Any]:
         """What the result of this clip depends on."""
         stated = {
             "region": None if self.region is None else str(self.region),
@@ -76,7 +76,9 @@ class Settings:
             "report": self.report,
             "view": clip.view,
         }
-        return made_from(clip.path, run, stated)
+        # Left out where it is the usual one, so that results of earlier versions are recognised.
+        engine = {} if trained.engine == "eager" else {"engine": trained.engine}
+        return made_from(clip.path, trained.name, stated | engine)
 
 
 def segment_all(
@@ -146,7 +148,7 @@ def kept_or_segmented(
         DataError, BenchError: see ``open_source``, ``kept`` and ``segment``.
     """
     source = settings.source(clip)
-    origin = settings.origin(clip, trained.name)
+    origin = settings.origin(clip, trained)
     stored = kept(folder / SUMMARY, origin, settings.existing)
     if stored is not None:
         return False, stored

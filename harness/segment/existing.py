@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.data.media.metaimage import metaimage_files
 from harness.errors import BenchError
 from harness.files import sha256_file
 
@@ -16,11 +17,18 @@ Existing = Literal["refuse", "keep", "replace"]
 def made_from(clip: Path, run: str, settings: dict[str, Any]) -> dict[str, Any]:
     """What tells one result from another: content of the clip, run, settings."""
     digest = hashlib.sha256()
-    for path in sorted(clip.iterdir()) if clip.is_dir() else [clip]:
+    for path in _files(clip):
         if path.is_file():
             digest.update(path.name.encode() if clip.is_dir() else b"")
             digest.update(sha256_file(path).encode())
     return {"clip": digest.hexdigest(), "run": run, "settings": settings}
+
+
+def _files(clip: Path) -> list[Path]:
+    if clip.is_dir():
+        return sorted(clip.iterdir())
+    # The header alone says nothing of the picture: its pixels lie in another file.
+    return metaimage_files(clip) if clip.suffix.lower() == ".mhd" else [clip]
 
 
 def kept(summary: Path, origin: dict[str, Any], existing: Existing) -> dict[str, Any] | None:

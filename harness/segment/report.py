@@ -40,10 +40,13 @@ _SERIES = 9800
 """Number of our series: high, so that it is listed after the scanner's own."""
 
 
-def write_report(
-    folder: Path, clip: Path, estimates: Sequence[Estimate], *, run: str, identity: Identity
-) -> Path | None:
-    """Write ``report.dcm``, which names the clip's study and instance; None where there is no EF to report.
+def check_libraries() -> None:
+    """Raise ``ConfigError`` where no report can be made, before hours are spent on a clip."""
+    _libraries()
+
+
+def make_report(clip: Path, estimates: Sequence[Estimate], *, run: str, identity: Identity) -> Any | None:
+    """The report, which names the clip's study and instance; None where none is wanted or there is no EF to report.
 
     Args:
         identity: ``anonymous`` leaves patient, dates, accession number and referring physician empty; ``identified`` takes them
@@ -53,14 +56,18 @@ def write_report(
         ConfigError: highdicom is not installed. DataError: the clip is no DICOM file, or lacks what a report needs.
     """
     there = [estimate for estimate in estimates if math.isfinite(estimate.ef_percent)]
-    if not there:
+    if identity == "none" or not there:
         return None
     highdicom, pydicom = _libraries()
     try:
-        report = _report(highdicom, _source(pydicom, clip, identity), there, run)
+        return _report(highdicom, _source(pydicom, clip, identity), there, run)
     except (AttributeError, ValueError, TypeError, KeyError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"No DICOM report can be made for {clip} ({reason}); leave out --report.") from error
+
+
+def save_report(folder: Path, report: Any) -> Path:
+    """Write what ``make_report`` made as ``report.dcm``."""
     with atomic_file(folder / REPORT) as stream:
         report.save_as(stream, enforce_file_format=True)
     return folder / REPORT

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,9 @@ from drawn_clips import ellipse_clip, ellipse_frame, ultrasound_region, write_di
 from harness.cli import main
 from harness.data.video import write_avi
 from harness.errors import ConfigError, DataError
-from harness.segment import clips_of
+from harness.segment import Settings, clips_of, open_source, segment
 from harness.segment.ahead import ahead
+from harness.segment.listing import ListedClip
 
 
 def run(*arguments) -> int:
@@ -203,3 +206,40 @@ def test_the_overlay_is_black_outside_the_region_unless_the_whole_frame_is_asked
     }
     assert levels["cut"] < 12
     assert levels["whole"] > 100
+
+
+def test_other_pixels_under_the_same_header_are_another_clip(tmp_path, trained):
+    lines = ("NDims = 2", "DimSize = 2 2", "ElementType = MET_UCHAR", "ElementDataFile = pixels.raw", "")
+    (tmp_path / "a.mhd").write_text("\n".join(lines))
+    origins = []
+    for level in (0, 200):
+        (tmp_path / "pixels.raw").write_bytes(bytes([level] * 4))
+        origins.append(Settings().origin(ListedClip(path=tmp_path / "a.mhd", name="a"), trained))
+    assert origins[0]["clip"] != origins[1]["clip"]
+    assert origins[0]["settings"] == origins[1]["settings"]
+
+
+def test_another_engine_is_another_result(tmp_path, trained):
+    (tmp_path / "a.avi").write_bytes(b"x")
+    listed = ListedClip(path=tmp_path / "a.avi", name="a")
+    assert Settings().origin(listed, trained) != Settings().origin(listed, replace(trained, engine="compile"))
+
+
+def test_a_report_that_cannot_be_made_leaves_the_earlier_result(tmp_path, trained, clip):
+    pytest.importorskip("highdicom")
+    path = write_dicom(tmp_path / "a.dcm", clip)
+    out = tmp_path / "out"
+    segment(open_source(path), trained, out, overlay="none")
+    before = {each.name: each.read_bytes() for each in out.iterdir()}
+    broken = write_dicom(tmp_path / "b.dcm", clip[:, ::-1], SOPClassUID="")
+    with pytest.raises(DataError, match="No DICOM report can be made"):
+        segment(open_source(broken), trained, out, overlay="none", report="anonymous")
+    assert {each.name: each.read_bytes() for each in out.iterdir()} == before
+
+
+def test_without_highdicom_no_frame_is_segmented(tmp_path, trained, clip, monkeypatch):
+    monkeypatch.setitem(sys.modules, "highdicom", None)
+    with pytest.raises(ConfigError, match="highdicom"):
+        segment(open_source(write_dicom(tmp_path / "a.dcm", clip)), trained, tmp_path / "out", report="anonymous")
+    assert trained.model.begun == 0
+    assert not (tmp_path / "out").exists()
