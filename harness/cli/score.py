@@ -91,7 +91,7 @@ def command(
         label,
         SuiteOptions(data_root=Path(data_dir), **chosen),
         names=names,
-        scoring=Scoring(missing=missing, resize=resize, first_frame=chosen["first_frame"] or "auto"),
+        scoring=Scoring(missing=missing, resize=resize),
         metrics=metrics,
         cost=None if cost is None else read_cost(cost, label),
         results=Path(results_dir),

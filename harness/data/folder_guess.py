@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,7 +149,7 @@ def _holds_mask(path: Path) -> bool:
     try:
         with np.load(path, allow_pickle=False) as content:
             return any(name.lower() in MASK_NAMES[:-1] for name in content.files)
-    except (OSError, ValueError):
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error):
         return False
 
 

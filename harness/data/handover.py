@@ -28,7 +28,7 @@ from harness.jobs import Progress
 Format = Literal["nnunet", "png", "npz"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 MAP = "cases.csv"
-_COLUMNS = ("file", "case", "frame", "split", "phase", "patient", "view", "spacing_row_mm", "spacing_col_mm")
+_COLUMNS = ("file", "case", "frame", "split", "phase", "patient", "view", "spacing_row_mm", "spacing_col_mm", "labels")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -38,11 +38,13 @@ class Handover:
     Attributes:
         folder: of everything; nnU-Net's dataset folder.
         rows: of the map, one per file.
+        labels: label ids of the classes 1, 2, ... that were written; empty where label ids were written.
         refused: sentences about clips that could not be read.
     """
 
     folder: Path
     rows: list[dict[str, Any]] = field(default_factory=list)
+    labels: str = ""
     refused: list[str] = field(default_factory=list)
 
     def count(self, split: str) -> int:
@@ -60,7 +62,7 @@ def hand_over(
         folder: new or empty. ``nnunet`` makes ``Dataset<number>_<name>`` in it, which is ``$nnUNet_raw/Dataset<number>_<name>``.
         kind: ``nnunet``: imagesTr, labelsTr (train and val), imagesTs, labelsTs (test), dataset.json, and the split in train and
             val as ``splits_final.json``; ``png``: ``<split>/images`` and ``<split>/masks``; ``npz``: ``<split>/<case>.npz``.
-        structures: ``lv`` or ``all``; class k+1 is the k-th.
+        structures: ``lv`` or ``all``; class k+1 is the k-th in ``nnunet``, the others hold label ids.
         number: of nnU-Net's dataset.
         progress: show how far it is.
 
@@ -77,7 +79,14 @@ def hand_over(
         inside(target, case.name, "A clip")
     target.mkdir(parents=True, exist_ok=True)
     written = Handover(folder=target)
-    table = class_table(structures, label_ids(dataset.structures))
+    ids = label_ids(dataset.structures)
+    table = class_table(structures, ids)
+    chosen = tuple(ids[name] for name in structure_names(structures))
+    if kind == "nnunet":
+        # nnU-Net demands the classes 1..K without gaps; the map says which label each of them is.
+        written.labels = " ".join(map(str, chosen))
+    else:
+        table = np.array([0, *chosen], dtype=np.uint8)[table]
     write = {"nnunet": _write_numbered, "png": _write_pictures, "npz": _write_clip}[kind]
     with Progress(f"exporting {dataset.name}", len(cases), shown=progress, unit="clips") as bar:
         for case in cases:
@@ -127,7 +136,7 @@ def _row(clip: Clip, file: str, frame: int | None) -> dict[str, Any]:
     case, spacing = clip.case, clip.spacing_mm or ("", "")
     phase = "" if frame is None else clip.phase(frame)
     place = (file, case.name, "" if frame is None else frame, case.split, phase, case.patient, case.view, *spacing)
-    return dict(zip(_COLUMNS, place, strict=True))
+    return dict(zip(_COLUMNS[:-1], place, strict=True))
 
 
 def _picture(path: Path, pixels: NDArray[np.uint8]) -> None:
@@ -140,7 +149,7 @@ def _write_map(written: Handover) -> None:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(written.rows)
+    writer.writerows({**row, "labels": written.labels} for row in written.rows)
     write_text(written.folder / MAP, stream.getvalue())
 
 

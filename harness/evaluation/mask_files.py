@@ -1,14 +1,17 @@
 """Files of masks that another program wrote: which file is of which case and frame, and the label maps in it.
 
 A file is matched by its name, or by a map (a CSV with the columns ``file``, ``case`` and, where a file is one frame,
-``frame``), as ``echobench data export`` writes it for programs that number their cases.
+``frame``), as ``echobench data export`` writes it for programs that number their cases. Where the export numbered the
+structures too, the column ``labels`` holds their label ids, and the classes 1, 2, ... of the file are translated to them.
 """
 
 from __future__ import annotations
 
 import csv
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clip import LABELS
-from harness.data.nifti import read_labels
+from harness.data.nifti import read_nifti
 from harness.errors import DataError
 from harness.files import canonical_hash, sha256_file
 
@@ -28,6 +31,9 @@ Frame = int | str
 Masks = NDArray[Any] | Mapping[Frame, NDArray[Any]]
 """Label maps of a case: [T, H, W], or [H, W] by frame."""
 
+DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What numpy raises for an archive that is cut, damaged or none."""
+
 _PHASES = ("ED", "ES")
 # What programs append to the name of the image that a mask belongs to.
 _ENDINGS = ("gt", "mask", "masks", "pred", "prediction", "seg", "label")
@@ -35,11 +41,15 @@ _ENDINGS = ("gt", "mask", "masks", "pred", "prediction", "seg", "label")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MaskFile:
-    """A file of masks: its path, the array in it (of an archive of several), and its frame (None: of the whole clip)."""
+    """A file of masks: its path, the array in it (of an archive of several), and its frame (None: of the whole clip).
+
+    ``labels`` are the label ids of the classes 1, 2, ... in it; none where it holds label ids.
+    """
 
     path: Path
     array: str = ""
     frame: Frame | None = None
+    labels: tuple[int, ...] = ()
 
 
 class MaskFolder(Mapping[str, Masks]):
@@ -70,10 +80,10 @@ class MaskFolder(Mapping[str, Masks]):
         table = None if names is None else read_map(Path(names))
         for file, name in _named_files(self.folder):
             target = _by_map(name, table) if table is not None else _by_name(name, known)
-            if target is None or (known is not None and target[0] not in known):
+            if target is None or (known is not None and target.case not in known):
                 self.extra.append(name)
             else:
-                self._add(target[0], MaskFile(path=file.path, array=file.array, frame=target[1]))
+                self._add(target.case, replace(file, frame=target.frame, labels=target.labels))
 
     def _add(self, case: str, file: MaskFile) -> None:
         files = self._files.setdefault(case, [])
@@ -100,70 +110,98 @@ class MaskFolder(Mapping[str, Masks]):
         return len(self._files)
 
     def fingerprint(self) -> str:
-        """Hash of the content of all files that are masks of a case."""
-        files = sorted({file.path for files in self._files.values() for file in files})
-        return canonical_hash(
-            [[path.relative_to(self.folder).as_posix(), sha256_file(path)] for path in files], length=16
-        )
+        """Hash of the content of all masks of a case, and of the case and frame that each was matched to."""
+        content = {path: sha256_file(path) for path in {file.path for files in self._files.values() for file in files}}
+        # Not the names: what a file is of decides the rows, and a corrected map changes that alone.
+        masks = [
+            [case, str(file.frame), file.array, list(file.labels), content[file.path]]
+            for case, files in self._files.items()
+            for file in files
+        ]
+        return canonical_hash(sorted(masks), length=16)
 
 
-def read_map(path: Path) -> dict[str, tuple[str, Frame | None]]:
-    """By name of a file (its ending does not matter): the case and the frame, None for a whole clip.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MapEntry:
+    """What a map says of a file: its case, its frame (None: the whole clip), and the labels of its classes; see ``MaskFile``."""
+
+    case: str
+    frame: Frame | None = None
+    labels: tuple[int, ...] = ()
+
+
+def read_map(path: Path) -> dict[str, MapEntry]:
+    """By name of a file (its ending does not matter): what it is of.
 
     Raises:
-        DataError: no such file, or a column is missing.
+        DataError: no such file, one that is no CSV in UTF-8, a column or a cell is missing, or a file is listed twice.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"The map {path} is no CSV in UTF-8 ({error}); save it as such.") from error
     except OSError as error:
         raise DataError(
             f"The map {path} cannot be read ({error.strerror}); give the CSV that the export wrote."
         ) from error
     if not rows or not {"file", "case"} <= set(rows[0]):
         raise DataError(f"The map {path} needs the columns file and case (and frame, where a file is one frame).")
-    return {_stem(row["file"].strip()): (row["case"].strip(), _frame((row.get("frame") or "").strip())) for row in rows}
+    table: dict[str, MapEntry] = {}
+    for number, row in enumerate(rows, start=2):
+        file, case, frame, labels = ((row.get(name) or "").strip() for name in ("file", "case", "frame", "labels"))
+        if not file or not case or (frame and _frame(frame) is None) or not f"0{labels}".replace(" ", "").isdecimal():
+            raise DataError(
+                f"Row {number} of the map {path} is incomplete; it needs a file, a case and, where a file is one frame, its number, "
+                "ED or ES (and label ids with blanks between them in labels)."
+            )
+        if _stem(file) in table:
+            # The later row would win in silence, and the masks of two cases would be mixed up.
+            raise DataError(f"The map {path} lists {file} twice (row {number}); a file is of one case and frame.")
+        table[_stem(file)] = MapEntry(case=case, frame=_frame(frame), labels=tuple(map(int, labels.split())))
+    return table
 
 
 def _named_files(folder: Path) -> Iterator[tuple[MaskFile, str]]:
     """Every file of masks (every array of an archive of several) with its name, without ending."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if not path.name.endswith(SUFFIXES) or any(part.startswith(".") for part in Path(name).parts):
+        if not path.name.lower().endswith(SUFFIXES) or any(part.startswith(".") for part in Path(name).parts):
             continue
-        if path.suffix != ".npz":
+        if path.suffix.lower() != ".npz":
             yield MaskFile(path=path), _stem(name)
             continue
-        with _archive(path) as arrays:
-            held = list(arrays.files)
+        held = _arrays(path)
+        if "probabilities" in held:  # nnU-Net writes these beside its masks
+            continue
         if len(held) == 1:
             yield MaskFile(path=path, array=held[0]), _stem(name)
-        elif "probabilities" not in held:  # nnU-Net writes these beside its masks
+        else:
             yield from ((MaskFile(path=path, array=array), array) for array in held)
 
 
 def _stem(name: str) -> str:
-    ending = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
-    return name.removesuffix(ending)
+    ending = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(ending)]
 
 
-def _by_map(name: str, table: Mapping[str, tuple[str, Frame | None]]) -> tuple[str, Frame | None] | None:
+def _by_map(name: str, table: Mapping[str, MapEntry]) -> MapEntry | None:
     return table.get(name) or table.get(name.rpartition("/")[2])
 
 
-def _by_name(name: str, cases: set[str] | None) -> tuple[str, Frame | None] | None:
+def _by_name(name: str, cases: set[str] | None) -> MapEntry | None:
     """Case and frame of a file's name; None for no case."""
     if cases is None:
-        return name.rpartition("/")[2], None
+        return MapEntry(case=name.rpartition("/")[2])
     for text in (name.rpartition("/")[2], name.replace("/", "_")):
         words = text.split("_")
         while len(words) > 1 and words[-1].lower() in _ENDINGS:
             words.pop()
         if "_".join(words) in cases:
-            return "_".join(words), None
+            return MapEntry(case="_".join(words))
         frame = _frame(words[-1])
         if frame is not None and "_".join(words[:-1]) in cases:
-            return "_".join(words[:-1]), frame
+            return MapEntry(case="_".join(words[:-1]), frame=frame)
     return None
 
 
@@ -175,27 +213,48 @@ def _frame(text: str) -> Frame | None:
 
 def _read(file: MaskFile) -> NDArray[Any]:
     """Label maps [T, H, W] or [H, W]."""
+    array = _stored(file)
+    # Where classes are label ids there is nothing to translate, and a binary mask may keep its 255.
+    if file.labels in ((), tuple(range(1, 1 + len(file.labels)))):
+        return array
+    table = np.array([0, *file.labels])
+    if len(file.labels) == 1 and set(np.unique(array).tolist()) <= {0, 255}:
+        array = (array > 0).astype(np.uint8)
+    strange = [value for value in np.unique(array).tolist() if value not in range(len(table))]
+    if strange:
+        raise DataError(
+            f"{file.path} holds the class {strange[0]:g}; by its map it has the classes 0 to {len(file.labels)} of the export."
+        )
+    return table[array.astype(np.intp)]
+
+
+def _stored(file: MaskFile) -> NDArray[Any]:
     path = file.path
-    if path.suffix == ".png":
+    if path.suffix.lower() == ".png":
         return _picture(path)
-    if path.name.endswith((".nii", ".nii.gz")):
-        # Through the dataset's reader: unknown labels and axes are checked in one place.
-        return read_labels(path, (0, *LABELS.values())).pixels
-    if path.suffix == ".npz":
-        with _archive(path) as arrays:
-            return np.asarray(arrays[file.array])
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        # Labels are checked where the data set is there: 1, 2 and 3 are not all that it may have.
+        return read_nifti(path)[0]
+    if path.suffix.lower() == ".npz":
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return np.asarray(arrays[file.array])
+        except DAMAGED as error:
+            raise DataError(f"{path} is damaged ({error}); write it again with numpy.savez_compressed.") from error
     try:
         # allow_pickle=False: a file of masks must not run code.
         array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be read as an array ({error}); write it with numpy.save.") from error
     return array
 
 
-def _archive(path: Path) -> Any:
+def _arrays(path: Path) -> list[str]:
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with np.load(path, allow_pickle=False) as arrays:
+            return list(arrays.files)
+    # AttributeError, TypeError: a single array that was called .npz.
+    except (*DAMAGED, AttributeError, TypeError) as error:
         raise DataError(f"{path} cannot be read as arrays ({error}); write it with numpy.savez_compressed.") from error
 
 

@@ -83,7 +83,7 @@ def score_masks(
     Args:
         masks: by case name (``patient0001_4CH``), integers [T, H, W] at native size with the label ids of ``LABELS``; T is
             the number of frames of the clip, or of its labelled frames. Or [H, W] by frame (its index, ``ED`` or ``ES``).
-            Where one structure is scored, 255 is taken for 1.
+            Where one structure is scored, 255 is taken for its label.
         split: the references.
         structures, run_columns, metrics, all_frames, workers, progress: see ``evaluate``.
         scoring: what is done about masks that are missing or of another size.
@@ -147,7 +147,7 @@ def case_work(
         frames=kept,
         phases=phases,
         scored=scored,
-        predicted=table[_at_frames(clip, given, kept, scoring, single=len(structure_names(structures)) == 1)],
+        predicted=table[_at_frames(clip, given, kept, scoring, single=_only_label(clip, structures))],
         reference=table[clip.native_masks()[kept]],
         spacing_mm=clip.spacing_mm,
         ed=clip.ed,
@@ -159,8 +159,13 @@ def case_work(
     )
 
 
+def _only_label(clip: PreparedClip, structures: str) -> int | None:
+    names = structure_names(structures)
+    return clip.labels[names[0]] if len(names) == 1 else None
+
+
 def _at_frames(
-    clip: PreparedClip, given: Masks, kept: NDArray[np.int64], scoring: Scoring, *, single: bool
+    clip: PreparedClip, given: Masks, kept: NDArray[np.int64], scoring: Scoring, *, single: int | None
 ) -> NDArray[np.uint8]:
     """The given label maps [n, H, W] of the frames that are measured, checked."""
     if isinstance(given, Mapping):
@@ -194,7 +199,7 @@ def _without(clip: PreparedClip, given: Mapping[Frame, NDArray[Any]], all_frames
     return [frame for frame in needed if _of_frame(clip, given, frame) is None]
 
 
-def _checked(clip: PreparedClip, given: NDArray[Any], scoring: Scoring, single: bool) -> NDArray[np.uint8]:
+def _checked(clip: PreparedClip, given: NDArray[Any], scoring: Scoring, single: int | None) -> NDArray[np.uint8]:
     """Label maps [T, H, W] of native size with known labels."""
     name, size = clip.case.name, tuple(clip.native_size)
     if given.ndim != 3 or (given.shape[1:] != size and not scoring.resize):
@@ -203,8 +208,8 @@ def _checked(clip: PreparedClip, given: NDArray[Any], scoring: Scoring, single: 
             "clip (--resize brings masks of another size to it)."
         )
     labels = set(np.unique(given).tolist())
-    if single and labels <= {0, 255}:
-        given = given > 0  # a binary mask as pictures show it
+    if single is not None and labels <= {0, 255}:
+        given = (given > 0) * single  # a binary mask as pictures show it
     # Label 255 as "ignore", or ids of another dataset, would be scored as background.
     elif strange := sorted(labels - {0, *clip.labels.values()}):
         raise DataError(

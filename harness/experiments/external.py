@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def external_spec(
     scoring: Scoring,
     metrics: tuple[str, ...] = DEFAULT_METRICS,
 ) -> RunSpec:
-    """What decides the scores of masks: their content, the references, the protocol and the code that measures.
+    """What decides the scores of masks: their content, the case and frame of each, the references, the protocol and the code that measures.
 
     Args:
         label: what tables call the method.
@@ -77,6 +78,8 @@ def score_run(
     if run.status == "finished":
         _write_cost(run, cost)
         return run
+    # The condition decides, however it was chosen: a frame that was given must not be scored beside models that do not score it.
+    scoring = replace(scoring, first_frame=spec.protocol["first_frame"])
     split = cache.split("test")
     columns = {"run": run.name, "model": spec.model["name"], "seed": spec.seed}
     # Before anything is written: masks that cannot be scored leave no failed run behind.

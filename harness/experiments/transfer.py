@@ -96,6 +96,7 @@ def evaluate_on(run: Run, options: EvaluateOptions, progress: bool = True) -> Ev
         split=options.split,
         metrics=options.metrics,
         all_frames=options.all_frames,
+        from_masks=options.from_masks,
         code=code_hash([*ROOTS, *(name for name in options.metrics if name.endswith(".py"))]),
         notes=notes,
     )
@@ -195,8 +196,12 @@ def keep_masks(run: Run, predict: Predict, cache: PreparedCache) -> Path:
                 predict, clip, structures=spec.protocol["structures"], clip_length=scored_clip_length(spec),
                 first_frame=spec.protocol["first_frame"], all_frames=True, key={}, functions=(),
             )  # fmt: skip
+            # Label ids, as every reader of masks expects them: the classes of a run are another numbering.
+            labels = np.array(
+                [0, *(clip.labels[name] for name in structure_names(spec.protocol["structures"]))], np.uint8
+            )
             for frame, mask in zip(work.frames, work.predicted, strict=True):
-                arrays[f"{clip.case.name}_{frame}"] = mask
+                arrays[f"{clip.case.name}_{frame}"] = labels[mask]
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)
     path = run.path / KEPT / "test.npz"
@@ -211,9 +216,17 @@ def _kept_rows(run: Run, cache: PreparedCache, options: EvaluateOptions) -> pd.D
             f"The run {run.name} keeps no such masks; they are kept of its own test split by `bench --keep-masks`."
         )
     split = cache.split("test")
+    masks = MaskFolder(run.path / KEPT, [case.name for case in split.cases])
+    if options.all_frames and (
+        cut := [clip.case.name for clip in split if len(masks.get(clip.case.name, ())) < len(clip.frames)]
+    ):
+        raise ConfigError(
+            f"The run {run.name} kept the masks of only some frames of {cut[0]}, as its clip length has it; leave --all-frames "
+            "out, or leave --from-masks out and the model sees every frame."
+        )
     scoring = Scoring(missing="unseen", first_frame=run.spec.protocol["first_frame"])
     return score_masks(
-        MaskFolder(run.path / KEPT, [case.name for case in split.cases]), split,
+        masks, split,
         structures=run.spec.protocol["structures"], run_columns=_columns(run), metrics=options.metrics,
         all_frames=options.all_frames, scoring=scoring, progress=False,
     )  # fmt: skip

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from harness.clip import LABELS, structure_names
 from harness.data.dataset import EchoDataset
 from harness.data.handover import hand_over
 from harness.data.limited import Limited
@@ -37,7 +38,8 @@ def test_nnu_net_s_dataset_has_numbered_pictures_whose_masks_are_the_references(
     described = json.loads((made.folder / "dataset.json").read_text())
     assert described["labels"] == {"background": 0, "lv": 1, "myo": 2, "la": 3}
     counts = {
-        split: sum(int(phantom.load(case).labelled.sum()) for case in phantom.cases(split)) for split in ("train", "val", "test")
+        split: sum(int(phantom.load(case).labelled.sum()) for case in phantom.cases(split))
+        for split in ("train", "val", "test")
     }
     assert described["numTraining"] == counts["train"] + counts["val"]
     assert len(list((made.folder / "imagesTr").iterdir())) == counts["train"] + counts["val"]
@@ -99,3 +101,25 @@ def test_a_clip_whose_name_leads_out_of_the_folder_is_not_exported(phantom, tmp_
     with pytest.raises(DataError, match="may not become a path"):
         hand_over(phantom, tmp_path / "a" / "b", "npz", progress=False)
     assert not list(tmp_path.rglob("*.npz"))
+
+
+@pytest.mark.parametrize("kind", ["png", "npz", "nnunet"])
+@pytest.mark.parametrize("structures", ["lv", "all", "lv+la", "la"])
+def test_exported_references_come_back_as_label_ids(phantom, tmp_path: Path, kind: str, structures: str) -> None:
+    dataset = Limited(phantom, 1)
+    made = hand_over(dataset, tmp_path / "out", kind, structures=structures, progress=False)
+    case = dataset.cases("test")[0]
+    clip = dataset.load(case)
+    labels = [LABELS[name] for name in structure_names(structures)]
+    expected = np.where(np.isin(clip.masks, labels), clip.masks, 0)
+    if kind == "npz":
+        with np.load(made.folder / "test" / f"{case.name}.npz") as held:
+            np.testing.assert_array_equal(held["masks"], expected)
+        return
+    folder = made.folder / ("labelsTs" if kind == "nnunet" else "test/masks")
+    masks = MaskFolder(folder, [case.name], made.folder / "cases.csv")[case.name]
+    for frame, mask in masks.items():
+        np.testing.assert_array_equal(mask, expected[frame])
+    if kind == "nnunet":
+        picture = cv2.imread(str(next(folder.iterdir())), cv2.IMREAD_UNCHANGED)
+        assert set(np.unique(picture)) == set(range(1 + len(labels)))  # classes without gaps

@@ -132,3 +132,56 @@ def test_a_map_without_its_columns_is_refused(tmp_path: Path) -> None:
     (tmp_path / "map.csv").write_text("name,patient\na,b\n")
     with pytest.raises(DataError, match="needs the columns file and case"):
         MaskFolder(tmp_path, ["a"], tmp_path / "map.csv")
+
+
+def test_a_corrected_map_is_another_fingerprint(tmp_path: Path) -> None:
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", np.full((2, 2), ord(name) % 2))
+    prints = []
+    for number, cases in enumerate(["pq", "qp", "pq"]):
+        table = tmp_path / f"map{number}.csv"
+        table.write_text("file,case,frame\n" + "".join(f"{f},{c},0\n" for f, c in zip("ab", cases, strict=True)))
+        prints.append(MaskFolder(tmp_path, ["p", "q"], table).fingerprint())
+    assert prints[0] == prints[2] != prints[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"file,case,frame\na.png,p,0\na.png,q,0\n", "lists a.png twice"),
+        (b"file,case,frame\na.png\n", "Row 2 of the map .* is incomplete"),
+        (b"file,case,frame\na.png,p,first\n", "Row 2 of the map .* is incomplete"),
+        ("file,case\ncœur,é\n".encode("utf-16"), "is no CSV in UTF-8"),
+        (b"file,case\na,\xe9\n", "is no CSV in UTF-8"),
+    ],
+)
+def test_a_map_that_is_doubtful_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (tmp_path / "map.csv").write_bytes(content)
+    with pytest.raises(DataError, match=sentence):
+        MaskFolder(tmp_path, ["p", "q"], tmp_path / "map.csv")
+
+
+def test_archives_that_are_cut_or_damaged_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "0001_2CH.npz"
+    np.savez(path, masks=np.arange(4096, dtype=np.int64).reshape(1, 64, 64))
+    whole = path.read_bytes()
+    for damaged in (whole[:2000], whole[:20000] + b"xxxx" + whole[20004:]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"0001_2CH\.npz (cannot be read|is damaged)"):
+            MaskFolder(tmp_path, ["0001_2CH"])["0001_2CH"]
+
+
+def test_probabilities_beside_masks_and_capital_endings(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "0001_2CH.npz", probabilities=np.zeros((2, 1, 4, 4)))
+    nibabel.save(nibabel.Nifti1Image(np.full((4, 4, 1), 4, np.uint8), np.eye(4)), tmp_path / "0001_2CH.nii.gz")
+    cv2.imwrite(str(tmp_path / "x.png"), np.ones((4, 4), np.uint8))
+    (tmp_path / "x.png").rename(tmp_path / "0001_4CH_0.PNG")
+    folder = MaskFolder(tmp_path, ["0001_2CH", "0001_4CH"])
+    assert (set(folder["0001_4CH"]), folder.extra) == ({0}, [])
+    np.testing.assert_array_equal(folder["0001_2CH"], np.full((1, 4, 4), 4))  # a label of a data set of one's own
+
+
+def test_a_binary_mask_is_of_the_structure_that_is_scored(tmp_path: Path) -> None:
+    split = fake_split(1)
+    rows = score({c.case.name: (c.native == 3) * 255 for c in split.clips}, split, structures="la")
+    assert set(rows[rows["metric"] == "dice"]["value"]) == {1.0}

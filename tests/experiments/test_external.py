@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,9 +15,9 @@ from harness.cli import cli
 from harness.data import PreparedCache
 from harness.errors import BenchError, ConfigError
 from harness.evaluation.mask_files import MaskFolder
-from harness.evaluation.scoring import score_masks
+from harness.evaluation.scoring import AS_GIVEN, score_masks
 from harness.experiments import plan_suite
-from harness.experiments.external import read_cost, score_run
+from harness.experiments.external import external_spec, read_cost, score_run
 from harness.store.claim import hold
 from harness.store.runs import RunStore
 
@@ -115,3 +116,13 @@ def test_a_cost_has_the_columns_of_a_profile(tmp_path: Path) -> None:
     path.write_text('{"speed": 3}')
     with pytest.raises(ConfigError, match="Unknown key 'speed'"):
         read_cost(path, "X")
+
+
+def test_the_condition_says_whether_frame_zero_is_scored(world, tmp_path: Path) -> None:
+    plan = world["plan"]
+    like = replace(plan.specs[0], protocol={**plan.specs[0].protocol, "first_frame": "gt"})
+    masks = MaskFolder(world["folder"] / "masks0", [case.name for case in plan.cache.split("test").cases])
+    store = RunStore(tmp_path)
+    run = score_run(store, external_spec("Given", 0, masks, like, AS_GIVEN), masks, plan.cache, progress=False)
+    rows = run.rows()
+    assert (rows[rows["metric"] == "dice"]["frame"] > 0).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -80,6 +81,35 @@ def test_kept_masks_give_the_rows_of_the_model_that_made_them(world) -> None:
     kept, home = means(rows, "dice"), means(world["home"].rows, "dice")
     pd.testing.assert_series_equal(kept.loc[home.index], home)
     assert means(rows, "hd95_pooled_mm").notna().any()
+    # The model and its kept masks are two sources of rows.
+    keys = {evaluate_on(run, replace(chosen, from_masks=flag), progress=False).what.key for flag in (False, True)}
+    assert len(keys) == 2
+
+
+def test_time_is_not_measured_on_kept_masks_with_gaps(world) -> None:
+    run: Run = world["run"]
+    path = keep_masks(run, run_predictor(run), world["plan"].cache)
+    chosen = options(world, from_masks=True, all_frames=True)
+    with np.load(path) as held:
+        arrays = dict(held)
+    arrays.pop(next(iter(arrays)))
+    np.savez_compressed(path, **arrays)
+    with pytest.raises(ConfigError, match="kept the masks of only some frames"):
+        evaluate_on(run, chosen, progress=False)
+
+
+def test_kept_masks_hold_label_ids(world, monkeypatch) -> None:
+    run: Run = world["run"]
+    spec = run.record["spec"]
+    monkeypatch.setattr(
+        run, "record", {**run.record, "spec": {**spec, "protocol": {**spec["protocol"], "structures": "la"}}}
+    )
+
+    def everything(frames: torch.Tensor, first: torch.Tensor | None) -> torch.Tensor:
+        return torch.stack([torch.zeros_like(frames[:, 0]), torch.ones_like(frames[:, 0])], dim=1)
+
+    with np.load(keep_masks(run, everything, world["plan"].cache)) as held:
+        assert {int(held[name].max()) for name in held.files} == {3}
 
 
 def test_other_patients_stand_in_a_column_of_their_own_with_the_loss(world, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ class Evaluated:
         metrics: registered metric functions.
         all_frames: whether interpolated frames and time were measured too.
         code: hash of the code that measured.
+        from_masks: whether kept masks were measured, not the model.
         notes: sentences about how a difference between the two datasets was handled.
     """
 
@@ -36,12 +37,17 @@ class Evaluated:
     metrics: tuple[str, ...]
     all_frames: bool
     code: str
+    from_masks: bool = False
     notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """Ten hex digits, equal where rows would be."""
-        return canonical_hash({**asdict(self), "notes": ()})
+        content = {**asdict(self), "notes": ()}
+        if not self.from_masks:
+            # Rows that were stored before there was this choice keep their key.
+            del content["from_masks"]
+        return canonical_hash(content)
 
     def folder(self, run: Path) -> Path:
         """Where the rows lie in a run's folder."""
