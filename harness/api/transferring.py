@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.evaluation.metrics import DEFAULT_METRICS
 from harness.experiments.transfer import EvaluateOptions, Evaluation, evaluate_on
 from harness.reporting.tables.stored import write_table
 from harness.reporting.tables.table import Table
 from harness.reporting.tables.transfer import transfer_tables
+from harness.results.result_set import shared_structure
 from harness.results.transfer import Rows, tested_arms
 from harness.store.runs import Run
 
@@ -35,12 +37,13 @@ def run_evaluate(runs: Sequence[Run], options: EvaluateOptions, folder: Path, pr
         progress: show how far it is.
 
     Raises:
-        ConfigError: data that do not fit a run; nothing is written for it. DataError: see ``evaluate_on``.
+        ConfigError: data that do not fit a run, nothing is written for it; or runs that share no structure. DataError: see ``evaluate_on``.
     """
+    structure = shared_structure(runs)
     evaluations = [evaluate_on(run, options, progress) for run in runs]
     rows: list[Rows] = [] if options.dataset is None else [(run, None, run.rows()) for run in runs]
     rows += [(e.run, e.what, e.rows) for e in evaluations if options.dataset is None or not _same(e)]
-    tables = transfer_tables(tested_arms(rows), structure=_structure(runs))
+    tables = transfer_tables(tested_arms(rows), structure=structure)
     return Transferred(
         evaluations=evaluations,
         tables=tables,
@@ -51,9 +54,4 @@ def run_evaluate(runs: Sequence[Run], options: EvaluateOptions, folder: Path, pr
 def _same(evaluation: Evaluation) -> bool:
     """Whether these are the patients that the run was tested on: its own rows are those."""
     what = evaluation.what
-    return evaluation.home and what.split == "test" and not what.all_frames
-
-
-def _structure(runs: Sequence[Run]) -> str:
-    structures = {run.spec.protocol["structures"] for run in runs}
-    return "lv" if structures else ""
+    return evaluation.home and what.split == "test" and not what.all_frames and what.metrics == DEFAULT_METRICS

@@ -14,7 +14,7 @@ from harness.errors import ConfigError
 from harness.results.frames import TRUE
 from harness.results.labels import run_labels, seen_perturbations
 from harness.results.measures import Measure
-from harness.results.result_set import ResultSet, read_run
+from harness.results.result_set import ResultSet, read_run, shared_structure
 from harness.results.suite import reference_label
 from harness.store.formats.sweep import CLEAN, CONDITION, HELD, swept
 from harness.store.runs import Run
@@ -42,9 +42,10 @@ def passing_results(
     if len({run.spec.data["fingerprint"] for run in runs}) > 1:
         raise ConfigError("The runs were made with different data; report them one by one.")
     labels = run_labels(runs)
+    structure = shared_structure(runs)
     read = []
     for run, label in zip(runs, labels, strict=True):
-        rows = _dice(swept(run, window))
+        rows = _dice(swept(run, window), structure)
         seen = seen_perturbations(run.spec.recipe)
         read.append(read_run(run, label=label, seen=seen, rows=rows, swept=passing_table(rows)))
     conditions = [set(zip(one.swept["perturbation"], one.swept["severity"], strict=True)) for one in read]  # type: ignore[index]
@@ -68,7 +69,7 @@ def passing_results(
     )
 
 
-def _dice(rows: pd.DataFrame, structure: str = "lv") -> pd.DataFrame:
+def _dice(rows: pd.DataFrame, structure: str) -> pd.DataFrame:
     return rows[(rows["metric"] == "dice") & (rows["structure"] == structure) & rows["phase"].isin(TRUE)]
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.clip import structure_names
 from harness.errors import BenchError, ConfigError, explained, unknown
 from harness.results.design import Design
 from harness.results.frames import at_ends, every_frame
@@ -319,6 +320,20 @@ class ResultSet:
     def of(self, *labels: str) -> ResultSet:
         """The same with these arms alone."""
         return replace(self, runs=tuple(run for run in self.runs if run.label in labels))
+
+
+def shared_structure(runs: Sequence[Run]) -> str:
+    """The first structure, in the order of the first run, that all runs segment: what tables of one structure are of.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    sets = [structure_names(run.spec.protocol["structures"]) for run in runs]
+    shared = [name for name in (sets[0] if sets else ()) if all(name in names for names in sets)]
+    if not shared:
+        chosen = " and ".join(dict.fromkeys("+".join(names) for names in sets))
+        raise ConfigError(f"The runs segment {chosen or 'nothing'} and share no structure; report them one by one.")
+    return shared[0]
 
 
 def read_run(run: Run, **changes: Any) -> RunResults:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
+from harness.evaluation.metrics import DEFAULT_METRICS
 from harness.results.labels import run_labels
 from harness.results.measures import DICE, Measure, Selection, distances
 from harness.results.result_set import Arm, read_run
@@ -21,12 +23,13 @@ Rows = tuple[Run, Evaluated | None, pd.DataFrame]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tested:
-    """One arm on one dataset: ``home`` where it was trained on it."""
+    """One arm on one dataset: ``home`` where these are the rows of its own test, ``elsewhere`` on data that are not those."""
 
     arm: Arm
     trained_on: str
     tested_on: str
     home: bool
+    elsewhere: bool
     mark: str | None
     notes: tuple[str, ...] = ()
 
@@ -60,6 +63,7 @@ def tested_arms(rows: Iterable[Rows]) -> list[Tested]:
     labels = dict(zip((run.name for run in runs), run_labels(runs), strict=True))
     grouped: dict[tuple[str, str, str], list[Rows]] = {}
     for run, what, table in given:
+        # The title says how the rows were measured too: two measurements of one training are not two trainings.
         grouped.setdefault((labels[run.name], run.spec.data["dataset"], _title(run, what)), []).append((run, what, table))
     tested = []
     for (label, trained_on, tested_on), members in grouped.items():
@@ -72,6 +76,7 @@ def tested_arms(rows: Iterable[Rows]) -> list[Tested]:
                 trained_on=trained_on,
                 tested_on=tested_on,
                 home=what is None,
+                elsewhere=what is not None and not _at_home(run, what),
                 mark=run.spec.data.get("mark") if what is None else what.mark,
                 notes=() if what is None else what.notes,
             )
@@ -79,15 +84,24 @@ def tested_arms(rows: Iterable[Rows]) -> list[Tested]:
     return tested
 
 
+def _at_home(run: Run, what: Evaluated) -> bool:
+    return what.fingerprint == run.spec.data["fingerprint"] and what.split == "test"
+
+
 def _title(run: Run, what: Evaluated | None) -> str:
-    """``camus (4CH, ed_es)``: what the patients that were measured are called."""
+    """``camus (4CH, ed_es)``: what the patients that were measured are called, and how where they have other rows too."""
     data = run.spec.data
     name, views, clip, split = (
         (data["dataset"], data["views"], data["clip"], "test")
         if what is None
         else (what.dataset, what.views, what.clip, what.split)
     )
-    title = f"{name} ({'+'.join(views)}, {clip}{'' if split == 'test' else f', {split}'})"
+    how = "" if split == "test" else f", {split}"
+    if what is not None and what.all_frames:
+        how += ", all frames"
+    if what is not None and _at_home(run, what) and what.metrics != DEFAULT_METRICS:
+        how += f", {' + '.join(Path(name).stem for name in what.metrics)}"
+    title = f"{name} ({'+'.join(views)}, {clip}{how})"
     same = what is not None and split == "test" and what.fingerprint != data["fingerprint"] and title == _title(run, None)
     return f"{title}, other data" if same else title
 
@@ -103,7 +117,7 @@ def drops(tested: Sequence[Tested], structure: str = "lv") -> list[Drop]:
     """Every arm on other data against the same trainings at home: losses with intervals, one family over all of them."""
     selection = Selection(structure=structure)
     homes = {one.label: one for one in tested if one.home}
-    pairs = [(homes[one.label], one) for one in tested if not one.home and one.label in homes]
+    pairs = [(homes[one.label], one) for one in tested if one.elsewhere and one.label in homes]
     found = []
     for measure in measures_of(tested):
         for home, away in pairs:

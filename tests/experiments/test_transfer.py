@@ -16,6 +16,8 @@ from harness.experiments import plan_suite
 from harness.experiments.source import dataset_config, open_dataset
 from harness.experiments.transfer import EvaluateOptions, evaluate_on, keep_masks, run_predictor
 from harness.registry import MODELS, load_plugins
+from harness.results import transfer as transfers
+from harness.results.result_set import shared_structure
 from harness.store.claim import hold
 from harness.store.runs import Run, RunStore
 
@@ -152,3 +154,30 @@ def test_a_view_that_a_run_has_never_seen_is_refused_until_it_is_named(world, mo
     monkeypatch.setattr(run, "record", {**run.record, "spec": seen})
     with pytest.raises(ConfigError, match="was trained on 2CH, which echonet does not have"):
         evaluate_on(run, options(world, dataset="echonet", data={"root": "anywhere"}), progress=False)
+
+
+def test_rows_of_home_and_of_all_its_frames_are_two_columns_and_no_loss(world, tmp_path: Path) -> None:
+    run, what = world["run"], world["home"].what
+    rows = [
+        (run, None, world["home"].rows),
+        *(
+            (run, replace(what, **how), world["home"].rows)
+            for how in ({"all_frames": True}, {"metrics": ("hd95_pooled",)})
+        ),
+    ]
+    tested = transfers.tested_arms(rows)
+    assert [len(one.arm.runs) for one in tested] == [1, 1, 1]
+    assert [one.tested_on.partition("half")[2] for one in tested] == [")", ", all frames)", ", hd95_pooled)"]
+    assert transfers.drops(tested) == []
+
+
+def test_tables_are_of_the_first_structure_that_all_runs_share(world) -> None:
+    def segmenting(structures: str) -> Run:
+        record = world["run"].record
+        spec = {**record["spec"], "protocol": {**record["spec"]["protocol"], "structures": structures}}
+        return Run(world["run"].path, {**record, "spec": spec})
+
+    assert shared_structure([segmenting("la")]) == "la"
+    assert shared_structure([segmenting("all"), segmenting("la+myo")]) == "myo"
+    with pytest.raises(ConfigError, match="segment lv and la and share no structure"):
+        shared_structure([segmenting("lv"), segmenting("la")])

@@ -35,7 +35,7 @@ def _matrix(tested: Sequence[Tested], measure: Measure, structure: str) -> Table
     return Table(
         name=f"transfer_{measure.name}",
         title=f"{measure.title}: trained on × tested on",
-        caption=f"{_INTERVAL} Columns are other patients: values of one column can be compared.",
+        caption=f"{_INTERVAL} Columns are other patients, or other views of them: values of one column can be compared.",
         columns=tuple(columns),
         rows=tuple(Row(label=label, cells=row) for label, row in cells.items()),
         notes=_notes(tested),
@@ -64,8 +64,9 @@ def _drop_table(tested: Sequence[Tested], structure: str) -> Table:
         title="What is lost on other data",
         caption=(
             "Loss against the same trainings on the test patients of their own dataset, positive is worse, in the measure's unit; "
-            "other patients, so Welch's t over patients and trainings. p and intervals are corrected over the table (Bonferroni); "
-            f"† p < {ALPHA}. A loss mixes what the model does not transfer with how hard the other patients are."
+            "Welch's t over patients and trainings, for other patients; patients who are on both sides (another view or split of one "
+            "dataset) are treated as independent, which makes intervals rather too wide than too narrow. p and intervals are corrected over the table (Bonferroni); "
+            f"† p < {ALPHA}. A loss mixes what the model does not transfer with how hard the other images are."
         ),
         columns=(
             Column(key="loss", header="Loss", digits=2),
