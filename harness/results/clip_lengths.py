@@ -25,8 +25,10 @@ def frames_sentence(results: ResultSet) -> str:
 
 def only_two(results: ResultSet) -> bool:
     """Whether the models were tested on two frames of a clip: a memory then holds one frame, and nothing is said of memories."""
-    recipes = [run.spec.get("recipe", {}) for run in results.runs]
-    clips = {run.spec.get("data", {}).get("clip") for run in results.runs}
+    # Masks from elsewhere have no recipe: what their model saw is not known and decides nothing.
+    specs = [run.spec for run in results.runs if run.spec.get("recipe")]
+    recipes = [spec["recipe"] for spec in specs]
+    clips = {spec.get("data", {}).get("clip") for spec in specs}
     tested = {recipe.get("test_clip_length") or recipe.get("clip_length") for recipe in recipes}
     return bool(recipes) and (clips == {"ed_es"} or tested == {2})
 

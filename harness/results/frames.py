@@ -46,16 +46,19 @@ STAGES = (
 def by_stage(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of all frames whose mask is true, with the stage of the cycle (``STAGES``) as their phase.
 
-    Between ED and ES, and between ES and the end of the clip, the frames are cut into thirds. A clip without rows of both ED
-    and ES has no stages and is left out, as are frames before ED.
+    Between ED and ES, and between ES and the end of the clip, the frames are cut into thirds; of a clip whose ES comes first,
+    those between ES and ED are diastole. A clip without rows of both ED and ES has no stages and is left out, as are frames
+    before the first of the two and, where that is ES, after ED: how far their systole has come is not known.
     """
     chosen = every_frame(rows)
     ends = {phase: chosen[chosen["phase"] == phase].groupby(_CLIP)["frame"].first() for phase in ENDS}
     table = chosen.merge(pd.DataFrame(ends), left_on=_CLIP, right_index=True, how="inner")
     last = table.groupby(_CLIP)["frame"].transform("max")
-    systole = (table["frame"] - table["ED"]) / (table["ES"] - table["ED"])
+    forward = table["ED"] < table["ES"]
+    systole = (table["frame"] - table["ED"]) / (table["ES"] - table["ED"]).where(forward)
+    end = last.where(forward, table["ED"])
     # A sequence that ends with ES has no diastole: nothing is divided by nothing.
-    diastole = (table["frame"] - table["ES"]) / (last - table["ES"]).where(last > table["ES"])
+    diastole = (table["frame"] - table["ES"]) / (end - table["ES"]).where(end > table["ES"])
     stage = pd.Series("", index=table.index)
     for third, name in enumerate(("early", "mid", "late")):
         low, high = third / 3, (third + 1) / 3

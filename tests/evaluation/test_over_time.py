@@ -146,3 +146,12 @@ def test_stages_cut_the_cycle_into_thirds(restless):
 
 def test_stills_have_no_table_over_time():
     assert time_table(suite(model=rows_of(fake_split(1, 2)))) is None
+
+
+def test_a_clip_that_begins_with_es_is_diastole_until_ed(restless):
+    turned = restless[restless["frame"] >= 0].copy()
+    last = turned["frame"].max()
+    turned["frame"] = last - turned["frame"]
+    stages = by_stage(turned).drop_duplicates("frame").sort_values("frame")["phase"].tolist()
+    assert (stages[0], stages[-1], len(stages)) == ("ES", "ED", last + 1)
+    assert set(stages[1:-1]) == {"early diastole", "mid diastole", "late diastole"}

@@ -11,7 +11,7 @@ import pytest
 from harness.reporting.page.verdicts import suite_verdicts
 from harness.reporting.report import write_report
 from harness.reporting.tables.stored import read_table
-from harness.results.clip_lengths import NO_MEMORY, frames_sentence
+from harness.results.clip_lengths import NO_MEMORY, frames_sentence, only_two
 from harness.results.pair import compare_arms
 from harness.results.result_set import ResultSet
 
@@ -61,3 +61,12 @@ def test_verdicts_on_stills_begin_with_what_they_cannot_say(pair: ResultSet) -> 
     assert suite_verdicts(stills)[0].startswith(NO_MEMORY)
     assert NO_MEMORY not in " ".join(suite_verdicts(of_length(pair, 8, "whole")))
     assert NO_MEMORY in compare_arms(stills, "GDKVM", "U-Net").remarks[0]
+
+
+def test_masks_from_elsewhere_do_not_decide_what_the_others_saw(pair: ResultSet) -> None:
+    stills = of_length(pair, 2, 2, "ed_es")
+    elsewhere = replace(
+        stills.runs[0], record={**stills.runs[0].record, "spec": {"data": {}, "recipe": {}, "model": {}}}
+    )
+    assert only_two(replace(stills, runs=(*stills.runs, elsewhere)))
+    assert not only_two(replace(stills, runs=(elsewhere,)))
