@@ -62,6 +62,8 @@ def assign_splits(rows: Sequence[ManifestRow], *, seed: int, split_dir: Path | N
         if fold is not None:
             raise DataError("The manifest's column split names train, val and test and no folds; leave --fold out.")
         return Splitting(of=splits)
+    if words := sorted({split for split in splits.values() if not split.isdigit()}):
+        raise DataError(f"The manifest's column split holds numbers of folds and {shorten(words)}; give all rows one or the other.")
     if fold not in numbers or len(numbers) < len(SPLITS):
         shown = shorten(map(str, numbers), limit=10)
         raise DataError(f"The manifest's column split holds the folds {shown} (at least 3 are needed); choose one with --fold.")
@@ -71,8 +73,9 @@ def assign_splits(rows: Sequence[ManifestRow], *, seed: int, split_dir: Path | N
 def _by_fold(groups: dict[str, str], fold: int, numbers: list[int]) -> dict[str, str]:
     """Splits from folds: this one is the test, the next one (cyclically) validation, the rest training."""
     val = numbers[(numbers.index(fold) + 1) % len(numbers)]
-    words = {str(fold): "test", str(val): "val"}
-    return {patient: words.get(group, "train") for patient, group in groups.items()}
+    words = {fold: "test", val: "val"}
+    # As numbers: tables are filled with 1 as well as with 01.
+    return {patient: words.get(int(group), "train") for patient, group in groups.items()}
 
 
 def _from_lists(rows: Sequence[ManifestRow], folder: Path, fold: int | None) -> Splitting:

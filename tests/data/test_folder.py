@@ -6,6 +6,7 @@ import csv
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from PIL import Image
 from harness.clip import label_ids
 from harness.data import Folder, check, prepare
 from harness.data.folder_manifest import read_manifest
+from harness.data.folder_split import assign_splits
+from harness.data.media.levels import FrameLevels
 from harness.data.media.metaimage import read_metaimage_values
 from harness.data.video import write_avi
 from harness.errors import DataError
@@ -261,3 +264,25 @@ def test_a_small_packed_metaimage_is_not_unpacked_beyond_its_stated_size(tmp_pat
     path.write_bytes(header.encode() + whole[:-2])
     with pytest.raises(DataError, match="ends before its pixels do"):
         read_metaimage_values(path)
+
+
+def test_a_nearly_black_first_frame_decides_nothing_and_a_mask_is_refused_at_its_end(tmp_path: Path) -> None:
+    noise = np.zeros((4, 4), np.uint8)
+    noise[0, 0] = 1
+    levels = FrameLevels("a.avi", [])
+    assert levels(noise).max() == 1
+    assert levels(noise * 200).max() == 200
+    levels.end()
+    levels = FrameLevels("a.avi", [])
+    levels(noise)
+    with pytest.raises(DataError, match="as a mask does"):
+        levels.end()
+
+
+def test_folds_with_leading_zeros_are_numbers(tmp_path: Path) -> None:
+    rows = [{"clip": "a", "mask": "b", "patient": f"p{k}", "split": f"0{k}"} for k in (1, 2, 3)]
+    listed = read_manifest(write_root(tmp_path, rows) / "manifest.csv")
+    assert assign_splits(listed, seed=0, split_dir=None, fold=1).of == {"p1": "test", "p2": "val", "p3": "train"}
+    mixed = [*listed[:2], replace(listed[2], split="train"), replace(listed[2], patient="p4")]
+    with pytest.raises(DataError, match="numbers of folds and train"):
+        assign_splits(mixed, seed=0, split_dir=None, fold=1)

@@ -54,7 +54,7 @@ def _of_range(values: NDArray[Any], high: float, where: Path | str) -> GreyScale
         return GreyScale(_LEVELS, "levels: grey levels 0..1 were multiplied by 255")
     # A black frame has only zeros; ones beside them are a mask that was taken for a picture.
     if whole and high == 1:
-        raise DataError(f"{where} holds nothing but 0 and 1, as a mask does; give the picture with grey levels 0..255.")
+        raise _as_a_mask(where)
     if high <= _LEVELS and whole:
         return GreyScale(1.0)
     if _FEWEST <= high <= _LEVELS:
@@ -86,6 +86,8 @@ def _apply(values: NDArray[Any], scale: GreyScale, where: Path | str) -> NDArray
 class FrameLevels:
     """The frames of one clip, as they come, in the scale that the first frame with a picture shows.
 
+    ``end`` has to be called after the last one: a clip that never shows more than 0 and 1 is a mask.
+
     Args:
         where: file that messages name.
         notes: receives what a reader has to know, once.
@@ -94,13 +96,16 @@ class FrameLevels:
     def __init__(self, where: Path | str, notes: list[str]) -> None:
         self.where, self.notes = where, notes
         self._scale: GreyScale | None = None
+        self._ones = False
 
     def __call__(self, frame: NDArray[Any]) -> NDArray[np.uint8]:
         """uint8 [H, W] of one frame; ``DataError`` where it does not fit the scale of those before it."""
         if self._scale is None or (self._scale.factor == 1.0 and frame.dtype != np.uint8):
-            # Nothing can be learnt from a black frame: the next one decides.
-            if not frame.any():
-                return np.zeros(frame.shape, dtype=np.uint8)
+            # Nothing can be learnt from a frame that is black but for noise in the last bit: the next one decides.
+            whole = frame.dtype.kind in "ui"
+            if not frame.any() or (whole and frame.min() >= 0 and frame.max() <= 1):
+                self._ones = self._ones or bool(frame.any())
+                return np.ascontiguousarray(frame, dtype=np.uint8)
             scale = grey_scale(frame, self.where)
             if self._scale is not None and scale.factor != self._scale.factor:
                 raise DataError(f"{self.where} changes the scale of its grey levels from frame to frame; export them as 0..255.")
@@ -108,6 +113,15 @@ class FrameLevels:
             if scale.note and scale.note not in self.notes:
                 self.notes.append(scale.note)
         return _apply(frame, self._scale, self.where)
+
+    def end(self) -> None:
+        """Raise ``DataError`` where no frame showed anything but 0 and 1, and some did show ones."""
+        if self._scale is None and self._ones:
+            raise _as_a_mask(self.where)
+
+
+def _as_a_mask(where: Path | str) -> DataError:
+    return DataError(f"{where} holds nothing but 0 and 1, as a mask does; give the picture with grey levels 0..255.")
 
 
 def luma(values: NDArray[Any], where: Path | str) -> NDArray[Any]:

@@ -163,6 +163,7 @@ def _frames(path: Path, image: Any, count: int, notes: list[str]) -> Iterator[Fr
         except UNREADABLE as error:
             raise damaged(path, error) from error
         yield levels(values.reshape(image.shape[:2]).T)
+    levels.end()
 
 
 def damaged(path: Path, error: Exception) -> DataError:

@@ -127,6 +127,7 @@ def _pictures(where: Path, paths: list[Path], notes: list[str]) -> Iterator[Fram
             )
         two_valued += len(np.unique(frame)) == 2
         yield levels(frame)
+    levels.end()
     text = f"frames: {two_valued} pictures hold two values only, as masks do; leave them out if they are masks"
     if two_valued and text not in notes:
         notes.append(text)
