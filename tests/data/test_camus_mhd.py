@@ -121,8 +121,8 @@ def test_missing_raw_files_of_the_sequences_ask_for_the_stills(root: Path) -> No
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("MET_UCHAR", "MET_FLOAT", "only MET_UCHAR is known"),
-        ("CompressedData = False", "CompressedData = True", "only False is known"),
+        ("MET_UCHAR", "MET_FLOAT", "holds 2400 bytes instead of 9600"),
+        ("CompressedData = False", "CompressedData = True", "is damaged"),
         ("DimSize = 40 60 1", "DimSize = 40 sixty 1", "is damaged"),
         ("DimSize", "Dimension", "is damaged"),
         ("DimSize = 40 60 1", "DimSize = 41 60 1", "holds 2400 bytes instead of 2460"),
