@@ -75,7 +75,11 @@ def suite_options(function: F) -> F:
         click.option("--size", type=SIZE, help="Model size: small (CPU) or paper."),
         click.option("--recipe", type=RECIPE, help="Training recipe (default: the dataset's for this size)."),
         click.option("--seeds", type=CommaList(int), help="Seeds, e.g. 0,1,2."),
-        click.option("--structures", type=STRUCTURES, help="lv (the paper's protocol) or all (LV, myocardium, LA)."),
+        click.option(
+            "--structures",
+            type=STRUCTURES,
+            help="lv (the paper's protocol), all (LV, myocardium, LA), or names joined by +, e.g. lv+rv.",
+        ),
         click.option(
             "--first-frame",
             type=FIRST_FRAME,

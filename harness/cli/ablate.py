@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--size", type=SIZE, help="Model size: small (CPU) or paper.")
 @click.option("--recipe", type=RECIPE, help="Training recipe (default: the study's for this dataset).")
 @click.option("--seeds", type=CommaList(int), help="Seeds, e.g. 0,1,2 (default: the study's).")
-@click.option("--structures", type=STRUCTURES, help="lv or all.")
+@click.option("--structures", type=STRUCTURES, help="lv, all, or names joined by +, e.g. lv+rv.")
 @click.option("--first-frame", type=FIRST_FRAME, help="auto, auto_unet or gt.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a config value; repeatable.")
 @click.option("--study-name", "name", help="Name of the stored study and its report (default: study and data).")

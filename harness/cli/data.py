@@ -107,7 +107,13 @@ def unpack_command(archive: Path, data_dir: str) -> None:
     required=True,
     help="nnU-Net's raw dataset, folders of PNG (labelled frames), or one NPZ per clip.",
 )
-@click.option("--structures", type=STRUCTURES, default="lv", show_default=True, help="lv or all (LV, myocardium, LA).")
+@click.option(
+    "--structures",
+    type=STRUCTURES,
+    default="lv",
+    show_default=True,
+    help="lv, all (LV, myocardium, LA), or names joined by +, e.g. lv+rv.",
+)
 @click.option("--dataset-id", type=click.IntRange(1, 999), default=501, show_default=True, help="Of nnU-Net's dataset.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many patients of each split.")
 def hand_over_command(

@@ -46,7 +46,7 @@ from harness.errors import ConfigError
 )
 @click.option("--size", type=SIZE, help="As in bench: the models to stand beside, small or paper.")
 @click.option("--recipe", type=RECIPE, help="As in bench.")
-@click.option("--structures", type=STRUCTURES, help="lv or all (LV, myocardium, LA).")
+@click.option("--structures", type=STRUCTURES, help="lv, all (LV, myocardium, LA), or names joined by +, e.g. lv+rv.")
 @click.option("--first-frame", type=FIRST_FRAME, help="gt where the program was given the reference mask of frame 0.")
 @click.option(
     "--report", "name", type=REPORT, help="Report to stand in; of one that is there data and protocol are taken."
