@@ -19,10 +19,13 @@ from harness.clip import label_ids
 from harness.data import Folder, check, prepare
 from harness.data.folder_manifest import read_manifest
 from harness.data.folder_split import assign_splits
+from harness.data.handover import hand_over
 from harness.data.media.levels import FrameLevels
 from harness.data.media.metaimage import read_metaimage_values
 from harness.data.video import write_avi
 from harness.errors import DataError
+from harness.evaluation.mask_files import MaskFolder
+from harness.evaluation.scoring import score_masks
 
 SIZE = (24, 20)
 FRAMES = 4
@@ -140,7 +143,27 @@ def test_a_prepared_folder_knows_its_structures_and_subgroups(mixed: Path, tmp_p
     cache = prepare(opened(mixed), image_size=16, cache_root=tmp_path, workers=0, progress=False)
     assert cache.structures == ("lv", "rv")
     assert cache.labels == {"lv": 1, "rv": 4}
-    assert {clip.case.patient: dict(clip.subgroups) for clip in cache.split("val")} == {"p2": {}, "p3": {"scanner": "A"}}
+    assert {clip.case.patient: dict(clip.subgroups) for clip in cache.split("val")} == {
+        "p2": {},
+        "p3": {"scanner": "A"},
+    }
+
+
+@pytest.mark.parametrize("kind", ["png", "nnunet"])
+def test_exported_references_of_any_structures_score_a_dice_of_one(mixed: Path, tmp_path: Path, kind: str) -> None:
+    dataset = opened(mixed)
+    split = prepare(dataset, image_size=16, cache_root=tmp_path, workers=0, progress=False).split("test")
+    run = {"run": "r", "model": "m", "seed": 0}
+    for structures in ("rv", "rv+lv"):
+        made = hand_over(dataset, tmp_path / structures, kind, structures=structures, progress=False)
+        folder = made.folder / ("labelsTs" if kind == "nnunet" else "test/masks")
+        masks = MaskFolder(folder, [case.name for case in split.cases], made.folder / "cases.csv")
+        rows = score_masks(
+            masks, split, structures=structures, run_columns=run, metrics=("overlap",), workers=0, progress=False
+        )
+        dice = rows[rows["metric"] == "dice"]
+        assert set(dice["structure"]) == set(structures.split("+"))
+        assert set(dice["value"]) == {1.0}
 
 
 def test_the_clip_kinds_cut_to_what_is_labelled(mixed: Path) -> None:
@@ -167,7 +190,9 @@ def row(**cells: Any) -> dict[str, Any]:
         ({"labelled": "a b"}, "give frame numbers with blanks"),
     ],
 )
-def test_a_cell_that_cannot_be_meant_is_named_with_its_line(tmp_path: Path, cells: dict[str, Any], sentence: str) -> None:
+def test_a_cell_that_cannot_be_meant_is_named_with_its_line(
+    tmp_path: Path, cells: dict[str, Any], sentence: str
+) -> None:
     write_root(tmp_path, [row(), row(patient="q", **{k: v for k, v in cells.items() if k != "patient"}) | cells])
     with pytest.raises(DataError, match="line 3") as caught:
         Folder(tmp_path)
@@ -230,7 +255,9 @@ def manifest_of(root: Path, *named: tuple[str, str]) -> Path:
     return root / "manifest.csv"
 
 
-@pytest.mark.parametrize("named", [("../../../escaped", "4CH"), ("p", "../4CH"), ("a/b", "4CH"), ("..", "4CH"), ("a\\b", "4CH")])
+@pytest.mark.parametrize(
+    "named", [("../../../escaped", "4CH"), ("p", "../4CH"), ("a/b", "4CH"), ("..", "4CH"), ("a\\b", "4CH")]
+)
 def test_a_patient_or_view_that_is_a_path_is_refused(tmp_path: Path, named: tuple[str, str]) -> None:
     with pytest.raises(DataError, match=r"line 2: the (patient|view) .* may not become a file's name"):
         read_manifest(manifest_of(tmp_path, named))
