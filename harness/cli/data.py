@@ -108,18 +108,14 @@ def unpack_command(archive: Path, data_dir: str) -> None:
     help="nnU-Net's raw dataset, folders of PNG (labelled frames), or one NPZ per clip.",
 )
 @click.option(
-    "--structures",
-    type=STRUCTURES,
-    default="lv",
-    show_default=True,
-    help="lv, all (LV, myocardium, LA), or names joined by +, e.g. lv+rv.",
+    "--structures", type=STRUCTURES, help="lv, all, or names joined by +, e.g. lv+rv (default: lv, of own data all)."
 )
 @click.option("--dataset-id", type=click.IntRange(1, 999), default=501, show_default=True, help="Of nnU-Net's dataset.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many patients of each split.")
 def hand_over_command(
     folder: Path,
     kind: Any,
-    structures: str,
+    structures: str | None,
     dataset_id: int,
     dataset: str | None,
     limit: int | None,
@@ -131,12 +127,16 @@ def hand_over_command(
     Example: echobench data export nnUNet_raw --format nnunet --dataset camus --root CAMUS
     """
     from harness.data.handover import MAP, hand_over
+    from harness.experiments.plan import structures_of
     from harness.experiments.source import dataset_config, open_dataset
 
     if dataset is None:
         raise ConfigError(f"Name the dataset with --dataset: {', '.join(config.list_configs('datasets'))}.")
-    opened = open_dataset(dataset, dataset_config(dataset, choices), Path(data_dir), limit=limit)
-    written = hand_over(opened, folder, kind, structures=structures, number=dataset_id)
+    settings = dataset_config(dataset, choices)
+    opened = open_dataset(dataset, settings, Path(data_dir), limit=limit)
+    asked = structures or settings.get("structures", "lv")
+    names = structures_of(asked, tuple(opened.structures), dataset, settings)
+    written = hand_over(opened, folder, kind, structures=names, number=dataset_id)
     for sentence in written.refused:
         click.echo(sentence)
     counts = ", ".join(f"{split} {written.count(split)}" for split in ("train", "val", "test"))

@@ -157,7 +157,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     known = resolve(options)
     suite, data_cfg, recipe = known.suite, known.data_cfg, known.recipe
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress, options.limit)
-    suite["structures"] = _structures(_asked(options, suite, data_cfg), cache.structures, cache.name, data_cfg)
+    suite["structures"] = structures_of(_asked(options, suite, data_cfg), cache.structures, cache.name, data_cfg)
     _check_masks(suite["structures"], cache)
     told = [f"{item.level.capitalize()}: {item.message}" for item in cache.findings]
     vis_backends = recipe["vis_backends"]
@@ -250,7 +250,7 @@ def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:
     else:
         reader: type[EchoDataset] = DATASETS.get(chosen["type"])
         views, there = reader.words_at(root, chosen["views"])
-    structures = _structures(_asked(options, suite, data_cfg), there, short_name(suite["dataset"]), data_cfg)
+    structures = structures_of(_asked(options, suite, data_cfg), there, short_name(suite["dataset"]), data_cfg)
     return options.name or headline_name(
         short_name(suite["dataset"]),
         views,
@@ -324,7 +324,7 @@ def _asked(options: SuiteOptions, suite: dict[str, Any], data_cfg: dict[str, Any
     return str(options.structures or data_cfg.get("structures") or suite["structures"])
 
 
-def _structures(asked: str, there: tuple[str, ...], dataset: str, data_cfg: dict[str, Any]) -> str:
+def structures_of(asked: str, there: tuple[str, ...], dataset: str, data_cfg: dict[str, Any]) -> str:
     """The structures of a run as its protocol names them: a set of ``STRUCTURE_SETS``, or names joined by ``+``.
 
     Where the dataset's config names structures of its own, ``all`` is whatever its masks distinguish.

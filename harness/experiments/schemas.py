@@ -49,7 +49,7 @@ class DatasetSection(Schema):
 
     type: str
     root: str | None = None
-    views: Names
+    views: Names | None = None
     clip: str
     allow_partial: bool = False
     split_dir: str | None = None

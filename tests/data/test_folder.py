@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import csv
 import tracemalloc
 import zlib
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.cli import main
 from harness.clip import label_ids
 from harness.data import Folder, check, prepare
 from harness.data.folder_manifest import read_manifest
@@ -313,3 +315,19 @@ def test_folds_with_leading_zeros_are_numbers(tmp_path: Path) -> None:
     mixed = [*listed[:2], replace(listed[2], split="train"), replace(listed[2], patient="p4")]
     with pytest.raises(DataError, match="numbers of folds and train"):
         assign_splits(mixed, seed=0, split_dir=None, fold=1)
+
+
+def test_bench_and_export_take_a_folder_by_its_root_alone(
+    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ["--dataset", "folder", "--root", str(mixed), "--data-dir", str(tmp_path / "data")]
+    stores = ["--results-dir", str(tmp_path / "runs"), "--reports-dir", str(tmp_path / "reports")]
+    commands = [["bench", *at, *stores, "--recipe", "smoke", "--models", "unet", "--dry-run"]]
+    commands += [["data", "export", str(tmp_path / kind), "--format", kind, *at] for kind in ("png", "nnunet")]
+    for command in commands:
+        with pytest.raises(SystemExit) as end:
+            main(command)
+        assert end.value.code == 0, capsys.readouterr().err
+    assert "files; " in capsys.readouterr().out
+    (description,) = (tmp_path / "nnunet").glob("*/dataset.json")
+    assert json.loads(description.read_text())["labels"] == {"background": 0, "lv": 1, "rv": 2}

@@ -164,9 +164,14 @@ def _failure_notes(results: ResultSet, method: str | None) -> list[str]:
     for arm in results.finished:
         count, without = ef_failures(arm, method) if method else (0, math.nan)
         if count:
+            rest = (
+                f"; EF MAE without {'it' if count == 1 else 'them'} {without:.1f} points"
+                if math.isfinite(without)
+                else ""
+            )
             lines.append(
-                f"{arm.label}: {count} EF could not be computed and counts with the largest error possible; EF MAE without "
-                f"{'it' if count == 1 else 'them'} {without:.1f} points."
+                f"{arm.label}: {count} EF could not be computed and {'counts' if count == 1 else 'count'} with the largest error "
+                f"possible{rest}."
             )
         if not failure_rate(arm, results.main).learned:
             lines.append(f"{arm.label} has not learned the task: most patients failed, so that it is not judged.")
