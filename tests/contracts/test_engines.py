@@ -16,6 +16,8 @@ from harness.registry import MODELS, list_engines, load_plugins
 # a family (``mmseg:TEMPLATE``) has a placeholder in its config; its models have tests of their own
 NAMES = [name for name in list_configs("models") if "{template}" not in str(load("models", name).sizes.to_dict())]
 ENGINES = sorted({*list_engines(), "native"})
+CAPTURED = ("gdkvm", "unet", "stm", "deeplabv3")
+"""Models whose capture is tested: a state of tensors, none, a growing memory, dilated stages."""
 DISCONTINUOUS = ("xmem", "cutie")
 """Reads the most similar elements of its memory only: with random weights bfloat16 chooses other ones."""
 
@@ -44,7 +46,19 @@ def executed(engine: str, model: VideoSegmenter, example: Tensor, precision: str
         pytest.skip(reason)
     if precision not in chosen.tolerance:
         pytest.skip(f"the engine {engine} has no precision {precision}")
-    return chosen(model, example, precision=precision)
+    if engine != "native":
+        return chosen(model, example, precision=precision)
+    try:
+        return chosen(model, example, precision=precision)
+    except EngineError as refusal:  # a model without a packed form that computes the same is refused, never approximated
+        if built_of_old(model):
+            raise
+        pytest.skip(str(refusal))
+
+
+def built_of_old(model: VideoSegmenter) -> bool:
+    """Whether the engine native promises to execute the model: those of the default suite."""
+    return type(model).__name__ in ("GDKVM", "UNet", "TransUNet", "STM", "XMem")
 
 
 @pytest.mark.slow
@@ -52,6 +66,8 @@ def executed(engine: str, model: VideoSegmenter, example: Tensor, precision: str
 @pytest.mark.parametrize("name", NAMES)
 def test_an_engine_stays_within_its_tolerance(name: str, engine: str) -> None:
     # engines that compile do so for each frame's form anew, which takes most of the time: two frames have both kinds
+    if engine == "compile" and name not in CAPTURED:
+        pytest.skip(f"the capture of {name} has the forms of {', '.join(CAPTURED)}, and takes a minute")
     length = 2 if engine in ("compile", "openvino") else 3
     model, example = built(name), clip(length)
     if not (model.causal or make_engine(engine).takes_whole_clips):

@@ -124,7 +124,7 @@ class TestContradictions:
         mask = pixels(camus_root / MASK)
         mask[3, 3] = label
         nifti_writer(camus_root / MASK, mask)
-        assert f"holds the unknown label {label:g} (known: 0, 1, 2, 3)" in refuses(camus_root)
+        assert f"holds the unknown label {label:g}" in refuses(camus_root)
 
     @pytest.mark.parametrize(
         ("value", "word"),

@@ -65,7 +65,7 @@ def test_structures_map_labels_to_classes_and_the_rest_to_background(
 
 
 def test_unknown_structures_name_the_valid_ones(split: PreparedSplit) -> None:
-    with pytest.raises(ConfigError, match="Unknown structure set 'lb'"):
+    with pytest.raises(ConfigError, match="has no masks of lb; choose among"):
         ClipDataset(split, clip_length=2, structures="lb")
 
 

@@ -126,7 +126,7 @@ def test_every_setting_of_a_profile_can_be_set(tiny):
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("profile.precision=fp8", "Unknown precision 'fp8'"),
+        ("profile.precision=fp8", "Unknown value 'fp8' in the profile's precision"),
         ("profile.image_size=64", "set recipe.image_size instead of profile.image_size"),
         ("profile.warm=1", "warm"),
     ],

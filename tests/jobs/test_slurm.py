@@ -86,7 +86,7 @@ def test_the_verb_counts_the_runs_without_opening_data(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"), [(["--models", "unet,unet"], "named twice"), (["--sedes", "0"], "--sedes")]
+    ("options", "sentence"), [(["--models", "unet,unet"], "names unet twice"), (["--sedes", "0"], "--sedes")]
 )
 def test_a_wrong_option_of_bench_is_refused_here_and_not_in_every_task(
     options: list[str], sentence: str, tmp_path: Path

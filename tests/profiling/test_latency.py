@@ -97,9 +97,9 @@ def test_frames_are_the_same_each_time_and_scaled_on_the_device():
     ("change", "sentence"),
     [
         ({"device": "gpu"}, "Unknown device 'gpu'"),
-        ({"precision": "fp8"}, "Unknown precision 'fp8'"),
+        ({"precision": "fp8"}, "Unknown value 'fp8' in the profile's precision"),
         ({"engines": ("fast",)}, "Unknown engine 'fast'"),
-        ({"repeats": 0}, "repeats must be at least 1"),
+        ({"repeats": 0}, "repeats must be greater than 0"),
     ],
 )
 def test_impossible_settings_are_refused(change, sentence):

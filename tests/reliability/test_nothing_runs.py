@@ -51,9 +51,9 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         POPEN,
         {"type": "os.system", "command": "touch made-by-data"},
         {"type": "builtins.exec", "object": "open('made-by-data', 'w')"},
-        {"type": "planted"},  # a file in the current folder: mmengine would import it
+        {"type": "sprung"},  # a file in the current folder: mmengine would import it
         {"type": print},
-        {"type": "UNet", "_scope_": "planted", "widths": [4]},
+        {"type": "UNet", "_scope_": "sprung", "widths": [4]},
         {"type": "UNet", "inner": [{"deeper": POPEN}]},
         {"type": "UNet", "options": {"backbone.type": "subprocess.Popen"}},
     ],
@@ -62,12 +62,12 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_only_registered_names_are_built(
     registry: Any, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "planted.py").write_text("open('made-by-data', 'w')\n")
+    (tmp_path / "sprung.py").write_text("open('made-by-data', 'w')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ConfigError, match=r"no registered name|Unknown|_scope_"):
         build_registered(registry, config) if registry in (HOOKS, VISBACKENDS) else registry.build(config)
     assert not (tmp_path / "made-by-data").exists()
-    assert "planted" not in sys.modules
+    assert "sprung" not in sys.modules
 
 
 def test_a_record_cannot_name_what_is_built(finished: Run, rewritten: Rewrite, tmp_path: Path) -> None:
