@@ -50,7 +50,9 @@ def executed(engine: str, model: VideoSegmenter, example: Tensor, precision: str
         return chosen(model, example, precision=precision)
     try:
         return chosen(model, example, precision=precision)
-    except EngineError as refusal:  # a model without a packed form that computes the same is refused, never approximated
+    except (
+        EngineError
+    ) as refusal:  # a model without a packed form that computes the same is refused, never approximated
         if built_of_old(model):
             raise
         pytest.skip(str(refusal))
