@@ -131,7 +131,7 @@ CONFIGS = [
     ("suite", "x = 5", r"defines no `suite"),
     ("suite", "suite = dict(dataset='phantom')", r"lacks reference"),
     ("dataset", "x = 5", r"defines no `dataset"),
-    ("dataset", "dataset = dict(root=None)", r"lacks type, views, clip"),
+    ("dataset", "dataset = dict(root=None)", r"lacks type, clip"),
     ("dataset", "dataset = 5", r"defines no `dataset"),
     ("models", "import sys; sys.exit(0)", r"cannot be read"),
     ("models", "raise ValueError('first\\nsecond')", r"cannot be read: first"),
