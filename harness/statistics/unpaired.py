@@ -45,7 +45,7 @@ def unpaired_difference(first: ArrayLike, second: ArrayLike) -> Unpaired:
     >>> rng = np.random.default_rng(0)
     >>> one = unpaired_difference(rng.normal(90, 2, (40, 1)), rng.normal(80, 6, (25, 1)))
     >>> round(one.difference), bool(one.p < 0.001), one.n
-    (10, True, (40, 25))
+    (8, True, (40, 25))
     """
     a, b = (_complete(values) for values in (first, second))
     n = (len(a), len(b))

@@ -124,7 +124,9 @@ class TestContradictions:
         mask = pixels(camus_root / MASK)
         mask[3, 3] = label
         nifti_writer(camus_root / MASK, mask)
-        assert f"holds the unknown label {label:g}" in refuses(camus_root)
+        sentence = refuses(camus_root)
+        # 255 beside 0 is how other programs write one structure: the sentence then shows the way in
+        assert (f"holds the unknown label {label:g}" if label != 255 else "'lv: 255' in labels.yaml") in sentence
 
     @pytest.mark.parametrize(
         ("value", "word"),
