@@ -71,8 +71,8 @@ def write_report(results: ResultSet, out_dir: Path, pictures: Sequence[CasePictu
 
 def _write_suite(results: ResultSet, out_dir: Path, pictures: Sequence[CasePicture]) -> list[Path]:
     """Sweeps and studies that lie in or beside the folder become sections of page and paper."""
-    main = with_frames(main_table(results), results)
-    tables = [main, *(with_frames(table, results) for table in more_tables(results))]
+    tables = suite_tables(results)
+    main = tables[0]
     written = [path for table in tables for path in write_table(table, out_dir)]
     pngs: dict[str, bytes] = {}
     for name, figure in _figures(results, main, pictures):
@@ -94,6 +94,11 @@ def _figures(results: ResultSet, main: Table, pictures: Sequence[CasePicture]) -
     yield from suite_figures(results, main)
     for label, cases in _by_label(picture for picture in pictures if picture.role != COMMON).items():
         yield f"{OVERLAYS}{file_stem(label)}", overlay_grid(cases, mark=results.mark)
+
+
+def suite_tables(results: ResultSet) -> list[Table]:
+    """All tables of a suite's report, the main one first, each saying how many frames the models saw."""
+    return [with_frames(table, results) for table in (main_table(results), *more_tables(results))]
 
 
 def more_tables(results: ResultSet) -> list[Table]:

@@ -41,8 +41,7 @@ def write_robustness_report(results: ResultSet, folder: Path) -> list[Path]:
 
 def write_passing_report(results: ResultSet, folder: Path) -> list[Path]:
     """Write tables, figures and ``robustness.json`` of faults that pass; returns the paths, the main table first."""
-    tables = [with_frames(table, results) for table in passing_tables(results)]
-    return _write(results, folder, tables, _passing_figures(results))
+    return _write(results, folder, robustness_tables(results), _passing_figures(results))
 
 
 def _passing_figures(results: ResultSet) -> Iterator[tuple[str, Figure, str]]:
@@ -74,7 +73,12 @@ def _write(results: ResultSet, folder: Path, tables: Sequence[Table], figures: F
 
 
 def robustness_tables(results: ResultSet) -> list[Table]:
-    """The summary, the losses compared, what augmentation buys, the drops per perturbation, the paired comparisons, a table per measure."""
+    """The summary, the losses compared, what augmentation buys, the drops per perturbation, the paired comparisons, a table per measure.
+
+    Of faults that pass: their own tables.
+    """
+    if results.window is not None:
+        return [with_frames(table, results) for table in passing_tables(results)]
     made = [
         summary_table(results),
         loss_table(results),

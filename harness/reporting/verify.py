@@ -13,9 +13,8 @@ from harness.files import sha256_file
 from harness.reporting.manifest import kind_of, read_results
 from harness.reporting.page.provenance import origin
 from harness.reporting.render.text import to_csv, to_markdown
-from harness.reporting.report import more_tables
+from harness.reporting.report import suite_tables
 from harness.reporting.section_report import robustness_tables, study_tables
-from harness.reporting.tables.main_comparison import main_table
 from harness.reporting.tables.stored import SUFFIX, read_table
 from harness.reporting.tables.table import Table
 from harness.results.groups import GROUPS
@@ -86,7 +85,7 @@ def derived_tables(results: ResultSet) -> list[Table]:
         return study_tables(results)
     if results.perturbations:
         return robustness_tables(results)
-    return [main_table(results), *more_tables(results)]
+    return suite_tables(results)
 
 
 def compare_table(table: Table, folder: Path) -> tuple[int, list[str]]:
