@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def test_what_is_read_back_gives_the_same_tables_to_the_last_digit(original, fol
     before = {path.name: path.read_bytes() for path in (tmp_path / "before").glob("*.*")}
     after = {path.name: path.read_bytes() for path in (tmp_path / "after").glob("*.*")}
     assert before.pop("archive.json")  # the design of a study in the store; an archive has it already
+    for files in (
+        before,
+        after,
+    ):  # the rows of an archive are other files than those of a store, and so are their hashes
+        files["study.json"] = {k: v for k, v in json.loads(files["study.json"]).items() if k != "hashes"}
     assert before == after
     assert "ablation.csv" in before
 

@@ -17,6 +17,7 @@ from harness.data.sampling import IterationBatches
 from harness.errors import ConfigError, DataError, TrainingError
 from harness.registry import MODELS
 from harness.training import TrainingJob, checkpoints, engine, train
+from harness.training.processes import Processes
 
 
 def final(folder: Path, name: str = "last") -> dict[str, Any]:
@@ -147,7 +148,7 @@ def test_without_an_average_the_best_weights_are_the_trained_ones(cache: Prepare
 
 def test_in_the_gt_protocol_frame_0_is_given_and_not_supervised(cache: PreparedCache, tmp_path: Path) -> None:
     job = tiny_job(tmp_path, ["job.first_frame=gt"])
-    segmentation = engine._segmentation(job, torch.device("cpu")).eval()
+    segmentation = engine._segmentation(job, Processes(device=torch.device("cpu"))).eval()
     batch = {
         "frames": torch.rand(2, 3, 1, 32, 32),
         "masks": torch.randint(0, 2, (2, 3, 32, 32)),
@@ -165,7 +166,7 @@ def test_in_the_gt_protocol_frame_0_is_given_and_not_supervised(cache: PreparedC
 
 def test_in_gt_a_model_that_takes_no_mask_learns_from_frame_0_and_is_scored_like_the_others(tmp_path: Path) -> None:
     job = tiny_job(tmp_path, ["model.type=TinyFrames", "job.first_frame=gt"])
-    segmentation = engine._segmentation(job, torch.device("cpu"))
+    segmentation = engine._segmentation(job, Processes(device=torch.device("cpu")))
     batch = {
         "frames": torch.rand(2, 3, 1, 32, 32),
         "masks": torch.randint(0, 2, (2, 3, 32, 32)),
@@ -177,7 +178,7 @@ def test_in_gt_a_model_that_takes_no_mask_learns_from_frame_0_and_is_scored_like
 
 def test_models_without_memory_are_trained_on_the_supervised_frames_alone(tmp_path: Path) -> None:
     job = tiny_job(tmp_path, ["model.type=TinyFrames", "loss.points=None"])
-    segmentation = engine._segmentation(job, torch.device("cpu"))
+    segmentation = engine._segmentation(job, Processes(device=torch.device("cpu")))
     seen = []
     segmentation.model.layers.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[0]))
     labelled = torch.tensor([[True, False, True], [False, True, False]])
@@ -195,7 +196,7 @@ def test_a_cache_of_another_size_is_refused(cache: PreparedCache, tmp_path: Path
 
 
 def test_an_unknown_augmentation_is_refused(cache: PreparedCache, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"Unknown augmentation 'papper' in the recipe\. Did you mean 'paper'"):
+    with pytest.raises(ConfigError, match=r"augment must be 'paper' or 'none' or 'robust' or a list, got 'papper'"):
         train(tiny_job(tmp_path, ["augment=papper"]), cache)
 
 
@@ -238,7 +239,7 @@ def test_a_third_partys_recipe_dict_is_checked_when_the_job_is_made(tmp_path: Pa
 
 
 def test_a_batch_without_labels_is_one_sentence(tmp_path: Path) -> None:
-    segmentation = engine._segmentation(tiny_job(tmp_path), torch.device("cpu"))
+    segmentation = engine._segmentation(tiny_job(tmp_path), Processes(device=torch.device("cpu")))
     batch = {
         "frames": torch.rand(1, 2, 1, 32, 32),
         "masks": torch.zeros(1, 2, 32, 32).long(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -18,7 +17,7 @@ Usage = namedtuple("Usage", "total used free")
 
 
 def test_a_container_s_64_mib_are_too_few_for_eight_workers_of_the_paper_s_batches(tmp_path: Path, monkeypatch) -> None:
-    recipe = dataclasses.replace(Recipe.from_dict(RECIPE), batch_size=10, clip_length=10, image_size=256, workers=8)
+    recipe = Recipe.from_dict(RECIPE | dict(batch_size=10, clip_length=10, image_size=256, workers=8))
     needed = 8 * 4 * 10 * 10 * 256 * 256 * 12
     for free, refused in ((64 * 2**20, True), (needed - 1, True), (needed, False)):
         monkeypatch.setattr(shutil, "disk_usage", lambda folder, free=free: Usage(free, 0, free))
@@ -28,5 +27,5 @@ def test_a_container_s_64_mib_are_too_few_for_eight_workers_of_the_paper_s_batch
         else:
             check_shared_memory(recipe, tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(0, 0, 0))
-    check_shared_memory(dataclasses.replace(recipe, workers=0), tmp_path)
+    check_shared_memory(Recipe.from_dict(RECIPE | dict(workers=0)), tmp_path)
     check_shared_memory(recipe, tmp_path / "absent")
