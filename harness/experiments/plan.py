@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,10 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     """
     known = resolve(options)
     suite, data_cfg, recipe = known.suite, known.data_cfg, known.recipe
+    if (
+        data_cfg["dataset"].get("root") is not None or "generate" in data_cfg
+    ):  # without a root open_data says what to give
+        structures_of(_asked(options, suite, data_cfg), _stated(data_cfg)[2], short_name(suite["dataset"]), data_cfg)
     cache = open_data(suite["dataset"], data_cfg, recipe["image_size"], options.data_root, progress, options.limit)
     suite["structures"] = structures_of(_asked(options, suite, data_cfg), cache.structures, cache.name, data_cfg)
     _check_masks(suite["structures"], cache)
@@ -242,14 +247,7 @@ def suite_name(options: SuiteOptions, *, augmented: bool = False) -> str:
     """
     suite, _ = _suite(options)
     data_cfg = dataset_config(suite["dataset"], _data_options(options, suite))
-    chosen = data_cfg["dataset"]
-    root = chosen.get("root")
-    if root is not None and (Path(root) / MANIFEST).is_file():
-        cache = PreparedCache.open(root)
-        chosen, (views, there) = cache.manifest["options"], (cache.manifest["options"]["views"], cache.structures)
-    else:
-        reader: type[EchoDataset] = DATASETS.get(chosen["type"])
-        views, there = reader.words_at(root, chosen["views"])
+    chosen, views, there = _stated(data_cfg)
     structures = structures_of(_asked(options, suite, data_cfg), there, short_name(suite["dataset"]), data_cfg)
     return options.name or headline_name(
         short_name(suite["dataset"]),
@@ -317,6 +315,18 @@ def _rebuilt(
         check_build({"num_structures": 1, **build}, f"the model '{name}'")
         rebuilt.append(dataclasses.replace(choice, build=build))
     return rebuilt[: len(choices)], rebuilt[-1] if maker else None
+
+
+def _stated(data_cfg: dict[str, Any]) -> tuple[dict[str, Any], Sequence[str], tuple[str, ...]]:
+    """Options, views and structures of a dataset as its config, its reader or its prepared root state them: no clip is read."""
+    chosen = data_cfg["dataset"]
+    root = chosen.get("root")
+    if root is not None and (Path(root) / MANIFEST).is_file():
+        cache = PreparedCache.open(root)
+        return cache.manifest["options"], cache.manifest["options"]["views"], cache.structures
+    reader: type[EchoDataset] = DATASETS.get(chosen["type"])
+    views, there = reader.words_at(root, chosen["views"])
+    return chosen, views, there
 
 
 def _asked(options: SuiteOptions, suite: dict[str, Any], data_cfg: dict[str, Any]) -> str:

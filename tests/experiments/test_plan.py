@@ -85,6 +85,7 @@ def test_the_name_tells_deviations_from_the_headline_protocol(tiny):
         ({"models": ()}, "models must be a list of at least 1"),
         ({"models": ("mmseg",)}, "'mmseg' is a family of models; name one of them as mmseg:TEMPLATE"),
         ({"dataset": "camuss"}, r"Unknown dataset 'camuss'.*Did you mean 'camus'\?"),
+        ({"structures": "lvs"}, r"has no masks of lvs; use --structures lv"),
         ({"dataset": "camus"}, r"needs its folder: give --root PATH \(make: CAMUS_ROOT=PATH\)"),
         ({"size": "papre"}, r"Unknown size 'papre'.*Did you mean 'paper'\?"),
         ({"recipe": "papr"}, r"Unknown recipe 'papr'.*Did you mean 'paper'\?"),
