@@ -37,6 +37,7 @@ from harness.training import Recipe, TrainingJob, engine, train
 from harness.training.loaders import augmentation
 from harness.training.parameters import build_optimizer
 from harness.training.precision import autocast, resolve_device, resolve_precision
+from harness.training.processes import Processes
 
 MODELS = "gdkvm,unet,transunet,stm,xmem"
 
@@ -86,7 +87,7 @@ class BareLoop:
         recipe, self.recipe = job.recipe, job.recipe
         self.device = resolve_device(recipe.device)
         self.precision = resolve_precision(recipe.precision, self.device)
-        self.model = engine._segmentation(job, self.device).train()
+        self.model = engine._segmentation(job, Processes(device=self.device, rank=0, world=1)).train()
         self.optimizer = build_optimizer(self.model.model, recipe.optimizer)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         dataset = ClipDataset(
