@@ -21,7 +21,7 @@ SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZ
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
 	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,REPORT,report) $(call flag,RUNS,runs)
 
-.PHONY: help setup gpu-check bench bench-paper profile robustness ablate report tables reference-reports verify mutate torture audit data test coverage docs lint style format clean
+.PHONY: help setup gpu-check bench bench-paper profile robustness ablate report tables reference reference-reports verify mutate torture audit data test coverage docs lint style format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -74,6 +74,9 @@ reference-reports: setup ## tables, figures and pages of the committed results, 
 	set -e; for folder in $(filter-out $(SUITE_REPORTS),$(wildcard reports/reference/*)) $(SUITE_REPORTS); do \
 		name=$$(basename $$folder); \
 		$(BIN)/echobench report $$name --results-dir results/reference/$$name --reports-dir reports/reference; done
+
+reference: setup ## make all reference results, hours: ROOT=<CAMUS> ONLY=phantom,stills WORKERS=2 LIST=1 (tools/reference.py)
+	$(BIN)/python tools/reference.py $(call flag,ROOT,root) $(call flag,ONLY,only) $(call flag,WORKERS,workers) $(call switch,LIST,list) $(ARGS)
 
 verify: setup ## derive every committed report again from its rows, and the README's sentences from the reports
 	set -e; for folder in reports/reference/*; do name=$$(basename $$folder); \

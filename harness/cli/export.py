@@ -14,12 +14,15 @@ from harness.cli._options import REPORT
 @click.option("--to", "target", default="results/reference", show_default=True, help="Where runs are copied to.")
 @click.option("--report-to", default="reports/reference", show_default=True, help="Where the report is written.")
 @click.option("--pictures", is_flag=True, help="Show cases in the report (never for data that must not be passed on).")
+@click.option("--mixed", is_flag=True, help="Take runs of several commits, or with uncommitted changes, as they are.")
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--reports-dir", default="reports", show_default=True, help="Where the suite's report lies.")
-def command(name: str, target: str, report_to: str, pictures: bool, results_dir: str, reports_dir: str) -> None:
+def command(
+    name: str, target: str, report_to: str, pictures: bool, mixed: bool, results_dir: str, reports_dir: str
+) -> None:
     """Copy what the REPORT of a suite, study or sweep needs, without weights and pictures, and report from the copy.
 
-    The report can be made again from the committed files alone:
+    Runs must come from one commit without uncommitted changes. The report can be made again from the committed files alone:
 
         echobench report NAME --results-dir results/reference/NAME --reports-dir reports/reference
     """
@@ -28,7 +31,7 @@ def command(name: str, target: str, report_to: str, pictures: bool, results_dir:
     from harness.results.export import export
 
     store, original = Path(target) / name, read_results(name, Path(reports_dir), Path(results_dir))
-    written = [path for results in original.values() for path in export(results, store)]
+    written = [path for results in original.values() for path in export(results, store, mixed=mixed)]
     for folder, results in original.items():
         write_manifest(results, Path(report_to) / folder.relative_to(reports_dir))
     copied = read_results(name, Path(report_to), store)

@@ -28,7 +28,7 @@ from harness.store.runs import RunStore
 
 ROBUSTNESS_FOLDER = "robustness"
 """Where the report of a sweep lies below a report's folder."""
-ROW_FILES = (CASES.file, PROFILE.file, PATIENTS.file)
+ROW_FORMATS = (CASES, PROFILE, PATIENTS)
 """Files of a run that tables are made from."""
 _HEADINGS = {"suite": "", "robustness": "Robustness", "study": "Ablation study: {name}"}
 
@@ -68,10 +68,11 @@ def write_manifest(
 
 def _hashes(results: ResultSet, folder: Path, tables: tuple[str, ...]) -> dict[str, str]:
     made_from = {
-        f"{run.name}/{name}": run.folder / name
+        f"{run.name}/{path.name}": path
         for run in results.runs
-        for name in ROW_FILES
-        if run.folder is not None and (run.folder / name).is_file()
+        if run.folder is not None
+        for path in (form.stored(run.folder) for form in ROW_FORMATS)
+        if path is not None
     }
     # By suffix: a sweep's table `robustness` must not take the manifest robustness.json, which holds this very hash.
     paths = [folder / f"{table}{suffix}" for table in tables for suffix in SUFFIXES]

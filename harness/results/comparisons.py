@@ -111,7 +111,9 @@ def overall(results: ResultSet, measure: Measure) -> dict[str, list[Comparison]]
 
 def _not_learned_clean(results: ResultSet) -> list[str]:
     """Arms of a sweep that fail in most patients on clean images."""
-    return [arm.label for arm in results.finished if not rate_of(arm.values(DICE, Selection()), scale=DICE.scale).learned]
+    return [
+        arm.label for arm in results.finished if not rate_of(arm.values(DICE, Selection()), scale=DICE.scale).learned
+    ]
 
 
 def by_condition(results: ResultSet, measure: Measure) -> dict[tuple[int, str, str], Comparison]:

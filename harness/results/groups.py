@@ -23,7 +23,9 @@ def read_groups(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype={"patient": str})
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a table: {error}; write a CSV file with a column 'patient'.") from error
+        raise DataError(
+            f"{path} cannot be read as a table: {error}; write a CSV file with a column 'patient'."
+        ) from error
     if "patient" not in table or table.shape[1] < 2:
         raise DataError(f"{path} needs a column 'patient' and at least one more; it has {', '.join(table.columns)}.")
     repeated = table.loc[table["patient"].duplicated(), "patient"]

@@ -194,7 +194,13 @@ def over_time(unit: str) -> tuple[Measure, ...]:
         Measure(name="hd95_every", header="HD95", unit=unit, direction="down", metrics=(f"hd95_{unit}",), every=True),
         Measure(name="asd_every", header="ASD", unit=unit, direction="down", metrics=(f"asd_{unit}",), every=True),
         Measure(
-            name="nsd_every", header="NSD", unit="%", direction="up", metrics=(f"nsd_{unit}",), every=True, csv_only=True
+            name="nsd_every",
+            header="NSD",
+            unit="%",
+            direction="up",
+            metrics=(f"nsd_{unit}",),
+            every=True,
+            csv_only=True,
         ),
         Measure(name="flicker", header="Flicker", unit="%", direction="down", metrics=("flicker_predicted",)),
         Measure(

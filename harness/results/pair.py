@@ -98,7 +98,10 @@ def remarks(a: Arm, b: Arm) -> list[str]:
         )
     external = [arm.label for arm in (a, b) if arm.external]
     if external:
-        return [*lines, f"The masks of {' and '.join(external)} were made elsewhere: how it was trained, and on what, is not known here."]
+        return [
+            *lines,
+            f"The masks of {' and '.join(external)} were made elsewhere: how it was trained, and on what, is not known here.",
+        ]
     one, other = (arm.finished[0].spec.get("recipe", {}) for arm in (a, b))
     differing = sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
     if differing:

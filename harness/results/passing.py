@@ -87,7 +87,9 @@ def passing_table(rows: pd.DataFrame) -> pd.DataFrame:
         group = rows[(rows["perturbation"] == name) & (rows["severity"] == severity)]
         table = group[[*_FRAME, "window", "value"]].join(clean.rename("clean"), on=_FRAME)
         tables[str(name), int(severity)] = _by_patient(table)
-    return pd.concat(tables, names=CONDITION).reset_index()[[*CONDITION, "patient", *(measure.name for measure in PASSING)]]
+    return pd.concat(tables, names=CONDITION).reset_index()[
+        [*CONDITION, "patient", *(measure.name for measure in PASSING)]
+    ]
 
 
 def _by_patient(table: pd.DataFrame) -> pd.DataFrame:

@@ -94,4 +94,3 @@ def power_of(
         present_design=(n, s),
         alpha=alpha,
     )
-

@@ -340,12 +340,12 @@ def read_run(run: Run, **changes: Any) -> RunResults:
     """Read one run of the store; rows and profile only when it is finished. ``changes`` replace fields."""
     spec = run.spec
     finished = run.status == "finished"
-    rows, profile = run.path / CASES.file, run.path / PROFILE.file
+    rows, profile = CASES.stored(run.path), PROFILE.stored(run.path)
     status, reason = str(run.status), run.record.get("reason")
     cases, costs = CASES.empty(), None
     try:
-        cases = CASES.read(rows) if finished and rows.is_file() else cases
-        costs = PROFILE.read(profile) if finished and profile.is_file() else None
+        cases = CASES.read(rows) if finished and rows is not None else cases
+        costs = PROFILE.read(profile) if finished and profile is not None else None
     # One damaged run is told in the table and never keeps the others from being reported.
     except (BenchError, OSError) as error:
         cases, costs, status, reason = CASES.empty(), None, "damaged", str(explained(error) or error)

@@ -53,8 +53,8 @@ def _row(run: Run, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scores(run: Run) -> dict[str, float]:
-    path = run.path / CASES.file
-    if run.status != "finished" or not path.is_file():
+    path = CASES.stored(run.path)
+    if run.status != "finished" or path is None:
         return {**{measure.name: float("nan") for measure in _SCORES}, "patients": 0}
     rows = CASES.read(path)
     rows = rows[rows["split"] == "test"]

@@ -60,7 +60,9 @@ def groupings(results: ResultSet) -> Mapping[str, pd.Series]:
     for table in tables[:1]:  # what a patient is does not depend on the model
         rows = table[table["metric"] == "image_quality"]
         if len(rows):
-            groups["Image quality"] = rows.groupby("patient")["value"].min().map({value: word for word, value in IMAGE_QUALITY.items()})
+            groups["Image quality"] = (
+                rows.groupby("patient")["value"].min().map({value: word for word, value in IMAGE_QUALITY.items()})
+            )
         method = ef_method(results)
         for metric in ("ef_stated", f"ef_{method}_reference"):
             ef = patient_means(table, metric)

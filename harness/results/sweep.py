@@ -73,8 +73,8 @@ def patients_of(run: Run) -> pd.DataFrame:
     stored = run.path / PATIENTS.file
     if not stored.is_file() or sweep_files(run):
         return patient_table(swept(run))
-    cases = run.path / CASES.file
-    return unanswered(PATIENTS.read(stored), CASES.read(cases) if cases.is_file() else CASES.empty())
+    cases = CASES.stored(run.path)
+    return unanswered(PATIENTS.read(stored), CASES.empty() if cases is None else CASES.read(cases))
 
 
 def unanswered(table: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:

@@ -64,7 +64,9 @@ def tested_arms(rows: Iterable[Rows]) -> list[Tested]:
     grouped: dict[tuple[str, str, str], list[Rows]] = {}
     for run, what, table in given:
         # The title says how the rows were measured too: two measurements of one training are not two trainings.
-        grouped.setdefault((labels[run.name], run.spec.data["dataset"], _title(run, what)), []).append((run, what, table))
+        grouped.setdefault((labels[run.name], run.spec.data["dataset"], _title(run, what)), []).append(
+            (run, what, table)
+        )
     tested = []
     for (label, trained_on, tested_on), members in grouped.items():
         # The measures ask for the test split; which one it was stands in the title.
@@ -102,14 +104,21 @@ def _title(run: Run, what: Evaluated | None) -> str:
     if what is not None and _at_home(run, what) and what.metrics != DEFAULT_METRICS:
         how += f", {' + '.join(Path(name).stem for name in what.metrics)}"
     title = f"{name} ({'+'.join(views)}, {clip}{how})"
-    same = what is not None and split == "test" and what.fingerprint != data["fingerprint"] and title == _title(run, None)
+    same = (
+        what is not None and split == "test" and what.fingerprint != data["fingerprint"] and title == _title(run, None)
+    )
     return f"{title}, other data" if same else title
 
 
 def measures_of(tested: Sequence[Tested]) -> list[Measure]:
     """Dice, and the distances in the unit that all rows share; Dice alone where units differ or are unknown."""
     tables = [table for one in tested for table in one.arm.tables]
-    units = {metric.rpartition("_")[2] for table in tables for metric in table["metric"].unique() if metric.startswith("hd95_")}
+    units = {
+        metric.rpartition("_")[2]
+        for table in tables
+        for metric in table["metric"].unique()
+        if metric.startswith("hd95_")
+    }
     return [DICE, *(m for m in distances(tables) if not m.csv_only)] if len(units) == 1 else [DICE]
 
 

@@ -138,19 +138,19 @@ class Run:
         """Write ``run.json``."""
         write_json(self.path / "run.json", self.record)
 
-    def write_rows(self, rows: pd.DataFrame, name: str = "cases.csv") -> None:
+    def write_rows(self, rows: pd.DataFrame) -> None:
         """Write per-case rows (columns ``ROW_COLUMNS``, in that order) as CSV with full float precision.
 
         Raises:
             ValueError: a column is missing or unknown.
         """
-        CASES.write(rows, self.path / name)
+        CASES.write(rows, self.path / CASES.file)
 
-    def rows(self, name: str = "cases.csv") -> pd.DataFrame:
+    def rows(self) -> pd.DataFrame:
         """Read per-case rows; ids stay text, a missing value is NaN."""
-        path = self.path / name
-        if not path.is_file():
-            raise BenchError(f"The run {self.name} has no {name}; finish it first (status: {self.status}).")
+        path = CASES.stored(self.path)
+        if path is None:
+            raise BenchError(f"The run {self.name} has no {CASES.file}; finish it first (status: {self.status}).")
         return CASES.read(path)
 
 

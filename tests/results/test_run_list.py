@@ -26,7 +26,14 @@ def store(tmp_path: Path) -> RunStore:
     for name, lr, dice in (("unet", 0.1, [0.8, 0.9]), ("unet", 0.2, [0.6, 0.7]), ("gdkvm", 0.1, None)):
         spec = RunSpec(
             model={"name": name, "size": "small", "label": name.upper(), "build": {}},
-            data={"dataset": "phantom", "views": ["4CH"], "clip": "half", "fingerprint": "f", "image_size": 32, "mark": None},
+            data={
+                "dataset": "phantom",
+                "views": ["4CH"],
+                "clip": "half",
+                "fingerprint": "f",
+                "image_size": 32,
+                "mark": None,
+            },
             recipe={"optimizer": {"lr": lr}, "device": "cpu"},
             seed=0,
             protocol={"first_frame": "auto", "structures": "lv"},

@@ -56,7 +56,7 @@ def test_an_ef_without_an_answer_counts_as_the_worst_and_a_missing_distance_stay
 
 
 def test_the_copy_holds_no_rows_and_the_same_values(store, tmp_path):
-    export(sweep_results(store.all(), name="demo"), tmp_path / "copy")
+    export(sweep_results(store.all(), name="demo"), tmp_path / "copy", mixed=True)
     for run in store.all():
         copy = RunStore(tmp_path / "copy").get(run.name)
         assert sorted(path.name for path in copy.path.iterdir()) == [PATIENTS.file, "run.json"]
@@ -91,7 +91,7 @@ def test_the_committed_tables_give_the_report_of_the_rows_to_the_byte(store, tmp
 
     place = ("--results-dir", str(store.root), "--reports-dir", str(tmp_path / "a"))
     command("robustness", "report", "--runs", names, "--as", "demo", *place)
-    command("export", "demo", *place, "--to", str(tmp_path / "kept"), "--report-to", str(tmp_path / "b"))
+    command("export", "demo", "--mixed", *place, "--to", str(tmp_path / "kept"), "--report-to", str(tmp_path / "b"))
     exported = content(tmp_path / "b")
     assert exported == content(tmp_path / "a")
     for path in (tmp_path / "b").rglob("*.csv"):

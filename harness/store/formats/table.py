@@ -75,6 +75,14 @@ class TableFormat:
         else:
             write_text(path, text)
 
+    def stored(self, folder: Path) -> Path | None:
+        """The file of this format in a folder, compressed (``.gz``) or not; None where there is neither.
+
+        An export compresses what a run wrote plainly; of two, the plain one is the run's own.
+        """
+        plain = Path(folder) / self.file
+        return next((path for path in (plain, plain.with_name(plain.name + COMPRESSED)) if path.is_file()), None)
+
     def read(self, path: Path) -> pd.DataFrame:
         """Read a file that ``write`` made, every column with its type; absent optional columns are missing throughout.
 
