@@ -76,7 +76,7 @@ def command(
     from harness.experiments.study.job import StudyJob, check_models, resolve
     from harness.experiments.study.running import run_study
     from harness.experiments.study.search import bind
-    from harness.experiments.study.storage import open_storage, open_study, place
+    from harness.experiments.study.storage import open_storage, open_study, storage_address
     from harness.experiments.study.trials import study_of
     from harness.results.study import archived_study
     from harness.terminal import console as new_console
@@ -89,7 +89,7 @@ def command(
         study=study,
         options=options,
         name=name or "",
-        place=place(storage, default / "study.db"),
+        storage=storage_address(storage, default / "study.db"),
         results_dir=Path(results_dir),
         budget=budget,
         retry_failed=retry_failed,
@@ -106,10 +106,10 @@ def command(
         if not no_profile:
             profile_cells(resolved, console.print)
     if resolved.definition.kind == "tpe":
-        stored = open_study(job.place, open_storage(job.place), job.name)
+        stored = open_study(job.storage, open_storage(job.storage), job.name)
         bind(stored, resolved.identity)
     else:
-        stored = study_of(resolved, job.name, job.place)
+        stored = study_of(resolved, job.name, job.storage)
     command_line = typed(sys.argv[1:], flags=("--report-only",))
     return _finish(collect(resolved, stored, name=job.name, command=command_line), Path(reports_dir))
 
@@ -124,7 +124,7 @@ def _finish(results: ResultSet, reports_dir: Path) -> int:
 
 def named(job: StudyJob, resolved: ResolvedStudy, studies: Path | None) -> StudyJob:
     """The job with the name of its stored study, and of its SQLite file where none was given."""
-    from harness.experiments.study.storage import place
+    from harness.experiments.study.storage import storage_address
     from harness.results.condition import condition_of
 
     # The study's own recipe is the headline one here: only what deviates from it is told.
@@ -133,8 +133,8 @@ def named(job: StudyJob, resolved: ResolvedStudy, studies: Path | None) -> Study
     own = recipes.get(f"{data['dataset']}_{data['clip']}", recipes.get(data["dataset"]))
     recipe = own if size == "small" else None
     name = job.name or f"{resolved.definition.name}-{condition_of(*plan.specs, recipe=recipe).name}"
-    where = job.place if studies is None else place(None, studies / f"{name}.db")
-    return dataclasses.replace(job, name=name, place=where)
+    where = job.storage if studies is None else storage_address(None, studies / f"{name}.db")
+    return dataclasses.replace(job, name=name, storage=where)
 
 
 def _list(resolved: ResolvedStudy, console: Console) -> int:

@@ -18,7 +18,7 @@ from harness import leftovers
 from harness.cli._typed import typed
 from harness.cli.runs import command
 from harness.errors import ConfigError, without_secrets
-from harness.experiments.study.storage import place
+from harness.experiments.study.storage import storage_address
 from harness.files import atomic_file
 from harness.store.runs import Run
 
@@ -39,7 +39,7 @@ def test_no_password_stands_in_a_recorded_command_a_sentence_or_a_traceback(url:
         assert SECRET not in typed(words)
     assert SECRET not in without_secrets(f"connection to {url} failed: {url!r}")
     try:
-        told = repr(place(url, Path("x")))
+        told = repr(storage_address(url, Path("x")))
     except ConfigError as error:
         told = str(error)
     assert SECRET not in told
@@ -48,7 +48,7 @@ def test_no_password_stands_in_a_recorded_command_a_sentence_or_a_traceback(url:
 @pytest.mark.parametrize("url", ["postgresql://u:S3cret@h:port/db", "http://u:S3cret@h"])
 def test_an_address_that_cannot_be_read_is_a_sentence_without_its_password(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        place(url, Path("x"))
+        storage_address(url, Path("x"))
     assert SECRET not in str(caught.value)
     assert "\n" not in str(caught.value)
 

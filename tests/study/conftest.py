@@ -10,7 +10,7 @@ import pytest
 
 from harness.experiments import SuiteOptions
 from harness.experiments.study.job import StudyJob
-from harness.experiments.study.storage import place
+from harness.experiments.study.storage import storage_address
 
 TINY_STUDY = """
 study = dict(
@@ -42,7 +42,7 @@ def tiny_job(data_root: Path, tiny_overrides: tuple[str, ...], tmp_path: Path) -
             study=str(config),
             options=options,
             name="tiny",
-            place=place(storage, tmp_path / "studies" / "tiny.db"),
+            storage=storage_address(storage, tmp_path / "studies" / "tiny.db"),
             results_dir=tmp_path / "runs",
             **job,
         )

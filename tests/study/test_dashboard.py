@@ -18,7 +18,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from synthetic import finish, resolved_study
 
-from harness.experiments.study.storage import place
+from harness.experiments.study.storage import storage_address
 from harness.experiments.study.trials import study_of
 
 pytestmark = pytest.mark.skipif(
@@ -44,7 +44,7 @@ def fetch(url: str, deadline_s: float = 120) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["db", "journal"])
 def test_the_dashboard_lists_the_record_of_a_factorial_study(tmp_path, suffix):
-    where = place(str(tmp_path / f"modules.{suffix}"), tmp_path / "unused.db")
+    where = storage_address(str(tmp_path / f"modules.{suffix}"), tmp_path / "unused.db")
     resolved = resolved_study(tmp_path / "runs")
     finish(resolved)
     study_of(resolved, "modules-phantom", where)

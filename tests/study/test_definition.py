@@ -17,7 +17,7 @@ from harness.errors import BenchError, ConfigError
 from harness.experiments.study.cells import study_cells
 from harness.experiments.study.job import check_models
 from harness.experiments.study.reading import load_study, study_from_dict
-from harness.experiments.study.storage import open_storage, open_study, place
+from harness.experiments.study.storage import open_storage, open_study, storage_address
 from harness.experiments.study.variant import arguments, vary
 from harness.statistics.matching import MOOT
 
@@ -173,12 +173,12 @@ def test_what_cannot_be_varied_is_one_sentence(tmp_path, overrides, words):
     ],
 )
 def test_storages_by_name(given, url):
-    assert place(given, Path("studies/x.db")).url == url
+    assert storage_address(given, Path("studies/x.db")).url == url
 
 
 def test_an_unknown_storage_is_refused():
     with pytest.raises(ConfigError, match="postgresql"):
-        place("mysql://x/y", Path("x.db"))
+        storage_address("mysql://x/y", Path("x.db"))
 
 
 def test_a_missing_driver_is_told_with_its_remedy(monkeypatch):
@@ -186,19 +186,19 @@ def test_a_missing_driver_is_told_with_its_remedy(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(BenchError, match="pip install psycopg2-binary"):
-        open_storage(place("postgresql://me@127.0.0.1:1/db", Path("x.db")))
+        open_storage(storage_address("postgresql://me@127.0.0.1:1/db", Path("x.db")))
 
 
 def test_a_server_that_does_not_answer_is_told_without_its_password():
     pytest.importorskip("psycopg2")
     with pytest.raises(BenchError, match="cannot be used: connection") as told:
-        open_storage(place("postgresql://me:secret@127.0.0.1:1/db", Path("x.db")))
+        open_storage(storage_address("postgresql://me:secret@127.0.0.1:1/db", Path("x.db")))
     assert "secret" not in str(told.value)
 
 
 @pytest.mark.parametrize(("suffix", "words"), [("db", "not a database"), ("journal", "no journal of Optuna")])
 def test_a_file_that_is_no_storage_is_told(tmp_path, suffix, words):
     (tmp_path / f"x.{suffix}").write_text("neither of them\n" * 100)
-    where = place(str(tmp_path / f"x.{suffix}"), Path("y.db"))
+    where = storage_address(str(tmp_path / f"x.{suffix}"), Path("y.db"))
     with pytest.raises(BenchError, match=words):
         open_study(where, open_storage(where), "x")

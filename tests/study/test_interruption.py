@@ -17,7 +17,7 @@ PRUNED = "pruner=dict(type='ThresholdPruner', lower=1.5)"
 
 
 def trials(job):
-    return optuna.load_study(study_name=job.name, storage=open_storage(job.place)).get_trials()
+    return optuna.load_study(study_name=job.name, storage=open_storage(job.storage)).get_trials()
 
 
 def states(job):
@@ -90,7 +90,7 @@ def test_a_pruned_training_stops_before_its_end_with_a_checkpoint(tiny_job):
 def test_a_stored_study_refuses_another_space(tiny_job):
     job = tiny_job(kind="tpe")
     resolved = resolve(job, progress=False)
-    study = open_study(job.place, open_storage(job.place), job.name)
+    study = open_study(job.storage, open_storage(job.storage), job.name)
     bind(study, resolved.identity)
     bind(study, resolved.identity)
     with pytest.raises(ConfigError, match="--study-name"):

@@ -26,8 +26,8 @@ def test_every_cell_is_trained_once_and_the_record_says_what_the_runs_say(tiny_j
     run_study(job, resolved)
     assert statuses(resolved) == ["finished"] * 4
     for _ in range(2):  # a record that is there already is replaced
-        study_of(resolved, job.name, job.place)
-    stored = optuna.load_study(study_name=job.name, storage=open_storage(job.place)).get_trials()
+        study_of(resolved, job.name, job.storage)
+    stored = optuna.load_study(study_name=job.name, storage=open_storage(job.storage)).get_trials()
     assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 4
     for trial, cell in zip(stored, resolved.cells, strict=True):
         record = resolved.store.get(trial.user_attrs["run"]).record

@@ -104,7 +104,7 @@ def test_a_killed_worker_s_trial_of_a_search_is_proposed_again_and_resumes(tiny_
     job = StudyJob.from_json(job.to_json().replace('"grace_s": 120', '"grace_s": 6').replace('_s": 30', '_s": 2'))
     resolve(job, progress=False)
     run = kill_half_way(job, two_workers(job, tmp_path))
-    trials = optuna.load_study(study_name=job.name, storage=open_storage(job.place)).get_trials()
+    trials = optuna.load_study(study_name=job.name, storage=open_storage(job.storage)).get_trials()
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     assert [trial.state for trial in trials if trial.state != TrialState.COMPLETE] == [TrialState.FAIL]
     assert len({trial.user_attrs["run"] for trial in complete}) == len(complete)

@@ -18,7 +18,7 @@ from harness.experiments.source import clip_kind, dataset_config, short_name
 from harness.experiments.study.cells import study_cells
 from harness.experiments.study.reading import load_study
 from harness.experiments.study.samplers import build
-from harness.experiments.study.storage import StoragePlace
+from harness.experiments.study.storage import StorageAddress
 from harness.experiments.study.variant import vary
 from harness.files import canonical_hash
 from harness.registry import MODELS, load_plugins
@@ -34,7 +34,7 @@ class StudyJob:
         study: name or path of the study's config.
         options: base suite; ``models`` is ignored (the study names its model), ``seeds`` replace the study's.
         name: of the stored study and the report.
-        place: storage of a search; of a factorial study, where its record for optuna-dashboard is written.
+        storage: of a search; of a factorial study, where its record for optuna-dashboard is written.
         results_dir: results store.
         budget: number of trials of a ``tpe`` study; None takes the config's.
         retry_failed: train variants of a factorial study again whose run failed.
@@ -43,7 +43,7 @@ class StudyJob:
     study: str
     options: SuiteOptions
     name: str
-    place: StoragePlace
+    storage: StorageAddress
     results_dir: Path
     budget: int | None = None
     retry_failed: bool = False
@@ -64,7 +64,7 @@ class StudyJob:
             **{
                 **raw,
                 "options": SuiteOptions(**options),
-                "place": StoragePlace(**raw["place"]),
+                "storage": StorageAddress(**raw["storage"]),
                 "results_dir": Path(raw["results_dir"]),
             }
         )

@@ -42,7 +42,7 @@ class Search:
         self, job: StudyJob, resolved: ResolvedStudy, *, tell: Callable[[str], None], progress: bool = True
     ) -> None:
         self.job, self.resolved, self.tell, self.progress = job, resolved, tell, progress
-        self.study = open_study(job.place, open_storage(job.place), job.name)
+        self.study = open_study(job.storage, open_storage(job.storage), job.name)
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # a failed trial is told in one line, not with a traceback
         self.study.sampler = SeededByTrial(resolved.definition.sampler or {"type": "TPESampler"})
         self.study.pruner = build("pruners", resolved.definition.pruner or {"type": "NopPruner"})
@@ -68,7 +68,7 @@ class Search:
                 else:
                     return
         except (SQLAlchemyError, StorageInternalError) as error:
-            raise storage_error(self.job.place, error) from error
+            raise storage_error(self.job.storage, error) from error
 
     def _due(self) -> bool:
         """Whether a point waits, or the budget holds another one.
@@ -82,7 +82,7 @@ class Search:
 
     def _others(self) -> bool:
         """Whether other processes have trials in hand whose end can be told (a journal file knows no signs of life)."""
-        if self.job.place.url.startswith("journal:"):
+        if self.job.storage.url.startswith("journal:"):
             return False
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)

@@ -26,7 +26,7 @@ MAX_RETRY = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StoragePlace:
+class StorageAddress:
     """A storage by URL, and how soon a silent worker counts as dead.
 
     Attributes:
@@ -49,21 +49,21 @@ class StoragePlace:
         return None
 
 
-def place(url: str | None, default: Path) -> StoragePlace:
+def storage_address(url: str | None, default: Path) -> StorageAddress:
     """Resolve ``--storage``: a URL, the path of a ``.db`` or ``.journal`` file, or None for SQLite at ``default``.
 
     Raises:
         ConfigError: a kind of storage for which exclusive claims are not assured.
     """
     if url is None:
-        return StoragePlace(url=f"sqlite:///{default}")
+        return StorageAddress(url=f"sqlite:///{default}")
     if url.startswith(("sqlite:///", "journal:", "postgresql://", "postgresql+")):
         _check_url(url)
-        return StoragePlace(url=url)
+        return StorageAddress(url=url)
     if "://" not in url and url.endswith((".db", ".sqlite")):
-        return StoragePlace(url=f"sqlite:///{url}")
+        return StorageAddress(url=f"sqlite:///{url}")
     if "://" not in url and url.endswith(".journal"):
-        return StoragePlace(url=f"journal:{url}")
+        return StorageAddress(url=f"journal:{url}")
     raise ConfigError(
         f"The storage '{_shown(url)}' is not known; give a path ending in .db or .journal, sqlite:///PATH, journal:PATH or "
         "postgresql://USER@HOST/DATABASE."
@@ -81,7 +81,7 @@ def _check_url(url: str) -> None:
         ) from error
 
 
-def open_storage(where: StoragePlace) -> BaseStorage:
+def open_storage(where: StorageAddress) -> BaseStorage:
     """Connect; folder, file and tables are made where they are missing.
 
     Raises:
@@ -111,7 +111,7 @@ def open_storage(where: StoragePlace) -> BaseStorage:
         raise storage_error(where, error) from error
 
 
-def open_study(where: StoragePlace, storage: BaseStorage, name: str) -> optuna.Study:
+def open_study(where: StorageAddress, storage: BaseStorage, name: str) -> optuna.Study:
     """The study of this name, made where it is missing; its objective is maximised."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("sqlalchemy").setLevel(logging.ERROR)
@@ -124,11 +124,11 @@ def open_study(where: StoragePlace, storage: BaseStorage, name: str) -> optuna.S
         raise storage_error(where, error) from error
 
 
-def _no_journal(where: StoragePlace) -> BenchError:
+def _no_journal(where: StorageAddress) -> BenchError:
     return BenchError(f"The storage {_shown(where.url)} cannot be used: it is no journal of Optuna.")
 
 
-def storage_error(where: StoragePlace, error: BaseException) -> BenchError:
+def storage_error(where: StorageAddress, error: BaseException) -> BenchError:
     """One sentence about a storage that cannot be opened or no longer answers."""
     cause: BaseException = error
     while cause.__cause__ is not None:
@@ -141,7 +141,7 @@ def storage_error(where: StoragePlace, error: BaseException) -> BenchError:
 
 
 @contextlib.contextmanager
-def exclusive(where: StoragePlace, storage: BaseStorage, name: str) -> Iterator[None]:
+def exclusive(where: StorageAddress, storage: BaseStorage, name: str) -> Iterator[None]:
     """Only one process at a time is inside, for one study: whoever dies inside leaves it open.
 
     A lock on a neighbour file for local storages (SQLite knows no row locks), an advisory lock of the server for
@@ -162,7 +162,7 @@ def exclusive(where: StoragePlace, storage: BaseStorage, name: str) -> Iterator[
             connection.commit()
 
 
-def _creation_lock(where: StoragePlace) -> contextlib.AbstractContextManager[None]:
+def _creation_lock(where: StorageAddress) -> contextlib.AbstractContextManager[None]:
     """Two processes must not make the tables of one file at the same time."""
     return contextlib.nullcontext() if where.file is None else file_lock(_guard(where.file))
 

@@ -10,14 +10,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from harness.experiments.study.job import ResolvedStudy
-from harness.experiments.study.storage import StoragePlace, exclusive, open_storage
+from harness.experiments.study.storage import StorageAddress, exclusive, open_storage
 from harness.store.formats.study import MOOT, Cell, StudyDefinition
 from harness.store.runs import Run
 
 _STATES = {"finished": TrialState.COMPLETE, "failed": TrialState.FAIL, "running": TrialState.RUNNING}
 
 
-def study_of(resolved: ResolvedStudy, name: str, where: StoragePlace | None = None) -> optuna.Study:
+def study_of(resolved: ResolvedStudy, name: str, where: StorageAddress | None = None) -> optuna.Study:
     """A study whose trials are the runs of a factorial study's cells, made afresh.
 
     The results store knows everything; what is stored here is a copy, so an older one of the same name is replaced.
