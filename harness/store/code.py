@@ -1,7 +1,7 @@
 """The hash of the source that makes a run's weights and rows, so that other code is another run.
 
 From a few root modules the imports are followed in the syntax trees, inside the rooms that can change a number; nothing
-that is hashed is imported. Comments, docstrings and layout do not count.
+that is hashed is imported. Comments, docstrings and layout do not count. Of packages of others the installed version counts.
 
 Example:
     >>> code_hash(["harness.clip"]) == code_hash(["harness.clip"])
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.files import canonical_hash, sha256_file
+from harness.store.packages import package_versions
 
 ROOMS = (
     "harness.clip",
@@ -52,7 +53,13 @@ def code_hash(roots: Iterable[str]) -> str:
     Args:
         roots: dotted names of modules, or paths of a user's files (``*.py``), which may import their neighbours.
     """
-    return canonical_hash([[module.name, _digest(module.path)] for module in source_modules(roots)])
+    modules = source_modules(roots)
+    sources = [[module.name, _digest(module.path)] for module in modules]
+    # The harness itself needs what echobench requires and no more: only models bring packages of others.
+    models = [module.path for module in modules if not module.name.startswith("harness.")]
+    versions = package_versions(models, inside=[module.name.partition(".")[0] for module in modules])
+    # Left out where there are none: the hash of models without such packages is what it was before they counted.
+    return canonical_hash([*sources, *([versions] if versions else [])])
 
 
 def source_modules(roots: Iterable[str]) -> list[SourceModule]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.store.code import code_hash, source_modules
+from harness.store.packages import package_versions
 
 MODEL = '''
 """A model."""
@@ -133,3 +135,29 @@ def test_the_canonical_text_does_not_know_fields_that_python_versions_add(folder
     function.type_params = []  # type: ignore[attr-defined]
     assert "".join(_canonical(function)) == text
     assert "decorator_list" not in text
+
+
+def test_the_version_of_a_package_of_others_counts_and_that_of_what_echobench_requires_does_not(folder, monkeypatch):
+    plain, with_torch, foreign = (folder / name for name in ("plain.py", "with_torch.py", "foreign.py"))
+    write(plain, "x = 1\n")
+    write(with_torch, "import torch\nimport cv2\nx = 1\n")
+    write(foreign, "import mmseg.models\nx = 1\n")
+    paths = (plain, with_torch, foreign)
+    before = [code_hash([str(path)]) for path in paths]
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0")
+    after = [code_hash([str(path)]) for path in paths]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False]
+
+
+def test_mmsegmentation_belongs_to_the_models_that_come_from_it_and_to_no_others(monkeypatch):
+    pytest.importorskip("mmseg")
+    roots = ("baselines.mmseg", "baselines.unet", "gdkvm.model", "baselines.transunet")
+    before = [code_hash([root]) for root in roots]
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0")
+    assert [code_hash([root]) != old for root, old in zip(roots, before, strict=True)] == [True, False, False, False]
+
+
+def test_a_neighbour_called_like_a_package_is_that_neighbour(folder):
+    write(folder / "mmseg.py", "x = 1\n")
+    write(folder / "net.py", "import mmseg\n")
+    assert package_versions([folder / "net.py"], inside=["net", "mmseg"]) == []
