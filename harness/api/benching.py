@@ -73,6 +73,8 @@ def bench(
     reports: str | Path = "reports",
     data: str | Path = "data",
     profile: bool = True,
+    retrain: bool = False,
+    accept_code: bool = False,
     progress: bool = True,
     **choices: Any,
 ) -> Benched:
@@ -90,6 +92,8 @@ def bench(
         report: name of the report; None for one made from the options.
         results, reports, data: folders of runs, of reports, and of phantoms and prepared caches.
         profile: also measure latency, memory and multiply-adds.
+        retrain: train again what is finished; the finished runs stay as they are.
+        accept_code: take finished runs of other code; tables then carry that mark.
         progress: tell which run is at work and how far it is.
         choices: further options of ``SuiteOptions``: suite, views, clip, size, structures, first_frame, ...
 
@@ -115,7 +119,15 @@ def bench(
         data_root=Path(data),
         **choices,
     )
-    return run_bench(options, results=results, reports=reports, profile=profile, progress=progress)
+    return run_bench(
+        options,
+        results=results,
+        reports=reports,
+        profile=profile,
+        retrain=retrain,
+        accept_code=accept_code,
+        progress=progress,
+    )
 
 
 def run_bench(

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 )
 @click.option("--trials", "budget", type=click.IntRange(1), help="Number of trials of a search.")
 @click.option("--retry-failed", is_flag=True, help="Train variants again whose run failed (not of a search).")
+@click.option("--retrain", is_flag=True, help="Train again what is finished; the finished runs stay (not of a search).")
+@click.option("--accept-code", is_flag=True, help="Take finished runs of other code; tables then carry that mark.")
 @click.option("--no-profile", is_flag=True, help="Leave the cost columns empty.")
 @click.option("--report-only", is_flag=True, help="Train nothing; report what is there.")
 @click.option("--dry-run", is_flag=True, help="List the runs and their state, train nothing.")
@@ -58,6 +60,8 @@ def command(
     storage: str | None,
     budget: int | None,
     retry_failed: bool,
+    retrain: bool,
+    accept_code: bool,
     no_profile: bool,
     report_only: bool,
     dry_run: bool,
@@ -93,10 +97,14 @@ def command(
         results_dir=Path(results_dir),
         budget=budget,
         retry_failed=retry_failed,
+        retrain=retrain and not report_only,
+        accept_code=accept_code,
     )
     resolved = resolve(job)
     job = named(job, resolved, default if storage is None else None)
     console = new_console(errors=True)
+    for run in resolved.accepted.values():
+        console.print(f"{run.name} is taken ({run.accepted}).")
     if not report_only:
         check_models(resolved)
     if dry_run:

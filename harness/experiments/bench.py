@@ -81,7 +81,10 @@ def run_suite(
     _refuse_ranks()
     store = RunStore(results_root)
     others = accepted(store, plan.specs) if accept_code else {}
-    specs = [(retrained if retrain else newest)(store, spec) for spec in plan.specs if spec.folder not in others]
+    # A report alone is of what there is: the next generation does not begin before something is trained.
+    specs = [
+        (retrained if retrain and train else newest)(store, spec) for spec in plan.specs if spec.folder not in others
+    ]
     tasks = tasks_of(store, specs, create=not dry_run)
     for run in others.values():
         console.print(f"{run.name} is taken ({run.accepted}).")

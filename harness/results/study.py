@@ -30,11 +30,14 @@ def study_results(
         data: the ``data`` of the runs' specs.
         name, command: of the report.
     """
+    listed = list(runs)
+    # A report that is made again has the marks of accepted runs in its design already: no mark stands twice.
+    marks = dict.fromkeys([data.get("mark"), *sorted({run.accepted for _, run in listed if run.accepted})])
     return ResultSet(
         name=name,
         dataset=data["dataset"],
-        mark=data.get("mark"),
-        runs=tuple(read_run(run, label=design.names[cell]) for cell, run in runs),
+        mark="; ".join(mark for mark in marks if mark) or None,
+        runs=tuple(read_run(run, label=design.names[cell]) for cell, run in listed),
         reference=design.names[design.cells[0].key] if design.cells else "",
         command=command,
         design=design,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from optuna.trial import BaseTrial
 
 from harness.errors import ConfigError
 from harness.experiments import SuiteOptions, SuitePlan, plan_suite
-from harness.experiments.generations import newest
+from harness.experiments.generations import accepted, newest, retrained
 from harness.experiments.source import clip_kind, dataset_config, short_name
 from harness.experiments.study.cells import study_cells
 from harness.experiments.study.reading import load_study
@@ -38,6 +38,9 @@ class StudyJob:
         results_dir: results store.
         budget: number of trials of a ``tpe`` study; None takes the config's.
         retry_failed: train variants of a factorial study again whose run failed.
+        retrain: train again what is finished, as runs of the next generation; not of a search.
+        accept_code: where today's code has no finished run, take the last one of other code, with a mark; not of a search.
+        generations: what ``retrain`` came to, by folder of the first generation: a worker must not count up once more.
     """
 
     study: str
@@ -47,6 +50,9 @@ class StudyJob:
     results_dir: Path
     budget: int | None = None
     retry_failed: bool = False
+    retrain: bool = False
+    accept_code: bool = False
+    generations: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The job as JSON."""
@@ -79,12 +85,16 @@ class ResolvedStudy:
         plan: the base suite's plan: one spec per seed, and the data.
         cells: variants, the full model first; empty for a ``tpe`` study.
         store: the results store.
+        generations: see ``StudyJob``.
+        accepted: runs of other code that stand for today's, by the folder that today's run would have.
     """
 
     definition: StudyDefinition
     plan: SuitePlan
     cells: list[Cell]
     store: RunStore
+    generations: dict[str, int] = field(default_factory=dict)
+    accepted: dict[str, Run] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -99,9 +109,22 @@ class ResolvedStudy:
         """Spec of one trial."""
         return vary(next(spec for spec in self.plan.specs if spec.seed == seed), overrides)
 
+    def asked(self, cell: Cell, seed: int) -> RunSpec:
+        """Spec of a cell and seed in the generation that is asked for: the newest one, unless it is trained again."""
+        spec = self.spec(cell.overrides, seed)
+        generation = self.generations.get(spec.folder)
+        return newest(self.store, spec) if generation is None else dataclasses.replace(spec, generation=generation)
+
     def run(self, cell: Cell, seed: int) -> Run:
-        """The run of a cell and seed, in whatever state."""
-        return self.store.open(newest(self.store, self.spec(cell.overrides, seed)))
+        """The run of a cell and seed, in whatever state, or the run of other code that stands for it."""
+        spec = self.asked(cell, seed)
+        return self.accepted.get(spec.folder) or self.store.open(spec)
+
+    def trainings(self) -> list[RunSpec]:
+        """Specs of all runs that are to be finished, each variant once before any has its second seed."""
+        # So every variant has a number after the first round, whenever the study is stopped.
+        specs = [self.asked(cell, seed) for seed in self.definition.seeds for cell in self.cells]
+        return [spec for spec in specs if spec.folder not in self.accepted]
 
 
 def resolve(job: StudyJob, progress: bool = True) -> ResolvedStudy:
@@ -124,7 +147,30 @@ def resolve(job: StudyJob, progress: bool = True) -> ResolvedStudy:
         resolved.spec({one.sets: _first_value(one) for one in definition.space}, definition.seeds[0])
         build("samplers", definition.sampler or {"type": "TPESampler"})
         build("pruners", definition.pruner or {"type": "NopPruner"})
+    _choose_runs(job, resolved)
     return resolved
+
+
+def _choose_runs(job: StudyJob, resolved: ResolvedStudy) -> None:
+    """Decide which runs are trained again and which of other code are taken.
+
+    Raises:
+        ConfigError: asked of a search.
+    """
+    if not job.retrain and not job.accept_code:
+        return
+    if resolved.definition.kind == "tpe":
+        # Its points follow from the scores of those before: trained again they would be other points.
+        raise ConfigError(
+            "--retrain and --accept-code are for factorial studies; a search is made again under a name of its own "
+            "(--study-name) and takes what is finished."
+        )
+    if job.accept_code:
+        resolved.accepted = accepted(resolved.store, resolved.trainings())
+    if job.retrain:
+        specs = [resolved.spec(cell.overrides, seed) for cell in resolved.cells for seed in resolved.definition.seeds]
+        counted = {spec.folder: retrained(resolved.store, spec).generation for spec in specs}
+        resolved.generations = job.generations or counted
 
 
 def check_models(resolved: ResolvedStudy) -> None:

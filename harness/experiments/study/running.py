@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import sys
 from collections.abc import Callable
 
 from harness.experiments.costs import let_measuring_end
 from harness.experiments.execute import carry_out
-from harness.experiments.generations import newest
 from harness.experiments.study.job import ResolvedStudy, StudyJob
 from harness.experiments.study.search import Search
 from harness.experiments.worklist import Outcome, Worklist, tasks_of
@@ -37,7 +37,7 @@ def run_study(job: StudyJob, resolved: ResolvedStudy, *, workers: int = 1, tell:
         return
     with private_folder("echobench-ablate-") as folder:
         file = folder / "job.json"
-        file.write_text(job.to_json(), encoding="utf-8")
+        file.write_text(dataclasses.replace(job, generations=resolved.generations).to_json(), encoding="utf-8")
         run_workers(
             [sys.executable, "-m", "harness.experiments.study", str(file)],
             workers,
@@ -64,9 +64,7 @@ def work_cells(resolved: ResolvedStudy, *, tell: Tell, retry_failed: bool = Fals
     def carry(run: Run, maker: Run | None) -> None:
         carry_out(run, plan.cache, maker=maker, vis_backends=plan.vis_backends, progress=progress)
 
-    # Seed by seed: after the first round every variant has a number, whenever the study is stopped.
-    specs = [resolved.spec(cell.overrides, seed) for seed in resolved.definition.seeds for cell in resolved.cells]
-    tasks = tasks_of(resolved.store, [newest(resolved.store, spec) for spec in specs])
+    tasks = tasks_of(resolved.store, resolved.trainings())
 
     def wanted() -> bool:
         let_measuring_end(resolved.store, tell)
