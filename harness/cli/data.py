@@ -127,8 +127,8 @@ def hand_over_command(
     Example: echobench data export nnUNet_raw --format nnunet --dataset camus --root CAMUS
     """
     from harness.data.handover import MAP, hand_over
-    from harness.experiments.plan import structures_of
     from harness.experiments.source import dataset_config, open_dataset
+    from harness.experiments.structures import structures_of
 
     if dataset is None:
         raise ConfigError(f"Name the dataset with --dataset: {', '.join(config.list_configs('datasets'))}.")

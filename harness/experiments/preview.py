@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from harness.data.dataset import SPLITS, EchoDataset
 from harness.data.prepared import PreparedCache
-from harness.experiments.plan import Resolved, SuiteOptions, resolve
+from harness.experiments.options import SuiteOptions
+from harness.experiments.resolve import Resolved, resolve
 from harness.experiments.source import find_data, limited_generation, short_name
 
 
