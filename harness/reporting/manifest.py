@@ -13,7 +13,8 @@ from harness.reporting.tables.stored import SUFFIXES
 from harness.results.condition import condition_of, finished_runs
 from harness.results.groups import GROUPS, read_groups
 from harness.results.passing import passing_results
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 from harness.results.study import archived_study, stored_study, write_design
 from harness.results.suite import suite_results
 from harness.results.sweep import sweep_results

@@ -18,7 +18,8 @@ from harness.reporting.section_report import robustness_tables, study_tables
 from harness.reporting.tables.stored import SUFFIX, read_table
 from harness.reporting.tables.table import Table
 from harness.results.groups import GROUPS
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 from harness.store.formats.manifest import find_manifest
 
 TOLERANCE = 1e-6

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 
 NO_MEMORY = "Two stills: no memory is tested"
 _CLIP = ["patient", "view"]

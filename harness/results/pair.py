@@ -11,7 +11,8 @@ from harness.results.comparisons import Comparison, all_comparisons, tested_meas
 from harness.results.clip_lengths import frames_sentence
 from harness.results.measures import Measure, Selection
 from harness.results.profile import ProfileSummary
-from harness.results.result_set import Arm, ResultSet
+from harness.results.arm import Arm
+from harness.results.result_set import ResultSet
 
 _DATA = {"dataset": "dataset", "fingerprint": "data (fingerprint)", "views": "views", "clip": "kind of clip"}
 """Parts of a run's spec that decide which cases are scored, and what they are called."""

@@ -14,7 +14,8 @@ from harness.errors import ConfigError
 from harness.results.frames import TRUE
 from harness.results.labels import run_labels, seen_perturbations
 from harness.results.measures import Measure
-from harness.results.result_set import ResultSet, read_run, shared_structure
+from harness.results.result_set import ResultSet, shared_structure
+from harness.results.run_results import read_run
 from harness.results.suite import reference_label
 from harness.store.formats.sweep import CLEAN, CONDITION, HELD, swept
 from harness.store.runs import Run

@@ -5,193 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from harness.clip import structure_names
-from harness.errors import BenchError, ConfigError, explained, unknown
+from harness.errors import ConfigError, unknown
+from harness.results.arm import Arm
 from harness.results.design import Design
-from harness.results.frames import at_ends, every_frame
 from harness.results.measures import DICE, IOU, SWEPT, Measure, Selection, distances
-from harness.results.profile import ProfileSummary, median_summary
+from harness.results.run_results import RunResults
 from harness.statistics.comparison import SMALLEST_TRAININGS
 from harness.statistics.margins import Criteria
-from harness.store.formats.cases import CASES
-from harness.store.formats.profile import PROFILE
-from harness.store.formats.sweep import CLEAN, CONDITION
 from harness.store.runs import Run
 
 _CLIPS = {"ed_es": "ED and ES stills", "half": "half sequences"}
 STRUCTURE_NAMES = {"lv": "LV endocardium", "myo": "LV myocardium", "la": "left atrium"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunResults:
-    """One run: what it measured, and where it comes from.
-
-    Attributes:
-        label: name in tables ("U-Net"); runs that share it are seeds of one arm.
-        model: registry name; ``size`` and ``seed`` as in the run's spec.
-        first_frame: ``auto``, ``gt`` or ``auto_unet``.
-        rows: case rows; empty when the run did not finish.
-        swept: table of a sweep's patients (``PATIENTS``), None where the rows are all there is.
-        profile: one row per measured condition, or None.
-        record: the run's record (``run.json``): environment, code version, timings, spec.
-        status: ``finished``, ``failed``, ``interrupted`` ...; ``reason`` says why where it is not finished.
-        folder: where logs and pictures lie, or None.
-        seen: perturbations that its training used as augmentation.
-        plain: label of the arm whose training differs in that augmentation alone, empty where there is none.
-        accepted: mark of a run of other code that stands for one of today's (``--accept-code``), else None.
-    """
-
-    label: str
-    model: str
-    size: str = "small"
-    seed: int = 0
-    first_frame: str = "auto"
-    rows: pd.DataFrame = field(default_factory=CASES.empty)
-    swept: pd.DataFrame | None = None
-    profile: pd.DataFrame | None = None
-    record: dict[str, Any] = field(default_factory=dict)
-    status: str = "finished"
-    reason: str | None = None
-    folder: Path | None = None
-    seen: frozenset[str] = frozenset()
-    plain: str = ""
-    accepted: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Path below the store's root."""
-        return str(self.record.get("name", ""))
-
-    @property
-    def spec(self) -> dict[str, Any]:
-        """The recorded spec; empty where none was recorded."""
-        spec: dict[str, Any] = self.record.get("spec") or {}
-        return spec
-
-    @property
-    def finished(self) -> bool:
-        """Whether there is something to count."""
-        return self.status == "finished" and (not self.rows.empty or self.swept is not None)
-
-    @cached_property
-    def every(self) -> pd.DataFrame:
-        """The case rows of the test split, those of all frames among them."""
-        return self.rows[self.rows["split"] == "test"]
-
-    @cached_property
-    def test(self) -> pd.DataFrame:
-        """The case rows of the test split that headline figures are of: ED and ES, whole clips, patients."""
-        return at_ends(self.every)
-
-    def by_patient(self, measure: Measure, selection: Selection) -> pd.DataFrame:
-        """Displayed values [patients, conditions]; empty where the measure does not occur."""
-        if self.swept is None:
-            return measure.by_patient(every_frame(self.every) if measure.every else self.test, selection)
-        return self.swept.set_index(["patient", *CONDITION])[measure.name].unstack(CONDITION)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """One row of a comparison: the seeds of one configuration."""
-
-    label: str
-    runs: tuple[RunResults, ...]
-    cache: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
-    """Tables computed from these runs, by what they hold; they are shared and never changed in place."""
-
-    @property
-    def finished(self) -> tuple[RunResults, ...]:
-        """The seeds that have something to count."""
-        return tuple(run for run in self.runs if run.finished)
-
-    @property
-    def tables(self) -> list[pd.DataFrame]:
-        """Case rows of every finished seed, test split only."""
-        return [run.test for run in self.finished]
-
-    @property
-    def first_frame(self) -> str:
-        """First-frame protocol of the arm."""
-        return self.runs[0].first_frame
-
-    @property
-    def seen(self) -> frozenset[str]:
-        """Perturbations that training showed to the model."""
-        return self.runs[0].seen
-
-    @property
-    def external(self) -> bool:
-        """Whether its masks were made by another program."""
-        return bool(self.runs[0].spec.get("masks"))
-
-    @property
-    def plain(self) -> str:
-        """Label of the same without augmentation; empty where there is none."""
-        return self.runs[0].plain
-
-    @property
-    def reason(self) -> str:
-        """Why seeds are missing, in one line; empty when none is."""
-        missing = [run for run in self.runs if not run.finished]
-        return "; ".join(f"seed {run.seed} {run.status}" + (f": {run.reason}" if run.reason else "") for run in missing)
-
-    @property
-    def cost(self) -> ProfileSummary:
-        """The median over the seeds' profiles."""
-        return median_summary(run.profile for run in self.finished)
-
-    def values(self, measure: Measure, selection: Selection, condition: tuple[str, int] = (CLEAN, 0)) -> pd.DataFrame:
-        """Displayed values [patients, seeds] under one condition; empty when the arm has nothing to count."""
-        tables = self._tables(measure, selection)
-        if not any(condition in table for table in tables.values()):
-            return pd.DataFrame(dtype=float)
-        key = (measure.name, measure.metrics, selection, condition)
-        if key not in self.cache:
-            columns = [table[condition] if condition in table else pd.Series(dtype=float) for table in tables.values()]
-            self.cache[key] = pd.concat(columns, axis=1, keys=list(tables))
-        table: pd.DataFrame = self.cache[key]
-        return table
-
-    def under(self, measure: Measure, selection: Selection = Selection()) -> pd.DataFrame:
-        """Displayed values [patients, conditions], averaged over seeds; a patient that one seed lacks is NaN."""
-        key = (measure.name, "under", selection)
-        if key not in self.cache:
-            tables = list(self._tables(measure, selection).values())
-            self.cache[key] = sum(tables[1:], tables[0]) / len(tables) if tables else pd.DataFrame(dtype=float)
-        table: pd.DataFrame = self.cache[key]
-        return table
-
-    def by_training(
-        self, measure: Measure, statistic: Callable[[pd.DataFrame], pd.Series], selection: Selection = Selection()
-    ) -> pd.DataFrame:
-        """``statistic`` of every seed's values [patients, conditions], as [patients, seeds]; empty without any."""
-        tables = {seed: table for seed, table in self._tables(measure, selection).items() if table.size}
-        if not tables:
-            return pd.DataFrame(dtype=float)
-        return pd.concat([statistic(table) for table in tables.values()], axis=1, keys=list(tables))
-
-    @cached_property
-    def conditions(self) -> set[tuple[str, int]]:
-        """(perturbation, severity) that every seed was swept under, the clean one left out."""
-        swept = [run.swept for run in self.finished if run.swept is not None]
-        found = [set(zip(table["perturbation"], table["severity"], strict=True)) for table in swept]
-        return set.intersection(*found) - {(CLEAN, 0)} if found else set()
-
-    def _tables(self, measure: Measure, selection: Selection) -> dict[int, pd.DataFrame]:
-        """[patients, conditions] by seed."""
-        key = (measure.name, measure.metrics, selection)
-        if key not in self.cache:
-            self.cache[key] = {run.seed: run.by_patient(measure, selection) for run in self.finished}
-        tables: dict[int, pd.DataFrame] = self.cache[key]
-        return tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,34 +171,6 @@ def shared_structure(runs: Sequence[Run]) -> str:
     return shared[0]
 
 
-def read_run(run: Run, **changes: Any) -> RunResults:
-    """Read one run of the store; rows and profile only when it is finished. ``changes`` replace fields."""
-    spec = run.spec
-    finished = run.status == "finished"
-    rows, profile = CASES.stored(run.path), PROFILE.stored(run.path)
-    status, reason = str(run.status), run.record.get("reason")
-    cases, costs = CASES.empty(), None
-    try:
-        cases = CASES.read(rows) if finished and rows is not None else cases
-        costs = PROFILE.read(profile) if finished and profile is not None else None
-    # One damaged run is told in the table and never keeps the others from being reported.
-    except (BenchError, OSError) as error:
-        cases, costs, status, reason = CASES.empty(), None, "damaged", str(explained(error) or error)
-    read = RunResults(
-        label=spec.model.get("label") or spec.model["name"],
-        model=spec.model["name"],
-        size=spec.model["size"],
-        seed=spec.seed,
-        first_frame=spec.protocol.get("first_frame", "auto"),
-        rows=cases,
-        profile=costs,
-        record=run.record,
-        status=status,
-        reason=reason,
-        folder=run.path,
-        accepted=run.accepted,
-    )
-    return replace(read, **changes)
 
 
 def design_of(results: ResultSet) -> Design:

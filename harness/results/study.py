@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.errors import BenchError
 from harness.results.design import Design
-from harness.results.result_set import ResultSet, RunResults, design_of, read_run
+from harness.results.result_set import ResultSet, design_of
+from harness.results.run_results import RunResults, read_run
 from harness.store.formats.archive import ArchivedRun, StudyArchive, read_archive, read_design
 from harness.store.runs import Run, RunStore
 

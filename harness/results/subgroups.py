@@ -9,7 +9,8 @@ import pandas as pd
 
 from harness.results.ejection import ef_method
 from harness.results.measures import DICE, Measure, Selection
-from harness.results.result_set import Arm, ResultSet
+from harness.results.arm import Arm
+from harness.results.result_set import ResultSet
 from harness.statistics.families import correct
 from harness.statistics.patients import patient_means
 from harness.statistics.subgroups import Subgroups, ef_class, subgroups, within_patients

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from harness.errors import ConfigError
 from harness.results.condition import condition_of
 from harness.results.labels import run_labels
-from harness.results.result_set import ResultSet, RunResults, read_run
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults, read_run
 from harness.statistics.margins import Criteria
 from harness.store.runs import Run
 

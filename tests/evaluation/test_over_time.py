@@ -15,7 +15,8 @@ from harness.evaluation.evaluator import evaluate
 from harness.evaluation.temporal import area_error, flicker
 from harness.reporting.tables.over_time import stage_table, time_table
 from harness.results.frames import at_ends, by_stage, every_frame
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 
 RUN = {"run": "r", "model": "m", "seed": 0}
 

@@ -21,7 +21,7 @@ from harness.reporting.figures.style import save
 from harness.reporting.render.text import to_csv
 from harness.reporting.tables.table import Column, Row, Table
 from harness.results.pictures import load_pictures
-from harness.results.result_set import read_run
+from harness.results.run_results import read_run
 from harness.store.formats.cases import CASES
 from harness.store.runs import Run, RunStore
 from harness.terminal import console

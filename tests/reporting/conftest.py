@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from harness.profiling.profile import profile_table
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 from harness.store.formats.cases import ROW_COLUMNS
 
 SKILLS = {"GDKVM": 0.94, "U-Net": 0.93, "TransUNet": 0.92, "STM": 0.925, "XMem": 0.935}

@@ -17,7 +17,8 @@ from harness.reporting.tables.stored import write_table
 from harness.reporting.tables.table import Row, Table
 from harness.results.comparisons import all_comparisons
 from harness.results.profile import headline, median_summary
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 from harness.results.suite import suite_results
 from harness.store.runs import RunSpec, RunStore
 

@@ -25,7 +25,8 @@ from harness.reporting.tables.all_cases import case_table
 from harness.reporting.tables.main_comparison import main_table
 from harness.reporting.tables.paired_comparisons import comparison_table
 from harness.results.pictures import CasePicture
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

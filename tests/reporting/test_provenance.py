@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from harness.reporting.page.provenance import commands, origin, provenance
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 
 
 def of(*records: dict[str, Any]) -> ResultSet:

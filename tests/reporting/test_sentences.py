@@ -15,7 +15,8 @@ from harness.errors import BenchError, ConfigError
 from harness.reporting.page.sentences import margin_sentence, p_text, pair_sentences, scope_sentence, verdict_sentence
 from harness.results.measures import DICE, HD95
 from harness.results.pair import compare_arms
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 from harness.statistics.crossed import Estimate
 from harness.statistics.verdict import Comparison
 from harness.store.runs import RunSpec, RunStore

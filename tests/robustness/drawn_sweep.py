@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.results.result_set import Arm, ResultSet, RunResults
+from harness.results.arm import Arm
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 from harness.results.sweep import patient_table
 from harness.store.formats.sweep import CLEAN, SWEEP, SWEEP_COLUMNS, sweep_path
 from harness.store.runs import Run, RunSpec, RunStore

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.reporting.figures.style import PAGE_INCHES, colours, footnote, house_style, markers, new_figure
+from harness.results.arm import Arm
 from harness.results.conditions import at, interval, mean_drops
 from harness.results.measures import DICE, Measure
-from harness.results.result_set import Arm, ResultSet
+from harness.results.result_set import ResultSet
 
 _COLUMNS = 4
 

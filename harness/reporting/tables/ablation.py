@@ -10,11 +10,12 @@ from harness.reporting.tables.cost import GMACS, PARAMETERS, cost_cells
 from harness.reporting.tables.main_comparison import value_cell
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import missing_notes
+from harness.results.arm import Arm
 from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, study_effects
 from harness.results.design import Design
 from harness.results.measures import DICE
 from harness.results.profile import clip_ms, headline
-from harness.results.result_set import STRUCTURE_NAMES, Arm, ResultSet, design_of
+from harness.results.result_set import STRUCTURE_NAMES, ResultSet, design_of
 from harness.store.formats.study import MOOT
 from harness.store.formats.study import Cell as Variant
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from harness.reporting.tables.table import Cell, Column, Direction, Row, Source, Table
-from harness.results.result_set import Arm, ResultSet
+from harness.results.arm import Arm
+from harness.results.result_set import ResultSet
 
 
 def _column(

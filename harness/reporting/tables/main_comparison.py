@@ -17,10 +17,11 @@ from harness.reporting.tables.words import (
     missing_notes,
     seeds_of,
 )
+from harness.results.arm import Arm
 from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, Comparison, all_comparisons, failure_rate
 from harness.results.ejection import axis_rule, ef_correlation, ef_failures, ef_method, has_stated_ef
 from harness.results.measures import ef_error
-from harness.results.result_set import STRUCTURE_NAMES, Arm, ResultSet
+from harness.results.result_set import STRUCTURE_NAMES, ResultSet
 from harness.statistics.bootstrap import SMALLEST_SAMPLE
 from harness.statistics.seeds import SeedSummary, summarise
 

@@ -9,9 +9,10 @@ import pandas as pd
 from harness.reporting.tables.main_comparison import value_cell
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import interval_words
+from harness.results.arm import Arm
 from harness.results.frames import STAGES, by_stage, interpolated
 from harness.results.measures import DICE, Measure, Selection, curve_ef_error, over_time
-from harness.results.result_set import STRUCTURE_NAMES, Arm, ResultSet
+from harness.results.result_set import STRUCTURE_NAMES, ResultSet
 from harness.statistics.patients import distance_unit
 
 _EVERY = "patient mean of every frame"

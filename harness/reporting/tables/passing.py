@@ -6,10 +6,11 @@ import pandas as pd
 
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import plain_words
+from harness.results.arm import Arm
 from harness.results.conditions import at, interval
 from harness.results.measures import Measure
 from harness.results.passing import AFTER, INSIDE, LOSS_AFTER, LOSS_INSIDE, RECOVERED, RECOVERY
-from harness.results.result_set import Arm, ResultSet
+from harness.results.result_set import ResultSet
 from harness.store.formats.sweep import CLEAN, HELD
 
 

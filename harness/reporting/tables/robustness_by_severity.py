@@ -5,9 +5,10 @@ from __future__ import annotations
 from harness.reporting.tables.sweep_words import sweep_caption, sweep_notes
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import plain_words
+from harness.results.arm import Arm
 from harness.results.conditions import at, curve_area, interval, mean_of
 from harness.results.measures import Measure
-from harness.results.result_set import Arm, ResultSet
+from harness.results.result_set import ResultSet
 
 
 def severity_table(results: ResultSet, measure: Measure) -> Table:

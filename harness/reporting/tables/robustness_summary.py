@@ -8,6 +8,7 @@ from harness.reporting.tables.paired_comparisons import family_sentence
 from harness.reporting.tables.sweep_words import sweep_caption, sweep_notes
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import plain_words
+from harness.results.arm import Arm
 from harness.results.comparisons import LOSS, Comparison, overall
 from harness.results.conditions import (
     available_mean,
@@ -21,7 +22,7 @@ from harness.results.conditions import (
     relative_performance,
 )
 from harness.results.measures import DICE, Measure
-from harness.results.result_set import Arm, ResultSet
+from harness.results.result_set import ResultSet
 
 
 def summary_table(results: ResultSet) -> Table:

@@ -1,0 +1,116 @@
+"""One run's results as tables and sentences read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.errors import BenchError, explained
+from harness.results.frames import at_ends, every_frame
+from harness.results.measures import Measure, Selection
+from harness.store.formats.cases import CASES
+from harness.store.formats.profile import PROFILE
+from harness.store.formats.sweep import CONDITION
+from harness.store.runs import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResults:
+    """One run: what it measured, and where it comes from.
+
+    Attributes:
+        label: name in tables ("U-Net"); runs that share it are seeds of one arm.
+        model: registry name; ``size`` and ``seed`` as in the run's spec.
+        first_frame: ``auto``, ``gt`` or ``auto_unet``.
+        rows: case rows; empty when the run did not finish.
+        swept: table of a sweep's patients (``PATIENTS``), None where the rows are all there is.
+        profile: one row per measured condition, or None.
+        record: the run's record (``run.json``): environment, code version, timings, spec.
+        status: ``finished``, ``failed``, ``interrupted`` ...; ``reason`` says why where it is not finished.
+        folder: where logs and pictures lie, or None.
+        seen: perturbations that its training used as augmentation.
+        plain: label of the arm whose training differs in that augmentation alone, empty where there is none.
+        accepted: mark of a run of other code that stands for one of today's (``--accept-code``), else None.
+    """
+
+    label: str
+    model: str
+    size: str = "small"
+    seed: int = 0
+    first_frame: str = "auto"
+    rows: pd.DataFrame = field(default_factory=CASES.empty)
+    swept: pd.DataFrame | None = None
+    profile: pd.DataFrame | None = None
+    record: dict[str, Any] = field(default_factory=dict)
+    status: str = "finished"
+    reason: str | None = None
+    folder: Path | None = None
+    seen: frozenset[str] = frozenset()
+    plain: str = ""
+    accepted: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Path below the store's root."""
+        return str(self.record.get("name", ""))
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The recorded spec; empty where none was recorded."""
+        spec: dict[str, Any] = self.record.get("spec") or {}
+        return spec
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is something to count."""
+        return self.status == "finished" and (not self.rows.empty or self.swept is not None)
+
+    @cached_property
+    def every(self) -> pd.DataFrame:
+        """The case rows of the test split, those of all frames among them."""
+        return self.rows[self.rows["split"] == "test"]
+
+    @cached_property
+    def test(self) -> pd.DataFrame:
+        """The case rows of the test split that headline figures are of: ED and ES, whole clips, patients."""
+        return at_ends(self.every)
+
+    def by_patient(self, measure: Measure, selection: Selection) -> pd.DataFrame:
+        """Displayed values [patients, conditions]; empty where the measure does not occur."""
+        if self.swept is None:
+            return measure.by_patient(every_frame(self.every) if measure.every else self.test, selection)
+        return self.swept.set_index(["patient", *CONDITION])[measure.name].unstack(CONDITION)
+
+
+def read_run(run: Run, **changes: Any) -> RunResults:
+    """Read one run of the store; rows and profile only when it is finished. ``changes`` replace fields."""
+    spec = run.spec
+    finished = run.status == "finished"
+    rows, profile = CASES.stored(run.path), PROFILE.stored(run.path)
+    status, reason = str(run.status), run.record.get("reason")
+    cases, costs = CASES.empty(), None
+    try:
+        cases = CASES.read(rows) if finished and rows is not None else cases
+        costs = PROFILE.read(profile) if finished and profile is not None else None
+    # One damaged run is told in the table and never keeps the others from being reported.
+    except (BenchError, OSError) as error:
+        cases, costs, status, reason = CASES.empty(), None, "damaged", str(explained(error) or error)
+    read = RunResults(
+        label=spec.model.get("label") or spec.model["name"],
+        model=spec.model["name"],
+        size=spec.model["size"],
+        seed=spec.seed,
+        first_frame=spec.protocol.get("first_frame", "auto"),
+        rows=cases,
+        profile=costs,
+        record=run.record,
+        status=status,
+        reason=reason,
+        folder=run.path,
+        accepted=run.accepted,
+    )
+    return replace(read, **changes)
