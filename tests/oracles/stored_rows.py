@@ -1,0 +1,187 @@
+"""What the stored rows of a committed report say, with pandas, numpy and scipy alone: nothing of ``harness.results`` is used."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.reporting.tables.table import Column, Row
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Stored:
+    """What lies in the store of one report: label of an arm → its runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = folder.parent.name if folder.name == "robustness" else folder.name
+        self.store = ROOT / "results" / "reference" / self.name
+        kind = "robustness" if folder.name == "robustness" else "study" if self.study else "suite"
+        self.manifest = json.loads((folder / f"{kind}.json").read_text())
+        self.reference = self.manifest["reference"]
+        self.arms = self._archived() if self.study else self._runs()
+
+    @property
+    def study(self) -> bool:
+        return (self.store / "archive.json").is_file()
+
+    def _runs(self) -> dict[str, list[dict[str, Any]]]:
+        arms: dict[str, list[dict[str, Any]]] = {}
+        for name in self.manifest["runs"]:
+            folder = self.store / name
+            record = json.loads((folder / "run.json").read_text())
+            augment = record["spec"]["recipe"].get("augment", [])
+            steps = augment if isinstance(augment, list) else []
+            shown = [step.get("perturbations", []) for step in steps if step["type"] == "RobustAugmentation"]
+            seen = set(itertools.chain(*shown))
+            label = record["spec"]["model"]["label"] + (" (augmented)" if seen else "")
+            files = {"cases": "cases.csv", "profile": "profile.csv", "robustness": "robustness.csv.gz"}
+            tables = {
+                stem: pd.read_csv(folder / file, keep_default_na=False, na_values=[""])
+                for stem, file in files.items()
+                if (folder / file).is_file()
+            }
+            arms.setdefault(label, []).append({"record": record, "seen": seen, "known": {}, **tables})
+        return arms
+
+    def _archived(self) -> dict[str, list[dict[str, Any]]]:
+        content = json.loads((self.store / "archive.json").read_text())
+        records = {record["name"]: record for record in json.loads((self.store / "runs.json").read_text())}
+        cases, costs = (pd.read_csv(self.store / f"{stem}.csv") for stem in ("cases", "costs"))
+        names = {",".join(f"{k}={v}" for k, v in cell["levels"].items()): cell["levels"] for cell in content["cells"]}
+        factors = {factor["name"]: factor for factor in content["definition"]["factors"]}
+        arms: dict[str, list[dict[str, Any]]] = {}
+        for entry in content["runs"]:
+            label = variant(names[entry["cell"]], factors)
+            wide = cases[cases["run"] == entry["run"]]
+            keys = ["run", "split", "patient", "view", "frame", "phase", "structure"]
+            metrics = [name for name in wide.columns if name not in (*keys, "model", "seed", "dataset")]
+            rows = wide.melt(id_vars=keys, value_vars=metrics, var_name="metric", value_name="value")
+            profile = costs[costs["run"] == entry["run"]]
+            run = {
+                "record": records[entry["run"]],
+                "seen": set(),
+                "known": {},
+                "cases": rows,
+                "levels": names[entry["cell"]],
+            }
+            arms.setdefault(label, []).append(run | ({"profile": profile} if len(profile) else {}))
+        return arms
+
+
+@functools.cache
+def stored_of(folder: Path) -> Stored:
+    return Stored(folder)
+
+
+def variant(levels: dict[str, str], factors: dict[str, Any]) -> str:
+    words = []
+    for name, factor in factors.items():
+        first, level = next(iter(factor["levels"])), levels[name]
+        if level not in (first, "moot"):
+            switch = set(factor["levels"]) == {"on", "off"}
+            words.append(
+                f"no {factor['label']}" if switch else level if len(factors) == 1 else f"{factor['label']} {level}"
+            )
+    return ", ".join(words) or "full"
+
+
+def group_part(group: str) -> dict[str, str]:
+    key = "phase" if group in ("ED", "ES") else "view"
+    return {} if group in ("", "all views and phases") else {key: group}
+
+
+def patients(run: dict[str, Any], metric: str, **part: str) -> pd.Series:
+    """Mean over frames, then views, per patient."""
+    key = (metric, *sorted(part.items()))
+    if key not in run["known"]:
+        run["known"][key] = _patients(run, metric, part)
+    values: pd.Series = run["known"][key]
+    return values
+
+
+def _patients(run: dict[str, Any], metric: str, part: dict[str, str]) -> pd.Series:
+    rows = run["cases"][(run["cases"]["metric"] == metric) & (run["cases"]["split"] == "test")]
+    for key, value in part.items():
+        rows = rows[rows[key] == value]
+    return rows.fillna({"view": ""}).groupby(["patient", "view"])["value"].mean().groupby("patient").mean()
+
+
+def scale(metric: str) -> float:
+    return 100.0 if metric in ("dice", "iou", "failure", "flip_rate") else 1.0
+
+
+def seed_table(stored: Stored, label: str, metric: str, **part: str) -> pd.DataFrame:
+    runs = [run for run in stored.arms[label] if "cases" in run]
+    return pd.concat([scale(metric) * patients(run, metric, **part) for run in runs], axis=1).dropna()
+
+
+def ef(stored: Stored, label: str, column: Column, against: str) -> pd.DataFrame:
+    assert column.source is not None
+    truth = "ef_stated" if against == "stated" else column.source.column.replace("predicted", "reference")
+    (run,) = stored.arms[label]
+    both = {"predicted": patients(run, column.source.column), "truth": patients(run, truth)}
+    return pd.DataFrame(both).dropna()
+
+
+def ef_figure(stored: Stored, row: Row, column: Column, key: str, against: str) -> float:
+    pairs = ef(stored, row.label, column, against)
+    error = pairs["predicted"] - pairs["truth"]
+    r = np.corrcoef(pairs["predicted"], pairs["truth"])[0, 1]
+    figures = {
+        "mae": error.abs().mean(), "rmse": math.sqrt((error**2).mean()), "r": r, "pearson_r_squared": r**2,
+        "bias": error.mean(), "sd": error.std(), "lower_limit": error.mean() - 1.96 * error.std(),
+        "upper_limit": error.mean() + 1.96 * error.std(), "patients": len(pairs),
+        "implausible": ((pairs["predicted"] < 0) | (pairs["predicted"] > 90)).sum(),
+    }  # fmt: skip
+    return float(figures[key])
+
+
+def differences(stored: Stored, row: Row) -> pd.Series:
+    metrics = {"Dice [%]": "dice", "IoU [%]": "iou", "HD95 [mm]": "hd95_mm", "ASD [mm]": "asd_mm"}
+    labels = (stored.reference, row.label)
+    if row.group.startswith("EF MAE"):
+        pair = [ef_error(stored, label) for label in labels]
+    else:
+        pair = [seed_table(stored, label, metrics[row.group], structure="lv").mean(axis=1) for label in labels]
+    return (pair[0] - pair[1]).dropna()
+
+
+def ef_error(stored: Stored, label: str) -> pd.Series:
+    """Absolute error per patient; biplane where both views are there. The committed runs miss no EF."""
+    (run,) = stored.arms[label]
+    names = [m for m in run["cases"]["metric"].unique() if m.startswith("ef_") and m.endswith("_predicted")]
+    name = "ef_biplane_predicted" if "ef_biplane_predicted" in names else names[0]
+    return (patients(run, name) - patients(run, name.replace("predicted", "reference"))).abs()
+
+
+def walsh(values: pd.Series) -> float:
+    sample = values.to_numpy()
+    return float(np.median([(a + b) / 2 for a, b in itertools.combinations_with_replacement(sample, 2)]))
+
+
+def headline(stored: Stored, label: str, column: str) -> float:
+    values = []
+    for run in stored.arms[label]:
+        if "profile" in run:
+            streaming = run["profile"][run["profile"]["mode"] == "streaming"]
+            values.append(streaming[column].dropna().iloc[0])
+    return float(np.median(values)) if values else math.nan
+
+
+def clip_time(stored: Stored, label: str) -> float:
+    """A whole clip by the engine of the headline."""
+    for run in stored.arms[label]:
+        if "profile" in run:
+            engine = run["profile"].loc[run["profile"]["mode"] == "streaming", "engine"].iloc[0]
+            clips = run["profile"][(run["profile"]["mode"] == "clip") & (run["profile"]["engine"] == engine)]
+            return float(clips["median_ms"].dropna().iloc[0])
+    return math.nan
