@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from typing_extensions import Unpack
 
 from harness.data import PreparedCache
 from harness.errors import BenchError
 from harness.evaluation.prediction import Predict
 from harness.experiments import SuiteOptions, plan_suite
-from harness.experiments.bench import run_suite
+from harness.experiments.bench import Work, run_suite
 from harness.experiments.execute import Keep
 from harness.experiments.kept_pictures import keep_pictures
 from harness.experiments.transfer import keep_masks
@@ -138,17 +139,12 @@ def run_bench(
     command: str = "",
     profile: bool = True,
     progress: bool = True,
-    retrain: bool = False,
-    accept_code: bool = False,
-    workers: int = 1,
-    minutes: float | None = None,
-    train: bool = True,
     masks: bool = False,
+    **work: Unpack[Work],
 ) -> Benched:
     """``bench`` with its options as one object; ``command`` is what the report says it was made with.
 
-    ``retrain``, ``accept_code``, ``workers``, ``minutes`` and ``train``: see ``run_suite``; ``masks`` keeps what the runs
-    predict (``echobench evaluate --from-masks``).
+    ``masks`` keeps what the runs predict (``echobench evaluate --from-masks``); ``work`` is handed to ``run_suite``.
     """
     plan = plan_suite(options, progress)
     if not profile:
@@ -169,13 +165,9 @@ def run_bench(
         plan,
         Path(results),
         keep=keeping(masks),
-        retrain=retrain,
-        accept_code=accept_code,
         console=console,
         progress=progress,
-        workers=workers,
-        minutes=minutes,
-        train=train,
+        **work,
     )
     runs, folder = begun.runs(outcome.runs), Path(reports) / begun.name
     collected = suite_results(runs, name=begun.name, reference=plan.reference, command=command, criteria=plan.criteria)

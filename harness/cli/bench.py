@@ -50,10 +50,11 @@ def command(
     """
     from harness.api.benching import keeping, run_bench
     from harness.experiments import SuiteOptions, plan_suite
-    from harness.experiments.bench import run_suite
+    from harness.experiments.bench import Work, run_suite
     from harness.reporting import print_report
 
     options = SuiteOptions(data_root=Path(data_dir), **chosen)
+    work = Work(retrain=retrain, accept_code=accept_code, workers=workers, minutes=minutes, train=not report_only)
     if dry_run:
         from harness.experiments.preview import preview
 
@@ -64,28 +65,16 @@ def command(
             return 0
     if dry_run or only:
         plan = plan_suite(options)
-        outcome = run_suite(
-            plan,
-            Path(results_dir),
-            keep=keeping(keep_masks),
-            dry_run=dry_run,
-            retrain=retrain,
-            accept_code=accept_code,
-            only=only,
-            minutes=minutes,
-        )
+        keep = keeping(keep_masks)
+        outcome = run_suite(plan, Path(results_dir), keep=keep, dry_run=dry_run, only=only, **work)
         return 1 if outcome.failed else 0
     made = run_bench(
         options,
         results=results_dir,
         reports=reports_dir,
         command=typed(sys.argv[1:]),
-        retrain=retrain,
-        accept_code=accept_code,
         masks=keep_masks,
-        workers=workers,
-        minutes=minutes,
-        train=not report_only,
+        **work,
     )
     if added := len(made.results.runs) - len(made.runs):
         click.echo(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from rich.console import Console
 
@@ -18,6 +19,16 @@ from harness.experiments.trainings import Trainings
 from harness.experiments.worklist import Outcome, Task, tasks_of
 from harness.store.runs import Run, RunSpec, RunStore
 from harness.terminal import console as new_console
+
+
+class Work(TypedDict, total=False):
+    """Options of ``run_suite`` that its callers only hand on; what they mean stands there."""
+
+    retrain: bool
+    accept_code: bool
+    workers: int
+    minutes: float | None
+    train: bool
 
 
 @dataclass(kw_only=True, slots=True)
