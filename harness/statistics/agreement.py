@@ -57,6 +57,8 @@ def agreement(predicted: ArrayLike, truth: ArrayLike, *, resamples: int = RESAMP
     both = np.isfinite(p).all(axis=1) & np.isfinite(t)
     p, t = p[both], t[both]
     per_seed = [statistics_of(column, t) for column in p.T]
+    # Seeds are averaged as statistics and never as predictions: a mean of predictions is an ensemble, which nobody
+    # reports.
     found = {
         name: summarise_statistics([one[name] for one in per_seed], len(t), resamples=resamples, seed=seed)
         for name in per_seed[0]
@@ -96,11 +98,13 @@ def statistics_of(predicted: Floats, truth: Floats) -> dict[str, Statistic]:
 def correlation(weights: Floats, x: Floats, y: Floats) -> Floats:
     """Pearson r of ``x`` and ``y`` [n] under each row of ``weights`` [R, n] -> [R]; NaN where one has no spread."""
     total = weights.sum(axis=1)
+    # E[x2] - E[x]2 loses all digits where the mean is large beside the spread, as with ejection fractions.
     x, y = x - x.mean(), y - y.mean()
     mean_x, mean_y = weights @ x / total, weights @ y / total
     var_x = weights @ x**2 / total - mean_x**2
     var_y = weights @ y**2 / total - mean_y**2
     shared = weights @ (x * y) / total - mean_x * mean_y
+    # A resample of one patient drawn n times has a variance of rounding errors, and r would be any number.
     tiny = 1e-14 * max(float(np.mean(x**2) * np.mean(y**2)), 1e-300)
     spread = var_x * var_y
     return np.where(spread > tiny, shared / np.sqrt(np.where(spread > tiny, spread, 1.0)), np.nan)
@@ -109,6 +113,7 @@ def correlation(weights: Floats, x: Floats, y: Floats) -> Floats:
 def deviation(weights: Floats, values: Floats) -> Floats:
     """Standard deviation (ddof = 1) of ``values`` [n] under each row of ``weights`` [R, n] -> [R]; NaN for one value."""
     total = weights.sum(axis=1)
+    # The same cancellation as in ``correlation``.
     centred = values - values.mean()
     mean = weights @ centred / total
     variance = np.maximum(weights @ centred**2 / total - mean**2, 0.0)

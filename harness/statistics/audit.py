@@ -63,6 +63,7 @@ def implied_dice_sd(dice: float, iou: float) -> float:
 
     Below the bound no spread explains the pair: NaN.
     """
+    # E f(D) - f(E D) = f''(E D) var(D) / 2 to second order, with f'' = 4 / (2 - D)^3.
     excess = iou - iou_lower_bound(dice)
     if excess < 0:
         return math.nan
@@ -98,11 +99,13 @@ def _overlap(subject: str, figures: Figures) -> Iterator[Check]:
     if not {"dice", "iou"} <= figures.keys():
         return
     dice, iou = figures["dice"], figures["iou"]
+    # f'(D) = 2 / (2 - D)^2 is at most 2: half a digit of Dice moves the bound by that at most.
     slack = iou.slack + 2 * dice.slack
     bound = iou_lower_bound(dice.value)
     yield _at_least(subject, "IoU >= D/(2-D)", iou.value, bound, slack)
     yield _at_most(subject, "IoU <= Dice", iou.value, dice.value, slack)
     spread = implied_dice_sd(dice.value, max(iou.value, bound))
+    # Called high only where even the rounding that is kindest to the authors does not explain it.
     least = implied_dice_sd(dice.value, max(iou.value - slack, bound))
     yield Check(
         subject,
@@ -130,11 +133,13 @@ def _agreement(subject: str, figures: Figures) -> Iterator[Check]:
                 slack = figures["bias"].slack + LIMITS_FACTOR * figures["sd"].slack
                 yield _equal(subject, f"{key.replace('_', ' ')} = bias -/+ 1.96 SD", expected, figures[key], "", slack)
     if {"r", "slope", "sd_predicted", "sd_truth"} <= figures.keys():
+        # Least squares: slope = cov / var(truth) = r SD(prediction) / SD(truth).
         expected = figures["r"].value * figures["sd_predicted"].value / figures["sd_truth"].value
         yield _equal(
             subject, "slope = r SD(prediction)/SD(truth)", expected, figures["slope"], "", 0.01 * abs(expected)
         )
     if {"r", "sd"} <= figures.keys() and abs(figures["r"].value) < 1:
+        # var(p - t) = 2 sigma^2 (1 - r) for two spreads of sigma.
         spread = figures["sd"].value / math.sqrt(2 * (1 - figures["r"].value))
         verdict: Verdict = "high" if spread > PLAUSIBLE_EF_SD else "ok"
         comment = "if prediction and truth spread alike"

@@ -86,6 +86,7 @@ def audit_text(text: str, name: str, printed: dict[str, str] | None = None) -> A
     source = " ".join(line.lstrip("# ").strip() for line in lines if line.startswith("#"))
     body = "\n".join(line for line in lines if not line.startswith("#"))
     try:
+        # As text: 93.10 and 93.1 are printed with other precision, which decides how far they may be off.
         table = pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False, index_col=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(
@@ -126,11 +127,13 @@ def parse(text: str) -> Figure | None:
     match = re.fullmatch(r"[-+]?\d+(?:\.(\d+))?(?:[eE][-+]?\d+)?", text.strip())
     if match is None or not math.isfinite(float(text)):
         return None
+    # A figure in scientific notation was written by a program and not rounded for a page.
     slack = 0.0 if "e" in text.lower() else 0.5 * 10.0 ** -len(match.group(1) or "")
     return Figure(float(text), slack)
 
 
 def _fraction(figure: Figure) -> Figure:
+    # No Dice exceeds 1, and no published percentage lies below 1.5.
     return Figure(figure.value / 100, figure.slack / 100) if figure.value > 1.5 else figure
 
 

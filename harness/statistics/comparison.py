@@ -100,12 +100,15 @@ def compare_pairs(
     """
     pairs = [*primary, *secondary]
     used = {m.key: m for m in [*measures, *(pair[0] for pair in pairs)]}
+    # Trainings are compared on the patients that every one of them has: a column mean over other patients is another
+    # mean.
     complete = {
         key: {arm: _complete(table) for arm, table in m.values.items() if table.size} for key, m in used.items()
     }
     spreads = {
         key: {arm: arm_spread(values.to_numpy()) for arm, values in arms.items()} for key, arms in complete.items()
     }
+    # Before pairing: the prior comes from all arms of the table, not from the two of one row.
     moderated = moderated_spreads(spreads) if spreads else {}
     found = {
         (m.key, reference, other): _pair(m, reference, other, complete[m.key], moderated[m.key], not_learned)
@@ -113,6 +116,8 @@ def compare_pairs(
     }
     keys = [(m.key, reference, other) for m, reference, other in pairs]
     return {
+        # Bonferroni's intervals hold all at once, which the headline has to; Benjamini and Hochberg's miss 5 % of
+        # what is shown.
         **_corrected(found, keys[: len(primary)], "bonferroni"),
         **_corrected(found, keys[len(primary) :], "benjamini-hochberg"),
     }
@@ -135,12 +140,15 @@ def _pair(
     shared = first.index.intersection(second.index)
     a, b = first.loc[shared].to_numpy(), second.loc[shared].to_numpy()
     n, trainings = len(shared), (a.shape[1], b.shape[1])
+    # Two trainings have one degree of freedom: Student's 95 % quantile is 12.7, and no model could be told from
+    # another.
     scope: Scope = "none" if not n else "models" if n > 1 and min(trainings) >= SMALLEST_TRAININGS else "trainings"
     parts = [moderated[arm] for arm in (reference, other)]
     if scope == "models":
         estimate = difference(a, b, (parts[0][0], parts[1][0]), (parts[0][1], parts[1][1]), (parts[0][2], parts[1][2]))
     else:
         estimate = given_trainings(a, b)
+    # What the signs are flipped of: one value per patient, so that frames and views are not taken for patients.
     paired = a.mean(axis=1) - b.mean(axis=1)
     tails = [worst_decile(values.mean(axis=1), higher=measured.higher) for values in (a, b)]
     return Comparison(
@@ -164,6 +172,7 @@ def _corrected(
     found: Mapping[tuple[str, str, str], Comparison], family: list[tuple[str, str, str]], correction: Correction
 ) -> dict[tuple[str, str, str], Comparison]:
     """The comparisons of one family with everything that depends on its level."""
+    # The larger p of two tests, and the hull of both intervals: shown is what does not rest on one of them alone.
     raw = [max(found[key].estimate.p, found[key].flip.p) if _tested(found[key]) else _NAN for key in family]
     known = correct(raw, correction)
     return {
@@ -187,8 +196,10 @@ def _finished(one: Comparison, p: float, adjusted: float, family: Family) -> Com
     alpha = family.level if _tested(one) else ALPHA
     interval = _interval(one, 1 - alpha) if one.n >= SMALLEST_SAMPLE else nothing
     models = _tested(one)
+    # Two one-sided tests at alpha are an interval at 1 - 2 alpha (Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987).
     equivalence = _interval(one, 1 - 2 * alpha) if models else nothing
     better, same, worse = one.estimate.probabilities(one.margin) if models else (_NAN, _NAN, _NAN)
+    # The estimate is first minus second; where smaller is better, a negative difference is the better one.
     if not one.higher:
         better, worse = worse, better
     return replace(

@@ -54,6 +54,7 @@ def arm_spread(values: Floats) -> ArmSpread:
     columns = values.mean(axis=0)
     rest = float("nan")
     if n > 1:
+        # Two-way layout without repetition: what neither patient nor training explains (Scheffe 1959, chapter 4).
         inner = values - values.mean(axis=1)[:, None] - columns[None, :] + values.mean()
         rest = float((inner**2).sum() / ((n - 1) * (s - 1)))
     return ArmSpread(float(columns.var(ddof=1)), rest, s, n)
@@ -83,6 +84,7 @@ class Estimate:
         total = sum(self.parts)
         if total == 0:
             return 0.0
+        # Not scipy.stats.t, which checks and broadcasts at every call: this runs for every cell of a table.
         tails = [-float(special.stdtrit(df, upper)) for df in self.degrees]
         return sum(part * tail for part, tail in zip(self.parts, tails, strict=True)) / total
 
@@ -111,6 +113,7 @@ class Estimate:
 
     def detectable(self, alpha: float, power: float = 0.8) -> float:
         """Smallest true difference that a test at two-sided ``alpha`` shows with ``power``, at these variances."""
+        # Type I and type II error in units of the same standard error (Cohen 1988, chapter 2).
         return (self.quantile(alpha / 2) + self.quantile(1 - power)) * self.error
 
     def probabilities(self, margin: float) -> tuple[float, float, float]:
@@ -125,6 +128,7 @@ class Estimate:
         draws = np.full(POSTERIOR_DRAWS, self.point)
         for points, part, df in zip(_sobol(len(self.parts)), self.parts, self.degrees, strict=True):
             if part > 0:
+                # Quasi-random points: the same table on every run.
                 draws = draws + np.sqrt(part) * special.stdtrit(df, points)
         better, worse = float(np.mean(draws > margin)), float(np.mean(draws < -margin))
         return better, 1 - better - worse, worse

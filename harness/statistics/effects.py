@@ -91,6 +91,7 @@ def contrasts(
     """
     if reference not in scores:
         return []
+    # In the order of the study and not of the scores: the table must not change with a run that comes later.
     others = [key for key in names if key in scores and key != reference]
     spreads = cell_spreads(scores)
     return corrected(
@@ -122,6 +123,7 @@ def main_effects(
     Returns:
         Main effects, then interactions; Bonferroni over all of them. An effect without any pair is left out.
     """
+    # A cell whose runs failed takes its pairs along: a mean over other pairs would be another effect.
     known = {key: cell for key, cell in cells.items() if key in scores}
     spreads = cell_spreads({key: scores[key] for key in known})
     found = []
@@ -132,6 +134,7 @@ def main_effects(
                 name = labels[factor] if len(others) == 1 else f"{labels[factor]}: {reference} vs {level}"
                 found.append(_effect(scores, spreads, weights, kind="main", name=name, factors=(factor,), pairs=pairs))
     for one, two in itertools.combinations(levels, 2):
+        # A factor of three levels has two interactions with another: each against its base level.
         for level_one, level_two in itertools.product(levels[one][1:], levels[two][1:]):
             weights, pairs = interaction_weights(
                 known, (one, levels[one][0], level_one), (two, levels[two][0], level_two)
@@ -156,6 +159,7 @@ def main_weights(cells: Mapping[str, Levels], factor: str, reference: str, level
     keys = list(cells)
     pairs = matched_pairs(cells.values(), factor, reference, level)
     plus, minus = sorted({i for i, _ in pairs}), sorted({j for _, j in pairs})
+    # Equal weights: an unbalanced design must not let the side with more cells speak louder.
     weights = {keys[i]: 1 / len(plus) for i in plus}
     return weights | {keys[j]: -1 / len(minus) for j in minus}, len(pairs)
 
@@ -175,6 +179,7 @@ def interaction_weights(
         if levels[first[0]] == first[1] and levels[second[0]] == second[1]:
             wanted = [tuple(sorted({**levels, first[0]: first[a], second[0]: second[b]}.items())) for a, b in corners]
             if all(corner in index for corner in wanted):
+                # A quadruple with a missing corner has no difference of differences.
                 quads.append([index[corner] for corner in wanted])
     for quad in quads:
         for key, (a, b) in zip(quad, corners, strict=True):
@@ -241,6 +246,7 @@ def corrected(effects: Sequence[Effect], not_learned: Collection[str] = ()) -> l
         replace(effect, learned=False, tested=False) if set(effect.cells) & set(not_learned) else effect
         for effect in effects
     ]
+    # Main effects and interactions are one family: they are read from one table, and the largest would be picked.
     family = correct([effect.estimate.p if effect.tested else float("nan") for effect in effects])
     return [_finished(effect, float(p), family) for effect, p in zip(effects, family.adjusted, strict=True)]
 
@@ -248,6 +254,7 @@ def corrected(effects: Sequence[Effect], not_learned: Collection[str] = ()) -> l
 def _finished(effect: Effect, adjusted: float, family: Family) -> Effect:
     if effect.patients < SMALLEST_SAMPLE:
         return effect
+    # The same level as the corrected p, so that an interval without zero and a dagger say one thing.
     alpha = family.level if effect.tested else ALPHA
     low, high = effect.estimate.interval(1 - alpha)
     if not effect.tested:

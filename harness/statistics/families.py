@@ -64,8 +64,10 @@ def correct(p_values: ArrayLike, correction: Correction = "bonferroni", alpha: f
     if not count:
         return Family(adjusted, alpha, 0, correction)
     if correction == "bonferroni":
+        # No independence is asked for: columns of one table are measured on the same masks.
         adjusted[tested] = np.minimum(raw[tested] * count, 1.0)
         return Family(adjusted, alpha / count, count, correction)
+    # Benjamini and Hochberg hold under positive dependence (Benjamini and Yekutieli, Ann. Stat. 29, 2001).
     adjusted[tested] = stats.false_discovery_control(raw[tested])
     shown = int((adjusted[tested] < alpha).sum())
     # Without any claim the first step of the procedure is what was not passed.

@@ -29,6 +29,7 @@ def importances(study: optuna.Study, seed: int = 0) -> pd.DataFrame:
     sum of those of all parameters, NaN for a numeric space. An empty table where too few trials are finished.
     """
     trials = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
+    # A parameter of one value explains nothing.
     names = [n for n in (trials[0].params if trials else {}) if len({str(t.params.get(n)) for t in trials}) > 1]
     columns = ["variance", "fanova", "ped_anova"]
     if len(trials) < SMALLEST_STUDY or not names:
@@ -38,6 +39,7 @@ def importances(study: optuna.Study, seed: int = 0) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         warnings.simplefilter("ignore", UserWarning)  # PED-ANOVA on trials that are all alike
+        # A random forest inside: seeded, or the table would change from one report to the next.
         table["fanova"] = _optuna(study, FanovaImportanceEvaluator(seed=seed), names)
         table["ped_anova"] = _optuna(study, PedAnovaImportanceEvaluator(), names)
     return table.sort_values("fanova", ascending=False)

@@ -36,6 +36,7 @@ def read_margins(tree: Mapping[str, Any]) -> dict[str, Margin]:
     for name, entry in tree.items():
         value = entry.get("value") if isinstance(entry, Mapping) else None
         source = entry.get("source") if isinstance(entry, Mapping) else None
+        # bool is an int in Python: ``value=True`` would be a margin of one point.
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
             raise ConfigError(
                 f"The margin of {name} is {value!r}; write margins = dict({name}=dict(value=0.5, source='why'))."
@@ -79,6 +80,7 @@ class Criteria:
         margins = {**default_margins(), **read_margins(tree.get("margins") or {})}
         endpoint = tree.get("endpoint") or cls.endpoint
         measured = [name for name in default_margins() if name != "ef_error"]
+        # Data without a pixel size measure the same distances in pixels, for which no margin in mm can hold.
         measured += [name.replace("_mm", "_px") for name in measured if name.endswith("_mm")]
         if endpoint not in measured:
             raise unknown("endpoint", endpoint, measured)

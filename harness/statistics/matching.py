@@ -24,4 +24,5 @@ def matched_pairs(cells: Iterable[Levels], factor: str, reference: str, level: s
 
 
 def _agree(one: Levels, other: Levels, but: str) -> bool:
+    # A model without a memory has no gate to switch: it is the partner of every cell that differs in the gate alone.
     return all(one[name] == other[name] or MOOT in (one[name], other[name]) for name in one if name != but)

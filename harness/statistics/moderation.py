@@ -67,6 +67,7 @@ def mixed(values: Floats, weight: Floats, prior_degrees: float) -> tuple[Floats,
     """Values [arms, columns] drawn towards their weighted mean [columns], and that mean; NaN values have no weight."""
     weights = np.where(np.isfinite(values), weight[:, None], 0.0)
     weighted = np.nan_to_num(values) * weights
+    # Weighted with degrees of freedom: five trainings say more of the spread than three.
     total = weights.sum(axis=0)
     prior = np.divide(weighted.sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0)
     return (prior_degrees * prior + weighted) / (prior_degrees + weights), prior
@@ -104,11 +105,13 @@ def _prior_degrees(values: Floats, weight: Floats) -> float:
         usable = np.isfinite(column) & (weight > 0)
         if usable.sum() < 2:
             continue
+        # E log s2 = log sigma2 + digamma(d/2) - log(d/2), var = trigamma(d/2) (Smyth 2004, section 6.2).
         half = weight[usable] / 2
         floor = _FLOOR * float(np.median(column[usable]))
         if floor <= 0:  # most trainings agree to the last digit: the spread of logarithms means nothing
             continue
         logs = np.log(np.maximum(column[usable], floor)) - special.digamma(half) + np.log(half)
+        # What of the spread of log variances is more than chance: trigamma(d0/2) in expectation.
         excess += float(np.var(logs, ddof=1) - np.mean(special.polygamma(1, half)))
         count += 1
     if not count or excess <= 0:
@@ -122,6 +125,7 @@ def trigamma_inverse(value: float) -> float:
     >>> round(trigamma_inverse(float(special.polygamma(1, 2.5))), 9)
     2.5
     """
+    # trigamma(x) is 1/x**2 near 0 and 1/x far out, where Newton's method starts too far off.
     if value > 1e7:
         return 1 / np.sqrt(value)
     if value < 1e-6:

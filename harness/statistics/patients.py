@@ -47,6 +47,7 @@ def patient_means(
     that does not occur gives an empty series.
     """
     chosen = select(rows, metric, structure=structure, view=view, phase=phase)
+    # View by view: a sequence with more labelled frames in 2CH must not weigh more than the 4CH one.
     by_view = chosen.groupby(["patient", "view"], sort=True)["value"].mean()
     means: pd.Series = by_view.groupby(level="patient", sort=True).mean()
     return means.astype(np.float64)
@@ -76,6 +77,8 @@ def distance_unit(tables: list[pd.DataFrame]) -> str:
             return unit
     if not any(table["metric"].str.startswith("hd95_").any() for table in tables):
         return "mm"
+    # A mean over millimetres and pixels is no length; one reference run without a pixel size would spoil a column
+    # silently.
     raise BenchError("The runs measure surface distances in different units (mm and px); report them separately.")
 
 
@@ -99,4 +102,6 @@ def ef_pairs(rows: pd.DataFrame, method: str, against: str = "reference") -> pd.
     pairs = pd.DataFrame(
         {"predicted": patient_means(rows, f"ef_{method}_predicted"), "truth": patient_means(rows, truth)}
     )
+    # A patient without a prediction is a failure and is counted where failures are (``failures.worst_ef_error``);
+    # agreement needs pairs.
     return pairs.dropna()

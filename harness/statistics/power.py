@@ -49,6 +49,8 @@ def components(first: pd.DataFrame, second: pd.DataFrame) -> Components:
     if min(spread.trainings for spread in spreads) < 2:
         return Components(total, float("nan"), 0.0)
     rest = sum(spread.rest for spread in spreads)
+    # Means over s trainings keep 1/s of what varies per patient and training; a design has another s, so it is taken
+    # out here.
     inside = sum(spread.rest / spread.trainings for spread in spreads)
     between = sum(max(spread.variance - spread.rest / spread.patients, 0.0) for spread in spreads)
     return Components(max(total - inside, 0.0), between, rest)
@@ -57,6 +59,7 @@ def components(first: pd.DataFrame, second: pd.DataFrame) -> Components:
 def design_estimate(components: Components, patients: int, trainings: int, *, arms: int = 5) -> Estimate:
     """The estimate that a design of ``patients`` and ``trainings`` per model will have, around a difference of zero."""
     total = arms * (trainings - 1)
+    # As the moderation will give (``moderation.moderate``), so that a plan and the later report agree.
     degrees = float(max(min(PRIOR_LIMIT + trainings - 1, total), 1))
     by_patient = (components.patients + components.rest / trainings) / patients
     return Estimate(0.0, (by_patient, components.trainings / trainings), (patients - 1.0, degrees))

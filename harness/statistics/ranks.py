@@ -80,6 +80,7 @@ def friedman(scores: pd.DataFrame) -> Friedman:
     table = complete_cases(scores)
     n, models = table.shape
     values = table.to_numpy()
+    # Friedman's chi-square has k - 1 degrees of freedom; with two models it is a sign test, which stands elsewhere.
     if models < 3 or n < 2 or (np.ptp(values, axis=1) == 0).all():
         return Friedman(float("nan"), float("nan"), models, n)
     result = stats.friedmanchisquare(*values.T)
@@ -101,9 +102,11 @@ def nemenyi(scores: pd.DataFrame, *, higher: bool = True, alpha: float = 0.05) -
     ranks = _row_ranks(table.to_numpy(), higher)
     means = pd.Series(ranks.mean(axis=0), index=table.columns).sort_values(kind="stable")
     scale = np.sqrt(models * (models + 1) / (6 * n))
+    # Demsar 2006, section 3.2.2; infinite degrees, because ranks have a known variance.
     difference = float(stats.studentized_range.ppf(1 - alpha, models, np.inf) / np.sqrt(2) * scale)
     gaps = np.abs(means.to_numpy()[:, None] - means.to_numpy()[None, :])
     p = stats.studentized_range.sf(gaps / scale * np.sqrt(2), models, np.inf)
+    # The tail of the studentised range is integrated numerically and may leave [0, 1] by 1e-12.
     frame = pd.DataFrame(np.clip(p, 0, 1), index=means.index, columns=means.index)
     return Nemenyi(means, difference, frame, cliques(means, difference), alpha, n)
 
@@ -114,6 +117,7 @@ def cliques(mean_ranks: pd.Series, critical_difference: float) -> tuple[tuple[st
     found: list[tuple[int, int]] = []
     for first in range(len(values)):
         last = int(np.searchsorted(values, values[first] + critical_difference, side="right")) - 1
+        # A run inside a longer one would draw a second bar over the same models.
         if last > first and (not found or last > found[-1][1]):
             found.append((first, last))
     return tuple(tuple(names[first : last + 1]) for first, last in found)
@@ -142,6 +146,7 @@ def rank_stability(
     observed = _row_ranks(table.to_numpy(np.float64).mean(axis=0, keepdims=True), higher)[0]
     means = _resampled_means(table, trainings, resamples, seed)
     drawn = _row_ranks(means, higher)
+    # The better of tied ranks: two winners share rank 1, and the rows of shares still sum to 1.
     better = np.asarray(stats.rankdata(-means if higher else means, method="min", axis=1))
     counts = np.stack([(better == rank).mean(axis=0) for rank in range(1, models + 1)], axis=1)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
@@ -189,6 +194,7 @@ def _mean_tau(observed: Floats, drawn: Floats) -> float:
     if not len(first):
         return float("nan")
     order = np.sign(observed[first] - observed[second])
+    # Every pair of models counts alike, ties as zero, so that a model that equals another is no agreement.
     return float(np.mean(np.sign(drawn[:, first] - drawn[:, second]) * order))
 
 

@@ -46,6 +46,8 @@ def hodges_lehmann(differences: ArrayLike) -> float:
     sample = np.asarray(differences, dtype=np.float64)
     if not len(sample):
         return float("nan")
+    # With the diagonal: Walsh averages include each value with itself (Hodges and Lehmann, Ann. Math. Stat. 34,
+    # 1963).
     rows, columns = np.triu_indices(len(sample))
     return float(np.median((sample[rows] + sample[columns]) / 2))
 
@@ -70,6 +72,7 @@ def _tail_mean(weights: Floats, values: Floats, share: float) -> Floats:
     ordered, total = weights[:, order], weights.sum(axis=1, keepdims=True)
     quota = np.maximum(share * total, 1.0)  # never less than one patient
     before = np.cumsum(ordered, axis=1) - ordered
+    # The last patient of the tail counts with the share that is still free, so the mean does not jump as n grows.
     taken = np.clip(quota - before, 0.0, ordered)
     mean: Floats = (taken @ values[order]) / quota[:, 0]
     return mean

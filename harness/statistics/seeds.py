@@ -56,6 +56,8 @@ def summarise(values: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0, l
         return SeedSummary(patients, patients, float("nan"), count)
     spread = arm_spread(table)
     reach = seed_reach(spread, level)
+    # Square-and-add: each limit keeps its own distance, so a skewed bootstrap interval stays skewed (Zou and Donner
+    # 2008, eq. 4).
     low = patients.point - float(np.hypot(patients.point - patients.low, reach))
     high = patients.point + float(np.hypot(patients.high - patients.point, reach))
     return SeedSummary(replace(patients, low=low, high=high), patients, float(np.sqrt(spread.variance)), count)
@@ -63,6 +65,7 @@ def summarise(values: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0, l
 
 def seed_reach(spread: ArmSpread, level: float = 0.95) -> float:
     """How far the mean over seeds may lie from that over all seeds; 0 where they differ by no more than patients' noise."""
+    # The trainings' means vary by patients' noise too, which the patients' part of the interval holds already.
     between = spread.variance - spread.rest / spread.patients if spread.patients > 1 else spread.variance
     quantile = float(stdtrit(spread.trainings - 1, (1 + level) / 2))
     return quantile * float(np.sqrt(max(between, 0.0) / spread.trainings))
@@ -116,6 +119,7 @@ def crossed_distribution(
     centre, count = per_seed.mean(axis=1), len(statistics)
     if count < 2:
         return centre
+    # An own stream: with the patients' one, resamples would pair the same seeds with the same patients.
     drawn = resampling_weights(count, resamples, seed + offset)
     away = (per_seed * drawn).sum(axis=1) / count - centre
     spread: Floats = centre + np.sqrt(count / (count - 1)) * away

@@ -53,12 +53,14 @@ def unpaired_difference(first: ArrayLike, second: ArrayLike) -> Unpaired:
         return Unpaired(difference=math.nan, error=math.nan, degrees=math.nan, p=math.nan, n=n)
     difference = float(a.mean() - b.mean())
     parts = [(float(group.mean(axis=1).var(ddof=1)) / len(group), len(group) - 1) for group in (a, b) if len(group) > 1]
+    # Columns are the same trainings on both sides, so they are paired although the patients are not.
     if a.shape[1] == b.shape[1] > 1:
         # Of one training both means move together; what counts is how its difference varies.
         parts.append((float((a.mean(axis=0) - b.mean(axis=0)).var(ddof=1)) / a.shape[1], a.shape[1] - 1))
     variance = sum(part for part, _ in parts)
     if min(n) < SMALLEST_SAMPLE or variance <= 0:
         return Unpaired(difference=difference, error=math.nan, degrees=math.nan, p=math.nan, n=n)
+    # Satterthwaite: the chi-square with the same two moments as the sum of the parts.
     degrees = variance**2 / sum(part**2 / free for part, free in parts)
     error = math.sqrt(variance)
     return Unpaired(

@@ -110,6 +110,7 @@ class Comparison:
         """Whether the reference is shown to be worse by less than the margin at most (one-sided)."""
         if self.scope != "models" or not self.margin or not self.learned:
             return False
+        # One-sided at the family's level: the lower end of the interval of the two one-sided tests.
         return self.equivalence_low > -self.margin if self.higher else self.equivalence_high < self.margin
 
     @property
@@ -132,7 +133,9 @@ def interval_verdict(
     ('equivalent', 'inferior')
     """
     if not higher:
+        # Turned so that larger is better; the rules below are then written once.
         low, high, equivalence_low, equivalence_high = -high, -low, -equivalence_high, -equivalence_low
+    # Beyond the margin before beyond zero: the stronger claim is the one that is made.
     if margin and low > margin:
         return "superior"
     if margin and high < -margin:
