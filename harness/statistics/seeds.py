@@ -57,7 +57,7 @@ def summarise(values: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0, l
     spread = arm_spread(table)
     reach = seed_reach(spread, level)
     # Square-and-add: each limit keeps its own distance, so a skewed bootstrap interval stays skewed (Zou and Donner
-    # 2008, eq. 4).
+    # 2008).
     low = patients.point - float(np.hypot(patients.point - patients.low, reach))
     high = patients.point + float(np.hypot(patients.high - patients.point, reach))
     return SeedSummary(replace(patients, low=low, high=high), patients, float(np.sqrt(spread.variance)), count)

@@ -51,6 +51,7 @@ def claim(run: Run, *, watch: Watch | None = None, finished_too: bool = False) -
     run.read()
     if run.record["status"] == "finished" and not finished_too:
         return Done()
+    # One watch for the process: whether a lease is stale shows only over several looks.
     lease = acquire(run.path, watch or _watch)
     if isinstance(lease, Holder):
         return Busy(holder=lease)
@@ -76,6 +77,7 @@ def hold(run: Run, *, finished_too: bool = False, wait: bool = False) -> Lease:
     while isinstance(answer := claim(run, finished_too=finished_too), Busy) and wait:
         time.sleep(POLL_S)
     if isinstance(answer, Done):
+        # Rows, reports and hashes point to it: a table made yesterday must be the table of the same files tomorrow.
         raise BenchError(f"The run {run.name} is finished; a finished run is never changed.")
     if isinstance(answer, Busy):
         raise BenchError(

@@ -27,6 +27,7 @@ def code_version() -> dict[str, Any]:
     """
     here = Path(__file__).resolve().parent
     commit = _git(here, "rev-parse", "HEAD")
+    # Untracked files do not count: results and data lie in many checkouts, and none of them is code that runs.
     dirty = None if commit is None else bool(_git(here, "status", "--porcelain", "--untracked-files=no"))
     return {"version": _version("echobench"), "commit": commit or os.environ.get("ECHOBENCH_COMMIT"), "dirty": dirty}
 
@@ -71,7 +72,12 @@ def cuda_environment(driver: Path = Path("/proc/driver/nvidia/version")) -> dict
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+            # A checkout on a sleeping network disk must not keep a training from starting.
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -87,6 +93,7 @@ def _version(package: str) -> str | None:
 
 def _processor() -> str:
     try:
+        # ``platform.processor`` is empty or "x86_64" on Linux, where the model is what a latency depends on.
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()

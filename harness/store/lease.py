@@ -92,6 +92,7 @@ class Lease:
         """One sign of life; a disk that does not answer is asked again at the next one."""
         began = _clock()
         with contextlib.suppress(OSError):
+            # Looked at before writing: a process that was stopped and goes on must not revive its lease.
             if self.lost or not self._newest():
                 self._lost = True
                 return
@@ -100,6 +101,7 @@ class Lease:
             self._last = began
 
     def __enter__(self) -> Lease:
+        # The fence first: from the first sign of life on nothing is written below the folder unasked.
         self._stack.enter_context(fenced(self.folder, self.check))
         threading.Thread(target=self._beat_on, name=f"lease of {self.folder.name}", daemon=True).start()
         return self
@@ -118,12 +120,14 @@ class Lease:
         self._lost = True
 
     def _beat_on(self) -> None:
+        # A thread, because a training step or a full garbage collection may take longer than a beat.
         while not self._stop.wait(self.limit_s / BEATS_PER_LIMIT):
             self.beat()
             if self._lost:
                 return
 
     def _newest(self) -> bool:
+        # By token and not by number alone: a folder that was copied, or deleted and begun anew, has the same numbers.
         number, content = _read(self.folder)
         return number == self.number and content is not None and content.get("token") == self._content["token"]
 
@@ -164,12 +168,15 @@ def acquire(folder: Path, watch: Watch, limit_s: float | None = None) -> Lease |
     limit = limit_s or float(os.environ.get("ECHOBENCH_LEASE_S", LIMIT_S))
     began = _clock()
     mine = {**this_process(), "token": secrets.token_hex(8), "since": now(), "limit_s": limit, "beat": 0}
+    # A hard link of a complete file: exactly one of several processes succeeds, and nobody ever reads a half of it.
     created = create_text(_file(folder, number + 1), json.dumps(mine))
     lease = Lease(folder, number + 1, mine, began)
+    # A third process may have taken the number after ours already, if we were stopped between the two lines.
     if not (created and lease._newest()):
         return _holder(_read(folder)[1])
     for _, path in _files(folder):
         if path != _file(folder, number + 1):
+            # Old leases alone: without the newest one its number could be given out a second time.
             path.unlink(missing_ok=True)
     return lease
 
@@ -183,6 +190,7 @@ def look(folder: Path) -> Holder | None:
     if not number or content is None or content.get("released") or ended(content):
         return None
     try:
+        # Clocks are compared here, which ``acquire`` never does: a wrong word in a list harms nobody.
         age = time.time() - _file(folder, number).stat().st_mtime
     except OSError:
         return None
@@ -190,6 +198,7 @@ def look(folder: Path) -> Holder | None:
 
 
 def _free(folder: Path, number: int, content: dict[str, Any] | None, watch: Watch) -> bool:
+    # A process of this machine that has ended is known at once; without this every restart would wait two minutes.
     if content is not None and (content.get("released") or ended(content)):
         return True
     state = (number, content and (content["token"], content["beat"]))
@@ -231,6 +240,7 @@ def _replace(path: Path, content: dict[str, Any]) -> None:
     """Replace a lease's own file; no fsync and no fence: a sign of life that a crash loses is none."""
     temporary = path.with_suffix(f".{content['token']}")
     temporary.write_text(json.dumps(content), encoding="utf-8")
+    # Replaced, not rewritten: a reader sees the old sign of life or the new one.
     os.replace(temporary, path)
 
 

@@ -29,6 +29,8 @@ def ended(process: dict[str, Any]) -> bool:
     another start time; a killed process whose parent has not noticed yet (a zombie) has ended.
     """
     host, boot, space = _machine()
+    # Another host's process ids mean nothing here, and after a reboot every old process is gone but its id may be in
+    # use.
     if boot is None or (process.get("host"), process.get("boot"), process.get("space")) != (host, boot, space):
         return False
     started = _started(int(process["pid"]))
@@ -43,6 +45,7 @@ def now() -> str:
 @functools.cache
 def _machine() -> tuple[str, str | None, str | None]:
     try:
+        # The name of the space of process ids tells two containers of one machine apart, which share host and boot.
         return platform.node(), _BOOT_ID.read_text().strip(), os.readlink("/proc/self/ns/pid")
     except OSError:
         return platform.node(), None, None

@@ -62,6 +62,7 @@ class RunSpec:
     @property
     def folder(self) -> str:
         """Path of the run below the store's root."""
+        # A colon (mmseg:NAME) is no character of a folder on every system.
         model = self.model
         return f"{self.data['dataset']}/{model['name']}-{model['size']}-s{self.seed}-{self.identity}".replace(":", "_")
 
@@ -84,6 +85,7 @@ def _placeless(value: Any) -> Any:
     """Without folders: ``/home/me/mynet.py`` → ``mynet.py``, ``MyNet@1f3a`` (a type of such a file) → ``MyNet``."""
     if isinstance(value, dict):
         return {key: _named(key, item) for key, item in value.items()}
+    # JSON knows no tuples: a spec that is read back must hash as the one that was written.
     return [_placeless(item) for item in value] if isinstance(value, list | tuple) else value
 
 

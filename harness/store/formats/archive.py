@@ -93,6 +93,7 @@ class StudyArchive:
         WIDE_CASES.write(wide([run.rows for run in self.runs if len(run.rows)]), folder / WIDE_CASES.file)
         COSTS.write(_costs(self.runs), folder / COSTS.file)
         write_json(folder / RECORDS_FILE, [run.record for run in self.runs])
+        # The design last: a folder with ``archive.json`` is a whole archive, whenever the writing was stopped.
         return [*(folder / name for name in (WIDE_CASES.file, COSTS.file, RECORDS_FILE)), self.write_design(folder)]
 
 
@@ -116,6 +117,7 @@ def read_archive(folder: Path) -> StudyArchive:
         str(run): table.drop(columns="run").reset_index(drop=True)
         for run, table in COSTS.read(folder / COSTS.file).groupby("run", sort=False)
     }
+    # By name and not by position: the files may have been sorted or merged by hand.
     records = {record["name"]: record for record in read_json(folder / RECORDS_FILE)}
     design = read_design(folder)
     runs = tuple(
@@ -155,10 +157,13 @@ def wide(tables: list[pd.DataFrame]) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=_CASE)
     rows = pd.concat(tables, ignore_index=True)
+    # Values of a view or patient have frame -1 and would be cases of their own in the wide form.
     rows = rows[rows["frame"] >= 0]
     metrics = list(dict.fromkeys(rows["metric"]))
     cases = rows[_CASE].drop_duplicates()
     values = rows.pivot(index=_CASE, columns="metric", values="value").reset_index()
+    # ``pivot`` sorts; the merge brings back the order of the first rows, so that an archive made again is the same
+    # bytes.
     return cases.merge(values, on=_CASE, how="left", validate="1:1")[[*_CASE, *metrics]]
 
 

@@ -43,6 +43,7 @@ class Evaluated:
     @property
     def key(self) -> str:
         """Ten hex digits, equal where rows would be."""
+        # Sentences are worded anew now and then; rows are not measured again for that.
         content = {**asdict(self), "notes": ()}
         if not self.from_masks:
             # Rows that were stored before there was this choice keep their key.

@@ -56,6 +56,7 @@ class Manifest:
     def write(self, folder: Path) -> Path:
         """Write the manifest into a report's folder, atomically; returns the path."""
         path = Path(folder) / f"{self.kind}.json"
+        # The kind is the file's name; stated twice it could differ.
         content = {key: value for key, value in asdict(self).items() if key != "kind"}
         write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")  # not sorted: figures in their order
         return path
@@ -73,6 +74,7 @@ def read_manifest(path: Path) -> Manifest:
         raise DataError(f"{path} is no manifest of a report; make the report again.")
     if problem := _problem(content):
         raise DataError(f"{path} is no manifest of a report: {problem}; make the report again.")
+    # Keys of a later version are passed over: an older echobench still reads the report.
     chosen = {key: value for key, value in content.items() if key in Manifest.__slots__}
     tuples = {key: tuple(chosen[key]) for key in ("runs", "tables") if key in chosen}
     return Manifest(kind=kind, **{**chosen, **tuples})

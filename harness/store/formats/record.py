@@ -63,6 +63,7 @@ def _problem(content: Any) -> str | None:
         return "its results or its reason are of another kind"
     try:
         spec = RunSpec(**content["spec"])
+        # Computed again, not compared with itself: a record whose recipe was edited by hand no longer has its name.
         agrees = (spec.identity, spec.folder) == (content["identity"], content["name"])
     except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
         return f"its spec cannot be read ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"

@@ -77,6 +77,7 @@ def read_sweep(path: Path) -> pd.DataFrame:
 def sweep_files(run: Run, window: int | None = None) -> list[Path]:
     """The files of a run's sweep, that of the clean condition first; none where it was not swept."""
     folder = sweep_path(run, CLEAN, window).parent
+    # Clean first: what reads on sees the undisturbed rows before any perturbed ones.
     return sorted(folder.glob("*.csv"), key=lambda item: (item.stem != CLEAN, item.stem))
 
 

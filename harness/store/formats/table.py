@@ -63,6 +63,7 @@ class TableFormat:
         if missing or surplus:
             raise ValueError(f"{self.name} must have the columns {tuple(self.columns)}, got {tuple(table.columns)}")
         rest = [name for name in table.columns if name not in self.columns]
+        # In the format's order, whatever the caller's: two writers of one table write the same bytes.
         kept = [name for name in self.columns if name in present and not self._void(name, table[name])]
         return table.loc[:, [*kept, *rest]].to_csv(index=False)
 
@@ -97,6 +98,7 @@ class TableFormat:
             raise DataError(f"{path} is damaged as {self.name} ({reason}); make the file again.") from error
 
     def _read(self, path: Path) -> pd.DataFrame:
+        # The head is read alone first: pandas would take an unknown column for numbers and fail far from the cause.
         opened = gzip.open if Path(path).suffix == COMPRESSED else open
         with opened(path, "rt", encoding="utf-8") as stream:
             heads = str(stream.readline()).rstrip("\n").split(",")
@@ -130,4 +132,5 @@ class TableFormat:
     def _void(self, name: str, values: pd.Series) -> bool:
         if not self.sparse or name not in self.optional:
             return False
+        # A hundred thousand empty fields of a sweep's rows are megabytes that say nothing.
         return bool((values.isna() | (values.astype(str) == "")).all())
