@@ -105,4 +105,6 @@ def _check_members(members: Iterator[tarfile.TarInfo], root: Path) -> None:
         raise ValueError(f"it holds the file {strange[0]!r}, which is no part of a cache")
     total, free = sum(item.size for item in items), shutil.disk_usage(root).free
     if total > free:
-        raise BenchError(f"{root} has {free >> 20} MB free, and the packed cache needs {total >> 20} MB; make room for it.")
+        raise BenchError(
+            f"{root} has {free >> 20} MB free, and the packed cache needs {total >> 20} MB; make room for it."
+        )

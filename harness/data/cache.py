@@ -109,11 +109,16 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
     try:
         job = functools.partial(prepare_clip, dataset, image_size=header["image_size"])
         label = f"preparing {dataset.name} at {header['image_size']} px"
-        with contextlib.closing(map_ordered(job, cases, workers=workers, progress=progress, label=label, worth=32)) as clips:
+        with contextlib.closing(
+            map_ordered(job, cases, workers=workers, progress=progress, label=label, worth=32)
+        ) as clips:
             content, reports = _write_clips(folder, clips)
         findings = _findings(dataset, reports, cases)
         marks = [header["mark"], *_marks(dataset, content["refused"], len(cases), reports, findings)]
-        content |= {"findings": [asdict(finding) for finding in findings], "mark": "; ".join(filter(None, marks)) or None}
+        content |= {
+            "findings": [asdict(finding) for finding in findings],
+            "mark": "; ".join(filter(None, marks)) or None,
+        }
         write_json(folder / MANIFEST, {**header, **content})
         # mkdtemp makes folders that other users cannot read; a cache on a shared disk is for all of them.
         os.chmod(folder, 0o755)
@@ -195,9 +200,7 @@ def prepare_clip(dataset: EchoDataset, case: Case, *, image_size: int) -> Resize
     return ResizedClip(clip=clip, frames=frames, masks=masks, native=native, native_size=size, report=report)
 
 
-def _write_clips(
-    folder: Path, clips: Iterable[ResizedClip | ClipReport]
-) -> tuple[dict[str, Any], list[ClipReport]]:
+def _write_clips(folder: Path, clips: Iterable[ResizedClip | ClipReport]) -> tuple[dict[str, Any], list[ClipReport]]:
     records: list[ClipRecord] = []
     reports: list[ClipReport] = []
     with contextlib.ExitStack() as stack:

@@ -298,7 +298,11 @@ def _spacing_notes(volumes: list[Volume]) -> list[str]:
     stated = [volume.spacing_mm or (1.0, 1.0) for volume in volumes]
     same = all(np.allclose(spacing, stated[0], rtol=1e-3) for spacing in stated)
     assumed = list(dict.fromkeys(note for volume in volumes for note in volume.notes))
-    return assumed if same else [*assumed, "spacing: images and masks state different pixel sizes, the first image's is used"]
+    return (
+        assumed
+        if same
+        else [*assumed, "spacing: images and masks state different pixel sizes, the first image's is used"]
+    )
 
 
 def _still(path: Path) -> NDArray[np.uint8] | None:

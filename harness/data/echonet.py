@@ -179,14 +179,21 @@ class EchoNet(EchoDataset):
     def _retraced(self) -> list[Finding]:
         """Frames that were traced several times, of which the first tracing is used, and videos with more than two traced frames."""
         names = [video.name for video in self.usable]
-        twice = [f"{name} frame {frame}" for name in names for frame, rows in self.tracings[name].items() if tracing_count(rows) > 1]
+        twice = [
+            f"{name} frame {frame}"
+            for name in names
+            for frame, rows in self.tracings[name].items()
+            if tracing_count(rows) > 1
+        ]
         many = [name for name in names if len(self.tracings[name]) > 2]
         texts = (
             (twice, "frames were traced several times, the first tracing is used"),
             (many, "videos have more than two traced frames, ED and ES are those that lose most area"),
         )
         return [
-            Finding(level="warning", check="tracings", message=f"{len(items)} {text}: {shorten(items)}", count=len(items))
+            Finding(
+                level="warning", check="tracings", message=f"{len(items)} {text}: {shorten(items)}", count=len(items)
+            )
             for items, text in texts
             if items
         ]
@@ -258,7 +265,9 @@ def ed_and_es(areas: dict[int, int]) -> tuple[int, int]:
     ((0, 14), (9, 3))
     """
     frames = sorted(areas)
-    pairs = [(areas[first] - areas[later], -first, first, later) for first in frames for later in frames if later > first]
+    pairs = [
+        (areas[first] - areas[later], -first, first, later) for first in frames for later in frames if later > first
+    ]
     lost, _, first, later = max(pairs, default=(0, 0, 0, 0))
     if lost > 0:
         return first, later

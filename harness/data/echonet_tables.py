@@ -60,7 +60,9 @@ def read_file_list(path: Path) -> dict[str, Video]:
     if names.duplicated().any():
         raise DataError(f"{path} lists {shorten(names[names.duplicated()])} more than once; keep one row per video.")
     splits = [_split(text) for text in table["Split"].astype(str)]
-    if strange := sorted({text for text, split in zip(table["Split"].astype(str), splits, strict=True) if split is None}):
+    if strange := sorted(
+        {text for text, split in zip(table["Split"].astype(str), splits, strict=True) if split is None}
+    ):
         raise DataError(f"{path} has the unknown split {shorten(strange)}; it must be TRAIN, VAL or TEST.")
     columns = [_optional(table, name) for name in ("EF", "FPS", "NumberOfFrames")]
     return {
@@ -112,7 +114,9 @@ def read_tracings(path: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
     names = table["FileName"].astype(str).str.removesuffix(".avi").to_numpy()
     found: dict[str, dict[int, NDArray[np.float64]]] = {}
     # sort=False keeps the order of the chords, from apex to base: the outline follows it.
-    for key, rows in pd.DataFrame({"name": names, "frame": frames.to_numpy()}).groupby(["name", "frame"], sort=False).indices.items():
+    for key, rows in (
+        pd.DataFrame({"name": names, "frame": frames.to_numpy()}).groupby(["name", "frame"], sort=False).indices.items()
+    ):
         name, frame = str(key[0]), int(key[1])  # type: ignore[index]
         found.setdefault(name, {})[frame] = numbers[rows]
     return found

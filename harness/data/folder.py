@@ -202,7 +202,9 @@ class Folder(EchoDataset):
         masks, labelled = self._placed(row, self._labels(stored, mask_path), frames.shape, mask_path)
         for name, frame in (("ed", row.ed), ("es", row.es)):
             if frame is not None and frame >= len(frames):
-                raise DataError(f"{clip_path} has {len(frames)} frames, but its row says {name} = {frame} (counted from 0).")
+                raise DataError(
+                    f"{clip_path} has {len(frames)} frames, but its row says {name} = {frame} (counted from 0)."
+                )
         clip = Clip(
             case=case,
             frames=frames,
@@ -254,7 +256,9 @@ class Folder(EchoDataset):
         count = shape[0]
         chosen = _labelled_frames(row, masks, count, path)
         if len(chosen) and max(chosen) >= count:
-            raise DataError(f"{row.clip} has {count} frames, but line {row.line} of the manifest labels frame {max(chosen)}.")
+            raise DataError(
+                f"{row.clip} has {count} frames, but line {row.line} of the manifest labels frame {max(chosen)}."
+            )
         labelled = np.zeros(count, dtype=bool)
         labelled[chosen] = True
         if not labelled.any():
@@ -283,7 +287,9 @@ def _labelled_frames(row: ManifestRow, masks: NDArray[np.uint8], count: int, pat
 def _cut(clip: Clip, kind: str, values: dict[str, tuple[int, ...]]) -> Clip:
     """The frames of one clip kind, and a note where ED and ES look exchanged."""
     if kind != LABELLED and (clip.ed is None or clip.es is None):
-        raise DataError(f"{clip.source} has no ED and ES in the manifest; fill the columns ed and es, or use --clip {LABELLED}.")
+        raise DataError(
+            f"{clip.source} has no ED and ES in the manifest; fill the columns ed and es, or use --clip {LABELLED}."
+        )
     if kind == "ed_es":
         chosen = np.array([clip.ed, clip.es])
     else:

@@ -23,7 +23,20 @@ from harness.data.media.volume import read_volume
 from harness.errors import DataError
 from harness.files import write_text
 
-_KINDS = (".nii.gz", ".nii", ".mhd", ".mha", ".npz", ".npy", ".tif", ".tiff", ".gif", ".dcm", *PICTURE_KINDS, *VIDEO_KINDS)
+_KINDS = (
+    ".nii.gz",
+    ".nii",
+    ".mhd",
+    ".mha",
+    ".npz",
+    ".npy",
+    ".tif",
+    ".tiff",
+    ".gif",
+    ".dcm",
+    *PICTURE_KINDS,
+    *VIDEO_KINDS,
+)
 _IMAGE_FOLDERS = ("images", "image", "imgs", "img", "frames", "videos", "clips", "imagestr", "train_images")
 _MASK_FOLDERS = ("masks", "mask", "labels", "label", "gt", "annotations", "segmentations", "labelstr", "train_masks")
 _VIEWS = (("2CH", ("2ch", "a2c")), ("4CH", ("4ch", "a4c")))
@@ -134,7 +147,9 @@ def _beside(images: Path, masks: Path) -> list[tuple[Path, Path]]:
 
 def _bare(stem: str) -> str:
     """A mask's name without its ending."""
-    return next((stem[: -len(end)] for end in MASK_ENDINGS if stem.lower().endswith(end) and len(stem) > len(end)), stem)
+    return next(
+        (stem[: -len(end)] for end in MASK_ENDINGS if stem.lower().endswith(end) and len(stem) > len(end)), stem
+    )
 
 
 def _same_folder(paths: list[Path]) -> Iterator[tuple[Path, Path]]:
@@ -195,9 +210,13 @@ def _guess_labels(root: Path, pairs: list[tuple[Path, Path]], guess: Guess) -> N
     found = sorted(int(value) for value in values if value)
     if found == list(LABELS.values()):
         guess.labels = dict(LABELS)
-        guess.sentences.append("Labels: 1, 2, 3 taken as CAMUS has them (lv, myo, la); correct labels.yaml where they are not.")
+        guess.sentences.append(
+            "Labels: 1, 2, 3 taken as CAMUS has them (lv, myo, la); correct labels.yaml where they are not."
+        )
         return
     names = ["lv"] if len(found) == 1 else [f"structure_{value}" for value in found]
     guess.labels = dict(zip(names, found, strict=True))
     what = "one value, taken as lv" if len(found) == 1 else "values without a name; name them in labels.yaml"
-    guess.sentences.append(f"Labels: {', '.join(map(str, found)) or 'none'} ({what}); {len(chosen)} masks were looked into.")
+    guess.sentences.append(
+        f"Labels: {', '.join(map(str, found)) or 'none'} ({what}); {len(chosen)} masks were looked into."
+    )

@@ -82,7 +82,9 @@ def read_manifest(path: Path) -> list[ManifestRow]:
         more = f" (and {len(faults) - 1} more such lines)" if len(faults) > 1 else ""
         raise DataError(f"{path}, {faults[0]}{more}; correct the file.")
     if not rows:
-        raise DataError(f"{path} has no rows; it needs one per clip, 'echobench data manifest FOLDER' writes a first one.")
+        raise DataError(
+            f"{path} has no rows; it needs one per clip, 'echobench data manifest FOLDER' writes a first one."
+        )
     return rows
 
 
@@ -103,7 +105,9 @@ def _read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a readable table ({error}); save it as CSV in UTF-8.") from error
     if missing := [name for name in REQUIRED if name not in columns]:
-        raise DataError(f"{path} lacks the column {shorten(missing)}; it needs {', '.join(REQUIRED)}, see docs/your-data.md.")
+        raise DataError(
+            f"{path} lacks the column {shorten(missing)}; it needs {', '.join(REQUIRED)}, see docs/your-data.md."
+        )
     return [(line, cells) for line, cells in rows if any(cells.values())]
 
 
@@ -146,7 +150,9 @@ def _free_view(patient: str, view: str, seen: Counter[tuple[str, str]]) -> str:
     for word, name in (("patient", patient), ("view", view)):
         # Both become names of files, of exports and of the prepared data.
         if "/" in name or not is_inside(name):
-            raise ValueError(f"the {word} {name!r} may not become a file's name; use letters, digits, blanks, '.', '-' and '_'")
+            raise ValueError(
+                f"the {word} {name!r} may not become a file's name; use letters, digits, blanks, '.', '-' and '_'"
+            )
     seen[patient, view] += 1
     name = view
     if seen[patient, view] > 1:
@@ -225,9 +231,13 @@ def check_labels(labels: dict[str, tuple[int, ...]], where: Path | str) -> dict[
     """The labels, or ``DataError`` where two structures share a value, one has 0, or there is none."""
     counts = Counter(value for values in labels.values() for value in values)
     if twice := sorted(value for value, count in counts.items() if count > 1):
-        raise DataError(f"{where} gives the value {twice[0]} to two structures (0 is background); give each its own value.")
+        raise DataError(
+            f"{where} gives the value {twice[0]} to two structures (0 is background); give each its own value."
+        )
     if zero := [name for name, values in labels.items() if 0 in values and name != BACKGROUND]:
-        raise DataError(f"{where} gives {zero[0]} the value 0, which is the background; give it the value that masks hold.")
+        raise DataError(
+            f"{where} gives {zero[0]} the value 0, which is the background; give it the value that masks hold."
+        )
     if not set(labels) - {BACKGROUND}:
         raise DataError(f"{where} names no structure besides the background; add a line such as 'lv: 1'.")
     return labels

@@ -29,7 +29,8 @@ class Splitting:
     files: tuple[Path, ...] = ()
 
 
-def assign_splits(rows: Sequence[ManifestRow], *, seed: int, split_dir: Path | None, fold: int | None = None, folds: int = 5
+def assign_splits(
+    rows: Sequence[ManifestRow], *, seed: int, split_dir: Path | None, fold: int | None = None, folds: int = 5
 ) -> Splitting:
     """The split of every patient.
 
@@ -56,17 +57,23 @@ def assign_splits(rows: Sequence[ManifestRow], *, seed: int, split_dir: Path | N
     if not any(splits.values()):
         return _drawn(sorted(splits), seed) if fold is None else _drawn_fold(sorted(splits), seed, fold, folds)
     if without := sorted(patient for patient, split in splits.items() if not split):
-        raise DataError(f"The manifest gives no split for {len(without)} patients ({shorten(without)}); give all or none one.")
+        raise DataError(
+            f"The manifest gives no split for {len(without)} patients ({shorten(without)}); give all or none one."
+        )
     numbers = sorted({int(split) for split in splits.values() if split.isdigit()})
     if not numbers:
         if fold is not None:
             raise DataError("The manifest's column split names train, val and test and no folds; leave --fold out.")
         return Splitting(of=splits)
     if words := sorted({split for split in splits.values() if not split.isdigit()}):
-        raise DataError(f"The manifest's column split holds numbers of folds and {shorten(words)}; give all rows one or the other.")
+        raise DataError(
+            f"The manifest's column split holds numbers of folds and {shorten(words)}; give all rows one or the other."
+        )
     if fold not in numbers or len(numbers) < len(SPLITS):
         shown = shorten(map(str, numbers), limit=10)
-        raise DataError(f"The manifest's column split holds the folds {shown} (at least 3 are needed); choose one with --fold.")
+        raise DataError(
+            f"The manifest's column split holds the folds {shown} (at least 3 are needed); choose one with --fold."
+        )
     return Splitting(of=_by_fold(splits, fold, numbers), mark=f"fold {fold} of {len(numbers)}")
 
 

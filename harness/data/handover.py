@@ -53,7 +53,13 @@ class Handover:
 
 
 def hand_over(
-    dataset: EchoDataset, folder: Path, kind: Format, *, structures: str = "lv", number: int = 501, progress: bool = True
+    dataset: EchoDataset,
+    folder: Path,
+    kind: Format,
+    *,
+    structures: str = "lv",
+    number: int = 501,
+    progress: bool = True,
 ) -> Handover:
     """Write the clips of a dataset at their native size; of ``nnunet`` and ``png`` the labelled frames, of ``npz`` whole clips.
 

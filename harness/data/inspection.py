@@ -117,7 +117,9 @@ def report_of(dataset: EchoDataset, clip: Clip) -> ClipReport:
         # Of pixels, not of files: the same frame under two names is leakage whatever its header says.
         # An even frame (black, frozen white) is nobody's picture and may occur anywhere.
         hashes=tuple(
-            hashlib.blake2b(frame.tobytes(), digest_size=8).hexdigest() for frame in clip.frames if frame.min() != frame.max()
+            hashlib.blake2b(frame.tobytes(), digest_size=8).hexdigest()
+            for frame in clip.frames
+            if frame.min() != frame.max()
         ),
         lacking=tuple(
             name for name, value in ids.items() if not all((mask == value).any() for mask in clip.masks[clip.labelled])
@@ -158,10 +160,14 @@ def unreadable(reports: list[ClipReport], root: Path) -> list[Finding]:
     for report in reports:
         if report.error is not None:
             # Faults are the same when they differ in nothing but the file.
-            kind = re.sub(rf"{re.escape(str(root))}\S*|\b{re.escape(report.case.name)}\S*|line \d+", "FILE", report.error)
+            kind = re.sub(
+                rf"{re.escape(str(root))}\S*|\b{re.escape(report.case.name)}\S*|line \d+", "FILE", report.error
+            )
             groups[report.level, kind].append(report)
     return [
-        Finding(level=level, check="files", message=_with_others([str(report.error) for report in group]), count=len(group))
+        Finding(
+            level=level, check="files", message=_with_others([str(report.error) for report in group]), count=len(group)
+        )
         for (level, _), group in groups.items()
     ]
 

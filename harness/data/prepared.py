@@ -59,7 +59,8 @@ class ClipRecord:
         """The inverse of ``to_json``."""
         plain: dict[str, Any] = {
             # JSON has no tuples; without this a record would not equal the one that was written.
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in values.items()
         }
         return cls(**{**plain, "case": Case(**values["case"])})
 

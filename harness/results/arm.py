@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.results.measures import Measure, Selection
+from harness.results.measures import WHOLE, Measure, Selection
 from harness.results.profile import ProfileSummary, median_summary
 from harness.results.run_results import RunResults
 from harness.store.formats.sweep import CLEAN
@@ -77,7 +77,7 @@ class Arm:
         table: pd.DataFrame = self.cache[key]
         return table
 
-    def under(self, measure: Measure, selection: Selection = Selection()) -> pd.DataFrame:
+    def under(self, measure: Measure, selection: Selection = WHOLE) -> pd.DataFrame:
         """Displayed values [patients, conditions], averaged over seeds; a patient that one seed lacks is NaN."""
         key = (measure.name, "under", selection)
         if key not in self.cache:
@@ -87,7 +87,7 @@ class Arm:
         return table
 
     def by_training(
-        self, measure: Measure, statistic: Callable[[pd.DataFrame], pd.Series], selection: Selection = Selection()
+        self, measure: Measure, statistic: Callable[[pd.DataFrame], pd.Series], selection: Selection = WHOLE
     ) -> pd.DataFrame:
         """``statistic`` of every seed's values [patients, conditions], as [patients, seeds]; empty without any."""
         tables = {seed: table for seed, table in self._tables(measure, selection).items() if table.size}

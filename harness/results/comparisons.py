@@ -12,10 +12,10 @@ from functools import partial
 
 import pandas as pd
 
+from harness.results.arm import Arm
 from harness.results.conditions import Wide, drop, interval, mean_of
 from harness.results.ejection import ef_measure
 from harness.results.measures import DICE, Measure, Selection
-from harness.results.arm import Arm
 from harness.results.result_set import ResultSet, design_of
 from harness.results.sweep import DECIMALS
 from harness.statistics.comparison import (

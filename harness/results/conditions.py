@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from harness.results.measures import DICE, Measure
 from harness.results.arm import Arm
+from harness.results.measures import DICE, Measure
 from harness.results.result_set import ResultSet
 from harness.statistics.bootstrap import Interval, bootstrap_interval, mean_interval
 from harness.store.formats.sweep import CLEAN

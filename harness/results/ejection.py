@@ -6,8 +6,8 @@ from functools import partial
 
 import pandas as pd
 
-from harness.results.measures import Measure, ef_error
 from harness.results.arm import Arm
+from harness.results.measures import Measure, ef_error
 from harness.results.result_set import ResultSet
 from harness.statistics.agreement import Agreement, agreement, correlation
 from harness.statistics.bootstrap import Floats

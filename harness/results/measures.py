@@ -32,6 +32,10 @@ class Selection:
     phase: str | None = None
 
 
+WHOLE = Selection()
+"""All rows, whatever they are of."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measure:
     """One quantity.

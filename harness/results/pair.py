@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.errors import BenchError, ConfigError, unknown
-from harness.results.comparisons import Comparison, all_comparisons, tested_measures
+from harness.results.arm import Arm
 from harness.results.clip_lengths import frames_sentence
+from harness.results.comparisons import Comparison, all_comparisons, tested_measures
 from harness.results.measures import Measure, Selection
 from harness.results.profile import ProfileSummary
-from harness.results.arm import Arm
 from harness.results.result_set import ResultSet
 
 _DATA = {"dataset": "dataset", "fingerprint": "data (fingerprint)", "views": "views", "clip": "kind of clip"}

@@ -25,10 +25,6 @@ _CLIPS = {"ed_es": "ED and ES stills", "half": "half sequences"}
 STRUCTURE_NAMES = {"lv": "LV endocardium", "myo": "LV myocardium", "la": "left atrium"}
 
 
-
-
-
-
 @dataclass(frozen=True, kw_only=True)
 class ResultSet:
     """Everything one report shows.
@@ -169,8 +165,6 @@ def shared_structure(runs: Sequence[Run]) -> str:
         chosen = " and ".join(dict.fromkeys("+".join(names) for names in sets))
         raise ConfigError(f"The runs segment {chosen or 'nothing'} and share no structure; report them one by one.")
     return shared[0]
-
-
 
 
 def design_of(results: ResultSet) -> Design:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from harness.results.arm import Arm
 from harness.results.ejection import ef_method
 from harness.results.measures import DICE, Measure, Selection
-from harness.results.arm import Arm
 from harness.results.result_set import ResultSet
 from harness.statistics.families import correct
 from harness.statistics.patients import patient_means

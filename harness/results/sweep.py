@@ -11,14 +11,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from harness.errors import ConfigError
+from harness.results.arm import Arm
 from harness.results.labels import plain_labels, run_labels, seen_perturbations
 from harness.results.measures import sweep_patients
-from harness.results.arm import Arm
 from harness.results.result_set import ResultSet
 from harness.results.run_results import read_run
 from harness.results.suite import reference_label
-from harness.statistics.margins import Criteria
 from harness.statistics.failures import worst_ef_error
+from harness.statistics.margins import Criteria
 from harness.statistics.patients import ef_methods, patient_means
 from harness.store.formats.cases import CASES
 from harness.store.formats.sweep import CLEAN, CONDITION, PATIENTS, sweep_files, swept

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from harness.evaluation.metrics import DEFAULT_METRICS
+from harness.results.arm import Arm
 from harness.results.labels import run_labels
 from harness.results.measures import DICE, Measure, Selection, distances
-from harness.results.arm import Arm
 from harness.results.run_results import read_run
 from harness.statistics.families import ALPHA, Family, correct
 from harness.statistics.unpaired import Unpaired, unpaired_difference

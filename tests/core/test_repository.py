@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,14 @@ def test_committed_reports_hold_no_page_and_no_picture_but_those_of_the_readme()
     made = {path for path in tracked("reports") if path.suffix in {".html", ".pdf", ".png"} and path.exists()}
     assert made == {path for path in shown if path.is_relative_to(ROOT / "reports")}
     assert all(path.is_file() for path in shown)
+
+
+def test_the_linter_sees_every_tracked_python_file() -> None:
+    """A name that is excluded without a slash is excluded everywhere: ``data`` once kept ``harness/data`` from every check."""
+    pytest.importorskip("ruff")
+    shown = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--show-files", "."],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    seen = {Path(line) for line in shown.stdout.splitlines()}
+    assert {path for path in tracked("*.py") if path.is_file()} - seen == set()

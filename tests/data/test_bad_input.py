@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness.clip import Case, Clip
-from harness.data import Camus, EchoDataset, Phantom, prepare
+from harness.data import Camus, Phantom, prepare
 from harness.errors import BenchError, DataError
 
 IMAGE = "database_nifti/patient0001/patient0001_4CH_ED.nii.gz"

@@ -70,7 +70,7 @@ def test_16_and_22_a_lost_pixel_size_stands_in_the_mark_and_gives_pixels(cases: 
 
 
 def test_18_the_owners_ten_folds(cases: Path) -> None:
-    with pytest.raises(DataError, match="of the folds 1 .*choose one with --fold"):
+    with pytest.raises(DataError, match=r"of the folds 1 .*choose one with --fold"):
         camus(cases, "18").verify()
     assert (camus(cases, "18", fold=1).mark or "").endswith("fold 1")
 
@@ -104,9 +104,9 @@ def test_unusual_tracings_are_counted(cases: Path, number: str, sentence: str) -
 
 def test_32_pediatric_is_named_and_asks_for_a_fold(cases: Path) -> None:
     assert recognise(folder(cases, "32")) == "echonet"
-    with pytest.raises(DataError, match="that is EchoNet-Pediatric: give .*A4C"):
+    with pytest.raises(DataError, match=r"that is EchoNet-Pediatric: give .*A4C"):
         EchoNet(folder(cases, "32")).verify()
-    with pytest.raises(DataError, match="folds 0 to 9 .*--fold"):
+    with pytest.raises(DataError, match=r"folds 0 to 9 .*--fold"):
         EchoNet(folder(cases, "32") / "A4C").verify()
 
 

@@ -13,8 +13,8 @@ from harness.clip import Case
 from harness.data import ClipDataset, EchoNet, check, prepare
 from harness.data.echonet import between
 from harness.data.echonet_tables import tracing_mask
-from harness.phantom.echonet_writer import EchoNetVideo, trace_mask, write_echonet
 from harness.errors import ConfigError, DataError
+from harness.phantom.echonet_writer import EchoNetVideo, trace_mask, write_echonet
 
 SIZE = 112
 ENDS = {"0XA": (2, 6), "0XB": (7, 1), "0XC": (0, 9), "0XD": (3, 5)}  # ED, ES

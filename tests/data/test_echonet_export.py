@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from harness.data import EchoNet, Phantom
-from harness.phantom.echonet_export import export_phantom
-from harness.phantom import generate, read_manifest
 from harness.data.resample import resize_masks
 from harness.errors import DataError
+from harness.phantom import generate, read_manifest
+from harness.phantom.echonet_export import export_phantom
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import csv
+import json
 import tracemalloc
 import zlib
 from collections.abc import Callable

@@ -51,7 +51,9 @@ def test_a_folder_without_pairs_says_what_was_looked_for(tmp_path: Path) -> None
         guess_manifest(tmp_path)
 
 
-@pytest.mark.parametrize(("case", "pairs"), [("08-ted-mhd", 6), ("11-flat-folder", 36), ("12-png-pairs", 12), ("13-h5-npz", 3)])
+@pytest.mark.parametrize(
+    ("case", "pairs"), [("08-ted-mhd", 6), ("11-flat-folder", 36), ("12-png-pairs", 12), ("13-h5-npz", 3)]
+)
 def test_the_shared_layouts_are_recognised(shared: Path, case: str, pairs: int) -> None:
     if not (shared / "cases" / case).is_dir():
         pytest.skip("no folder of cases")

@@ -63,7 +63,8 @@ def test_names_are_whole_and_scores_stand_beside_them(store: RunStore) -> None:
     output = call(store)
     assert all(run.name in output for run in store.all())
     first, second = (line for line in output.splitlines() if "phantom/unet" in line and "finished" in line)
-    assert ("85.00" in first + second) and ("65.00" in first + second)
+    assert "85.00" in first + second
+    assert "65.00" in first + second
     assert "recipe.optimizer.lr=0.1" in output
     assert "recipe.optimizer.lr=0.2" in output
     assert "The loss is not finite." in output

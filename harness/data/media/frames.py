@@ -109,5 +109,7 @@ class FrameSource:
     def sentences(self) -> list[str]:
         """The notes for a reader, without the word of the check before them."""
         parts = [note.partition(": ") for note in self.notes]
-        return [f"{text[:1].upper()}{text[1:]}." if check.islower() and check.isalpha() else note
-                for note, (check, _, text) in zip(self.notes, parts, strict=True)]
+        return [
+            f"{text[:1].upper()}{text[1:]}." if check.islower() and check.isalpha() else note
+            for note, (check, _, text) in zip(self.notes, parts, strict=True)
+        ]

@@ -108,7 +108,9 @@ class FrameLevels:
                 return np.ascontiguousarray(frame, dtype=np.uint8)
             scale = grey_scale(frame, self.where)
             if self._scale is not None and scale.factor != self._scale.factor:
-                raise DataError(f"{self.where} changes the scale of its grey levels from frame to frame; export them as 0..255.")
+                raise DataError(
+                    f"{self.where} changes the scale of its grey levels from frame to frame; export them as 0..255."
+                )
             self._scale = scale
             if scale.note and scale.note not in self.notes:
                 self.notes.append(scale.note)

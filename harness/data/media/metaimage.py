@@ -53,7 +53,9 @@ def read_metaimage_values(
 def _decode(raw: bytes, header: dict[str, str], kind: np.dtype[Any], path: Path) -> NDArray[Any]:
     expected = kind.itemsize * math.prod(int(value) for value in header["DimSize"].split())
     if expected <= 0:
-        raise DataError(f"{path} has the size {header['DimSize']}, which is no picture; restore the file from its source.")
+        raise DataError(
+            f"{path} has the size {header['DimSize']}, which is no picture; restore the file from its source."
+        )
     try:
         # One byte more than stated shows that there are more; a few kilobytes can unpack to gigabytes.
         packed = header.get("CompressedData", "False") == "True"

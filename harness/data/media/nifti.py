@@ -132,10 +132,14 @@ def header_spacing(header: Any) -> tuple[tuple[float, float] | None, tuple[str, 
     unit = header.get_xyzt_units()[0]
     row, column = (float(zooms[axis]) * _MILLIMETRES.get(unit, 1.0) for axis in (1, 0))
     if (row, column) == (1.0, 1.0):
-        return None, ("spacing: the header says 1 x 1, as if nobody had filled it in; the pixel size counts as unknown",)
+        return None, (
+            "spacing: the header says 1 x 1, as if nobody had filled it in; the pixel size counts as unknown",
+        )
     low, high = _PLAUSIBLE_MM
     if not all(math.isfinite(value) and low <= value <= high for value in (row, column)):
-        return None, (f"spacing: the header's pixel size {row:.4g} x {column:.4g} mm cannot be meant and counts as unknown",)
+        return None, (
+            f"spacing: the header's pixel size {row:.4g} x {column:.4g} mm cannot be meant and counts as unknown",
+        )
     return (row, column), ()
 
 

@@ -47,7 +47,9 @@ def picture_files(folder: Path, *, masks: bool = False) -> tuple[list[Path], tup
     pairs = {item for item in paths if mask_owner(item.stem) in stems}
     chosen = [item for item in paths if not pairs or (item in pairs) == masks]
     if not chosen:
-        raise DataError(f"The folder {folder} holds no PNG, JPEG or BMP picture; give the folder that holds the frames.")
+        raise DataError(
+            f"The folder {folder} holds no PNG, JPEG or BMP picture; give the folder that holds the frames."
+        )
     if pairs and not masks:
         return chosen, (f"frames: {len(pairs)} pictures named as masks of others were left out",)
     return chosen, ()
@@ -55,7 +57,9 @@ def picture_files(folder: Path, *, masks: bool = False) -> tuple[list[Path], tup
 
 def mask_owner(stem: str) -> str | None:
     """``frame_3`` of ``frame_3_mask``; None for a name without such an ending."""
-    return next((stem[: -len(end)] for end in MASK_ENDINGS if stem.lower().endswith(end) and len(stem) > len(end)), None)
+    return next(
+        (stem[: -len(end)] for end in MASK_ENDINGS if stem.lower().endswith(end) and len(stem) > len(end)), None
+    )
 
 
 def natural(path: Path) -> list[tuple[int, str]]:
@@ -80,4 +84,8 @@ def _values(image: Image.Image, masks: bool) -> NDArray[Any]:
         image = image.getchannel("L")
     values = np.asarray(image)
     # Pillow hands 16-bit greys of some files out as 32-bit integers.
-    return values.astype(np.uint16) if image.mode.startswith("I") and values.min() >= 0 and values.max() < 65536 else values
+    return (
+        values.astype(np.uint16)
+        if image.mode.startswith("I") and values.min() >= 0 and values.max() < 65536
+        else values
+    )

@@ -98,5 +98,3 @@ def _one_channel(values: NDArray[Any], path: Path) -> NDArray[Any]:
     if (colour == colour[..., :1]).all():
         return colour[..., 0]
     raise DataError(f"{path} holds masks in colours; save the label values as grey or palette pictures.")
-
-
