@@ -68,6 +68,7 @@ class Arm:
     def values(self, measure: Measure, selection: Selection, condition: tuple[str, int] = (CLEAN, 0)) -> pd.DataFrame:
         """Displayed values [patients, seeds] under one condition; empty when the arm has nothing to count."""
         tables = self._tables(measure, selection)
+        # A condition that one seed lacks stays as a column of nothing, so that the seed is seen to be missing.
         if not any(condition in table for table in tables.values()):
             return pd.DataFrame(dtype=float)
         key = (measure.name, measure.metrics, selection, condition)
@@ -82,6 +83,7 @@ class Arm:
         key = (measure.name, "under", selection)
         if key not in self.cache:
             tables = list(self._tables(measure, selection).values())
+            # Aligned by patient: one whom a seed lacks becomes NaN and never the mean of fewer seeds.
             self.cache[key] = sum(tables[1:], tables[0]) / len(tables) if tables else pd.DataFrame(dtype=float)
         table: pd.DataFrame = self.cache[key]
         return table
@@ -100,6 +102,8 @@ class Arm:
         """(perturbation, severity) that every seed was swept under, the clean one left out."""
         swept = [run.swept for run in self.finished if run.swept is not None]
         found = [set(zip(table["perturbation"], table["severity"], strict=True)) for table in swept]
+        # What one seed was not swept under is no condition of the arm: means over other seeds would stand beside
+        # means over all.
         return set.intersection(*found) - {(CLEAN, 0)} if found else set()
 
     def _tables(self, measure: Measure, selection: Selection) -> dict[int, pd.DataFrame]:

@@ -46,6 +46,7 @@ def _lengths(runs: Iterable[RunResults]) -> str:
     rows = next((run.every for run in runs if run.finished and (run.every["phase"] == "labelled").any()), None)
     if rows is None:
         return ""
+    # Frames count from 0, and -1 stands for the whole clip.
     counts = rows[rows["frame"] >= 0].groupby(_CLIP)["frame"].max() + 1
     low, high = int(counts.min()), int(counts.max())
     return f" ({low})" if low == high else f" ({low} to {high})"

@@ -46,6 +46,7 @@ def all_comparisons(results: ResultSet, selection: Selection | None = None) -> d
     selection = selection or results.main
     if not results.arms:
         return {}
+    # The arm's own cache lives and dies with the results, where a module's would grow with every report of a process.
     cache, key = results.arms[0].cache, ("comparisons", selection, results.reference, results.criteria.endpoint)
     if key not in cache:  # the table, its daggers, the figures and the sentences ask for the same comparisons
         measures = tested_measures(results)
@@ -73,6 +74,7 @@ def comparisons(results: ResultSet, measure: Measure, selection: Selection | Non
 
 def measured(results: ResultSet, measure: Measure, values: Mapping[str, pd.DataFrame], key: str = "") -> Measured:
     """Values [patients, seeds] per arm with what is needed to judge them."""
+    # In displayed units, as the values are: a margin of 0.5 is half a point of Dice, not 50.
     margin = results.criteria.margin(measure.name)
     return Measured(key=key or measure.name, values=values, higher=measure.higher, margin=margin)
 
@@ -218,6 +220,7 @@ def _study_effects(results: ResultSet, measure: Measure) -> list[Effect]:
     scores, definition = study_scores(results, measure), design.definition
     levels = {factor.name: list(factor.levels) for factor in definition.factors}
     cells = {cell.key: cell.levels for cell in design.cells}
+    # With one factor a main effect is the contrast itself, and would be tested twice in one table.
     several = len(definition.factors) > 1 and definition.kind == "grid"
     failed = set(not_learned(results))
     without = [key for key, name in design.names.items() if name in failed]

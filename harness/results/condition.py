@@ -53,6 +53,7 @@ def condition_of(*specs: RunSpec, recipe: str | None = None) -> Condition:
     specs = tuple(spec for spec in specs if not spec.external) or specs
     spec = specs[0]
     data, protocol, size = spec.data, spec.protocol, spec.model["size"]
+    # "robust" is a word of the name and no list of settings: sixteen perturbations would fill it.
     augmented = bool(seen_perturbations(spec.recipe))
     name = headline_name(
         data["dataset"],
@@ -67,6 +68,7 @@ def condition_of(*specs: RunSpec, recipe: str | None = None) -> Condition:
     differences = (*_recipe_differences(spec, recipe, augmented), *models)
     if differences:
         text = "-".join(differences)
+        # File names end at 255 bytes, and a report's name is the stem of several longer ones.
         name += f"-{text}" if len(text) <= _LONGEST else f"-other-{canonical_hash(list(differences), 6)}"
     # The recipe's words for device and precision give way to what they came to ("auto" is not the same everywhere).
     resolved = {key: value for key, value in spec.recipe.items() if not spec.code or key not in ("device", "precision")}
@@ -99,6 +101,7 @@ def belongs(spec: RunSpec, condition: Condition) -> bool:
     own = condition_of(spec)
     if spec.external:
         return own.cases == condition.cases
+    # A model with other arguments is another row: it belongs only to a condition that names these arguments.
     return own.key == condition.key and set(own.models) <= set(condition.models)
 
 
@@ -129,6 +132,7 @@ def _recipe_differences(spec: RunSpec, recipe: str | None, augmented: bool) -> t
     named = _recipes(spec.data["dataset"], spec.data.get("clip", ""), spec.model["size"], recipe)
     if not named:
         return ()
+    # Dotted keys, so that one changed value of the optimiser does not show its whole section as different.
     given = flattened(spec.recipe)
     if augmented:  # the name says so already
         given.pop("augment", None)
@@ -157,6 +161,7 @@ def _same(value: Any, other: Any) -> bool:
 
 def _short(value: Any) -> str:
     """A value in a name: lists and the like by a hash of four digits."""
+    # Anything longer would put brackets and quotes into a path.
     return str(value) if isinstance(value, (int, float, str, bool, type(None))) else canonical_hash(value, 4)
 
 
@@ -168,6 +173,7 @@ def _recipes(dataset: str, clip: str, size: str, recipe: str | None) -> dict[str
         headline = recipe or config.recipe_for(recipes, clip, size)
         names = [headline, *(name for name in config.list_configs("recipes") if name != headline)] if headline else []
         return {name: config.load("recipes", name).to_dict()["recipe"] for name in names}
+    # A dataset or recipe that was renamed since must not keep its old runs from being listed.
     except BenchError:
         return {}
 
@@ -191,6 +197,7 @@ def _model_settings(name: str, size: str) -> dict[str, Any] | None:
     """A model's arguments by its config; None for a model of the user's own, whose config is not in the tree."""
     try:
         settings: dict[str, Any] = config.load("models", name).to_dict()["sizes"][size]
+    # The same for a model whose config has gone.
     except (BenchError, KeyError):
         return None
     return settings

@@ -28,6 +28,7 @@ def clean(wide: Wide) -> pd.Series:
 
 def at(wide: Wide, perturbation: str, severity: int) -> pd.Series:
     """Values under one condition per patient; severity 0 is the clean image. NaN where it was not measured."""
+    # Every curve begins at the same clean image, whatever its perturbation.
     key = (perturbation, severity) if severity else (CLEAN, 0)
     return wide[key] if key in wide else pd.Series(np.nan, index=wide.index)
 
@@ -37,6 +38,7 @@ def mean_of(wide: Wide, perturbations: Sequence[str], severities: Sequence[int])
 
     NaN where a patient lacks any of these conditions: every mean is over the same conditions.
     """
+    # With skipna a patient who fails under the hardest fault would look better than one who answers.
     return _columns(wide, perturbations, severities).mean(axis=1, skipna=False)
 
 
@@ -53,6 +55,7 @@ def curve_area(wide: Wide, perturbation: str, severities: Sequence[int]) -> pd.S
     """Area under the curve over severity 0 to the largest (trapezoids), divided by its width: on the values' own scale."""
     steps = [0, *severities]
     curve = pd.concat([at(wide, perturbation, severity) for severity in steps], axis=1).to_numpy(float)
+    # Divided by its width: curves over three severities and over five stand on one scale.
     return pd.Series(np.trapezoid(curve, x=steps, axis=1) / (steps[-1] - steps[0]), index=wide.index)
 
 
@@ -81,6 +84,7 @@ def interval(values: pd.Series, resamples: int = 10_000) -> Interval:
 @lru_cache(maxsize=16_384)
 def _mean_interval(content: bytes, resamples: int) -> Interval:
     """Tables and figures ask for the same intervals: each is drawn once."""
+    # Bytes are hashable and arrays are not: the cache needs a key.
     return mean_interval(np.frombuffer(content), resamples=resamples)
 
 
@@ -99,4 +103,5 @@ def relative_drop(loss: float, reference: float, smallest: float = 1.0) -> float
 
     The idea of the corruption error (Hendrycks and Dietterich, ICLR 2019), without its division by almost nothing.
     """
+    # Hendrycks divides whatever the reference loses; half a point of noise would become hundreds of percent.
     return 100 * loss / reference if reference > smallest else float("nan")

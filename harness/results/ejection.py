@@ -20,6 +20,7 @@ def ef_method(results: ResultSet) -> str | None:
     tables = [table for arm in results.arms for table in arm.tables]
     if not tables:
         return None
+    # One method for all arms: a biplane EF beside a single-plane one would compare methods and not models.
     shared = [m for m in ef_methods(tables[0]) if all(m in ef_methods(table) for table in tables)]
     return shared[0] if shared else None
 
@@ -63,6 +64,7 @@ def ef_agreements(results: ResultSet, against: str = "reference", method: str | 
     agreements: dict[str, Agreement] = {}
     for label, tables in ef_tables(results, against, method).items():
         predicted = pd.concat([table["predicted"] for table in tables], axis=1)
+        # The truth does not depend on the seed; the mean keeps it where a seed lacks the patient.
         truth = pd.concat([table["truth"] for table in tables], axis=1).mean(axis=1)
         agreements[label] = agreement(predicted.to_numpy(), truth.to_numpy())
     return agreements
@@ -72,6 +74,7 @@ def ef_correlation(arm: Arm, method: str, against: str) -> SeedSummary | None:
     """Pearson r of predicted and true EF, averaged over seeds, over the patients that every seed has; None without any."""
     pairs = _pairs(arm, method, against)
     shared = sorted(set.intersection(*(set(table.index) for table in pairs))) if pairs else []
+    # Two points always have r = 1 or -1.
     if len(shared) < 3:
         return None
     both = [(table.loc[shared, "predicted"], table.loc[shared, "truth"]) for table in pairs]

@@ -20,9 +20,11 @@ def at_ends(rows: pd.DataFrame) -> pd.DataFrame:
     """
     phases = rows["phase"]
     between = phases == "labelled"
+    # Most data name ED and ES alone: nothing is joined then, which takes most of the time for whole sequences.
     if not between.any():
         return rows[phases != "interp"] if (phases == "interp").any() else rows
     ends = rows.loc[phases.isin(ENDS), _CLIP].drop_duplicates()
+    # Per clip: a data set may name both ends in some clips and only label frames in others.
     named = pd.MultiIndex.from_frame(rows[_CLIP]).isin(pd.MultiIndex.from_frame(ends))
     return rows[(phases != "interp") & ~(between & named)]
 
@@ -53,6 +55,7 @@ def by_stage(rows: pd.DataFrame) -> pd.DataFrame:
     chosen = every_frame(rows)
     ends = {phase: chosen[chosen["phase"] == phase].groupby(_CLIP)["frame"].first() for phase in ENDS}
     table = chosen.merge(pd.DataFrame(ends), left_on=_CLIP, right_index=True, how="inner")
+    # The end of the clip stands for the next ED, which half a beat does not hold.
     last = table.groupby(_CLIP)["frame"].transform("max")
     forward = table["ED"] < table["ES"]
     systole = (table["frame"] - table["ED"]) / (table["ES"] - table["ED"]).where(forward)

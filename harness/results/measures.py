@@ -110,6 +110,7 @@ class Measure:
             # Patients whom only the truth knows stay: no answer is an answer.
             first, second = first.align(second, join="outer")
             values = (first - second).abs()
+            # Only where the truth is known: a patient without any EF is no failure of a model.
             values = values.where(first.notna() | second.isna(), worst_ef_error(second))
         else:
             metric = self.metrics[0] if self.metrics else self.name
@@ -187,6 +188,7 @@ def distances(tables: Sequence[pd.DataFrame]) -> list[Measure]:
     nsd = f"nsd_{unit}"
     # Rows that were written before the surface Dice was measured cannot be scored again without their masks.
     if tables and all((table["metric"] == nsd).any() for table in tables):
+        # Before HD, which stands in the CSV alone: printed columns come first.
         found.insert(2, Measure(name=nsd, header="NSD", unit="%", direction="up", digits=1))
     return found
 
@@ -249,6 +251,7 @@ def sweep_patients(rows: pd.DataFrame, structure: str = "lv") -> dict[str, pd.Da
     if methods:
         made[EF_ERROR.name] = ef_error(methods[0], name=EF_ERROR.name)
     else:
+        # A column of NaN would be stored with every sweep of data without both phases.
         made.pop(EF_ERROR.name)
     values = {name: measure.by_patient(rows, Selection(structure=structure)) for name, measure in made.items()}
     return {name: table for name, table in values.items() if table.size}

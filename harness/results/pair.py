@@ -62,6 +62,7 @@ def compare_arms(results: ResultSet, first: str, second: str, structure: str | N
         raise unknown("structure", structure, results.structures, "these results")
     structure = structure or results.structure
     selection = Selection(structure=structure)
+    # The suite's reference may be a third model; here the first one is.
     both = replace(results.of(a.label, b.label), reference=a.label)
     tests = all_comparisons(both, selection)
     found = [(m, tests[m.name, b.label]) for m in tested_measures(both) if (m.name, b.label) in tests]
@@ -82,6 +83,7 @@ def refuse_different_data(a: Arm, b: Arm) -> None:
     """Raise a ConfigError where two arms were scored on different cases; runs without a recorded spec pass."""
     one, other = (arm.finished[0].spec.get("data", {}) for arm in (a, b))
     for key, name in _DATA.items():
+        # Runs of early stores say less of their data; what is not said cannot differ.
         if key in one and key in other and one[key] != other[key]:
             raise ConfigError(
                 f"{a.label} and {b.label} were measured on different {name}: {_text(one[key])} and {_text(other[key])}; "
@@ -119,4 +121,5 @@ def _without_nan(value: Any) -> Any:
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_without_nan(item) for item in value]
+    # JSON has no NaN, and a reader in another language stops at Python's.
     return None if isinstance(value, float) and not math.isfinite(value) else value

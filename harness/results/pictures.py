@@ -84,6 +84,7 @@ def save_pictures(folder: Path, pictures: Sequence[CasePicture]) -> Path:
     for index, picture in enumerate(pictures):
         arrays |= {f"{index}_{name}": np.asarray(getattr(picture, name), np.uint8) for name in _ARRAYS}
     meta = [{name: getattr(picture, name) for name in _FIELDS} for picture in pictures]
+    # As bytes: an array of objects would be pickled, which reading refuses.
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

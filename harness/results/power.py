@@ -61,11 +61,13 @@ def power_of(
     others = [arm.label for arm in results.others]
     if not others:
         raise BenchError(f"{results.name} has no finished baseline beside {results.reference}; finish one first.")
+    # The median pair: the nearest baseline alone would plan for the hardest case, the furthest for the easiest.
     found = [components(values[results.reference], values[label]) for label in others]
     arms = len(others) + 1
     between = float(np.median([one.trainings for one in found]))
     assumed = training_sd is not None
     if training_sd is not None:
+        # Both models of a pair vary between trainings.
         between = 2 * training_sd**2
     if not np.isfinite(between):
         raise BenchError(
@@ -75,6 +77,7 @@ def power_of(
     variances = Components(
         float(np.median([one.patients for one in found])), between, float(np.median([one.rest for one in found]))
     )
+    # As the report will correct: a plan for one test would promise too much.
     alpha = ALPHA / len(others)
     table = [
         [patients_needed(variances, size, count, alpha=alpha, power=power, arms=arms) or np.nan for count in trainings]

@@ -92,6 +92,7 @@ class ResultSet:
         """The finished arms that the reference is compared with; none where the reference itself is not finished."""
         finished = self.finished
         present = any(arm.label == self.reference for arm in finished)
+        # Without the reference there is nothing to be tested against, and no caption may speak of a test.
         return [arm for arm in finished if arm.label != self.reference] if present else []
 
     @property
@@ -113,6 +114,7 @@ class ResultSet:
     def structures(self) -> list[str]:
         """Structures that were scored, the LV first."""
         found = {s for arm in self.arms for table in arm.tables for s in table["structure"].unique() if s}
+        # The LV first whatever the rows' order: headline figures are of the first.
         ordered = [s for s in STRUCTURE_NAMES if s in found]
         return ordered + sorted(found - set(ordered))
 

@@ -58,6 +58,7 @@ def _scores(run: Run) -> dict[str, float]:
         return {**{measure.name: float("nan") for measure in _SCORES}, "patients": 0}
     rows = CASES.read(path)
     rows = rows[rows["split"] == "test"]
+    # Values of a whole patient have no structure and may stand first.
     structure = next((name for name in rows["structure"] if name), "lv")
     return {
         **{measure.name: _mean(measure, rows, structure) for measure in _SCORES},
@@ -67,6 +68,7 @@ def _scores(run: Run) -> dict[str, float]:
 
 def _mean(measure: Measure, rows: pd.DataFrame, structure: str) -> float:
     values = measure.by_patient(rows, Selection(structure=structure))
+    # A mean without the undefined patients would rank a run above one that answers for all.
     return float(values.to_numpy(float).mean()) if values.size and values.notna().all(axis=None) else float("nan")
 
 

@@ -67,6 +67,7 @@ class RunResults:
     @property
     def finished(self) -> bool:
         """Whether there is something to count."""
+        # A sweep may travel without the case rows that it was made beside.
         return self.status == "finished" and (not self.rows.empty or self.swept is not None)
 
     @cached_property

@@ -51,6 +51,7 @@ def archive_study(results: ResultSet, folder: Path) -> list[Path]:
     Raises:
         BenchError: a run is neither finished nor failed.
     """
+    # An archive is reported without a store: a run that is still trained would be missing for ever.
     for run in results.runs:
         if run.status not in _ENDED:
             raise BenchError(f"The run {run.name} is {run.status}; only finished studies are exported.")

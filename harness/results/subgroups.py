@@ -46,6 +46,7 @@ def interactions(results: ResultSet, measure: Measure = DICE) -> list[Interactio
                 grouping="View", other=arm.label, effect=within_patients(pd.DataFrame(table)), p_adjusted=float("nan")
             )
         )
+    # A column with one value for all patients asks nothing, and would count in the correction.
     made = [one for one in made if len(one.effect.groups) > 1]
     adjusted = correct([one.effect.p for one in made], "benjamini-hochberg").adjusted
     return [replace(one, p_adjusted=float(p)) for one, p in zip(made, adjusted, strict=True)]

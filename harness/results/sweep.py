@@ -45,9 +45,11 @@ def sweep_results(
         for run, label, plain in zip(runs, labels, plain_labels(runs, labels), strict=True)
     )
     bare = ResultSet(name=name, dataset=runs[0].spec.data["dataset"], mark=runs[0].spec.data.get("mark"), runs=read)
+    # Means are compared over the same conditions or not at all.
     shared = set.intersection(*(arm.conditions for arm in bare.arms))
     severities = tuple(sorted({severity for _, severity in shared}))
     names = sorted({perturbation for perturbation, _ in shared})
+    # A perturbation swept at three of five severities would weigh less than the others in every mean.
     perturbations = tuple(n for n in names if all((n, severity) in shared for severity in severities))
     if not perturbations:
         raise ConfigError("The runs share no swept condition; sweep all of them with the same options.")
@@ -88,6 +90,7 @@ def unanswered(table: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     methods = ef_methods(cases)
     if not methods:
         return table
+    # Rounded as the stored values are, or a report from the table would differ from one from the rows.
     worst = worst_ef_error(patient_means(cases, f"ef_{methods[0]}_reference")).round(DECIMALS)
     filled = table["ef_error"].fillna(table["patient"].map(worst))
     return table.assign(ef_error=filled) if table["ef_error"].notna().any() else table
@@ -128,6 +131,7 @@ def _left_out(arms: Sequence[Arm], kept: set[str], severities: Sequence[int]) ->
 
 def _different_images(tables: Sequence[pd.DataFrame | None]) -> tuple[str, ...]:
     """A note where runs did not see identical bytes under the same condition: other devices, other ladders."""
+    # Ladders that were calibrated anew, or another device's rounding, change what a model was shown.
     columns = [table.set_index(_KEYS)["clip_hash"] for table in tables if table is not None]
     hashes = pd.concat(columns, axis=1, join="inner")
     differing = int((hashes.nunique(axis=1) > 1).sum())

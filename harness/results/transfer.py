@@ -79,6 +79,7 @@ def tested_arms(rows: Iterable[Rows]) -> list[Tested]:
                 trained_on=trained_on,
                 tested_on=tested_on,
                 home=what is None,
+                # The own test set measured again, with more metrics say, is no transfer.
                 elsewhere=what is not None and not _at_home(run, what),
                 mark=run.spec.data.get("mark") if what is None else what.mark,
                 notes=() if what is None else what.notes,
@@ -114,6 +115,7 @@ def _title(run: Run, what: Evaluated | None) -> str:
 def measures_of(tested: Sequence[Tested]) -> list[Measure]:
     """Dice, and the distances in the unit that all rows share; Dice alone where units differ or are unknown."""
     tables = [table for one in tested for table in one.arm.tables]
+    # Pixels of one dataset are no pixels of another: distances stand in a table only where all have one unit.
     units = {
         metric.rpartition("_")[2]
         for table in tables
@@ -132,11 +134,13 @@ def drops(tested: Sequence[Tested], structure: str = "lv") -> list[Drop]:
     for measure in measures_of(tested):
         for home, away in pairs:
             here, there = (side.arm.values(measure, selection) for side in (home, away))
+            # The same trainings on both sides: else a loss would mix another seed's luck with the change of data.
             seeds = [seed for seed in here.columns if seed in there.columns] if here.size and there.size else []
             values = [table.reindex(columns=seeds).to_numpy(float) for table in (here, there)]
             # Turned so that positive is worse for every measure.
             first, second = values if measure.higher else values[::-1]
             found.append((away, measure, unpaired_difference(first, second)))
+    # One family over all arms and measures: a table of losses is read as one.
     family = correct([loss.p for _, _, loss in found])
     return [_drop(item, family, float(p)) for item, p in zip(found, family.adjusted, strict=True)]
 
