@@ -20,6 +20,8 @@ def written_out(augment: str | list[Any], plain: str | list[Any], dataset: str) 
     in them and in nothing else; among other transforms it stands for itself. Anything else is returned as it is.
     """
     if augment == WORD:
+        # Before the plain ones: flips and crops of the recipe then act on perturbed frames, as they would on a
+        # scanner's.
         own = _listed(plain)
         augment = own if is_robust(own) else [WORD, *own]
     if isinstance(augment, str):

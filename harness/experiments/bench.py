@@ -91,6 +91,7 @@ def run_suite(
     console = console or new_console(errors=True)
     _refuse_ranks()
     store = RunStore(results_root)
+    # Before anything is opened: a run that is accepted must not also be begun anew.
     others = accepted(store, plan.specs) if accept_code else {}
     # A report alone is of what there is: the next generation does not begin before something is trained.
     specs = [

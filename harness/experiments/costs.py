@@ -60,6 +60,7 @@ def measure_costs(runs: Iterable[Run], settings: dict[str, Any], *, tell: Tell) 
 def alone(store: RunStore, tell: Tell, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """The store's profile lease, once no other process of this machine trains a run of the store."""
     watch, told = Watch(), False
+    # Waited for, not refused: two commands that end together both want their costs.
     while isinstance(lease := acquire(store.root / FOLDER, watch), Holder):
         time.sleep(POLL_S)
     assert isinstance(lease, Lease)
@@ -77,6 +78,7 @@ def alone(store: RunStore, tell: Tell, patience_s: float = PATIENCE_S) -> Iterat
 
 def training_here(store: RunStore) -> list[str]:
     """Names of the unfinished runs of a store that another process of this machine works on."""
+    # A look and no claim: asking for the lease of a run that trains would be a race for nothing.
     held = [(run, look(run.path)) for run in store.all() if run.record["status"] != "finished"]
     return [run.name for run, holder in held if holder is not None and _another_here(holder)]
 

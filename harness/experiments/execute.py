@@ -85,6 +85,7 @@ def carry_out(
     if maker is not None:
         facts["first_mask_run"] = maker.name
     allow_tf32(False)  # before the start: the record says under which settings the run was made
+    # Of an earlier process that was killed while writing; nobody holds them, so nobody is disturbed.
     for path in leftovers(run.path.rglob(".*.tmp")):
         remove(path)
     run.start(**facts)
@@ -92,6 +93,7 @@ def carry_out(
         seconds: dict[str, float] = {}
         summary = train(training_job(run, vis_backends), cache, progress=progress, hooks=[LeaseHook(run.path), *hooks])
         seconds["train"] = round(summary.seconds, 1)
+        # So that a checkpoint which is exchanged later is noticed (``trained.load_trained``).
         weights = sha256_file(summary.best_checkpoint)
         with _timed(seconds, "evaluate"):
             predict = predictor(load_trained(run, summary.best_checkpoint), torch.device(summary.device))
@@ -205,6 +207,7 @@ def profile_run(run: Run, settings: dict[str, Any]) -> None:
         settings: arguments of ``profile_model``, without the image size.
     """
     model = run.spec.model
+    # Imports the user's module: the worker that measures is another process and is told its name only.
     recorded_build(run)
     table = profile_model(
         measured_build(run.spec),

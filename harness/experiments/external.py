@@ -46,6 +46,7 @@ def external_spec(
         scoring: how masks are taken.
         metrics: what is measured; the same masks by other metrics are another run, not the old rows.
     """
+    # The name becomes a folder; a label may hold slashes, blanks and umlauts.
     name = "-".join(re.findall(r"[a-z0-9]+", label.lower())) or "masks"
     return RunSpec(
         model={"name": name, "size": SIZE, "label": label, "build": {}},
@@ -74,6 +75,7 @@ def score_run(
     Raises:
         DataError: see ``score_masks``. BenchError: another process scores the same masks.
     """
+    # Not created yet: masks that cannot be scored must leave nothing in the list of runs.
     run = store.open(spec, create=False)
     if run.status == "finished":
         _write_cost(run, cost)
@@ -123,6 +125,8 @@ def read_cost(path: Path, label: str) -> pd.DataFrame:
             raise unknown("key", key, PROFILE_COLUMNS, str(path))
         if PROFILE.columns[key] == "number" and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise ConfigError(f"{key} in {path} is {value!r}; give a number.")
+    # The mode of the headline column; what the file says of the conditions stands beside it and is never compared
+    # with ours.
     row = {"model": label, "size": SIZE, "mode": "streaming", "engine": "elsewhere", "status": "ok", **content}
     return pd.DataFrame([row]).reindex(columns=[name for name in PROFILE_COLUMNS if name in row])
 

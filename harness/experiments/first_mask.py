@@ -44,6 +44,7 @@ def choose_maker(size: str) -> ModelChoice:
 
 def takes_first_mask(build: dict[str, Any]) -> bool:
     """Whether a model (its registry config) can be given a mask of frame 0."""
+    # Asked of the class: building a model of paper size to learn this takes seconds.
     return bool(getattr(MODELS.get(build["type"]), "uses_first_mask", True))
 
 
@@ -75,6 +76,7 @@ def maker_spec(spec: RunSpec) -> RunSpec | None:
     if maker is None:
         return None
     protocol = protocol_of("auto", spec.protocol["structures"])
+    # Generation 0: a model that is trained again keeps the maker that it was tested with.
     return _like(spec, dataclasses.replace(spec, model=dict(maker), protocol=protocol, generation=0))
 
 

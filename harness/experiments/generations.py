@@ -42,6 +42,7 @@ def accepted(store: RunStore, specs: Iterable[RunSpec]) -> dict[str, Run]:
         if store.holds(spec) and store.open(spec, create=False).status == "finished":
             continue
         if others := answers.get(spec.question):
+            # ISO times in UTC sort as text.
             run = max(others, key=lambda item: str(item.record.get("finished", "")))
             label = f"{run.spec.model['label']}, seed {run.spec.seed}"
             run.accept(f"other code: {label}, was made by code that has changed", spec.code)

@@ -29,6 +29,7 @@ def complete(spec: RunSpec) -> RunSpec:
     return dataclasses.replace(
         spec,
         device=device.type,
+        # "auto" is bf16 on one machine and fp32 on another: what was computed belongs to the run.
         precision=resolve_precision(recipe.precision, device),
         code=code_hash(code_roots(spec)),
     )
@@ -63,4 +64,5 @@ def _types(config: Any) -> Iterator[str]:
 def _module(registered: Any) -> str:
     """Where a registered class was written: its module's name, the path of a user's file, empty for none."""
     name: str = getattr(registered, "__module__", "") or ""
+    # A user's module has an invented name; its file is what its source is read from.
     return str(sys.modules[name].__file__) if name.startswith("echobench_user_") else name

@@ -47,6 +47,7 @@ def keep_case_pictures(run: Run, cache: PreparedCache, masks: Callable[[Prepared
     common = split.cases[len(split) // 2]  # the same case for every model, whatever it made of it
     same = [s for s in case_scores(rows) if (s.patient, s.view) == (common.patient, common.view)]
     for role, score in [*notable_cases(rows).items(), *((COMMON, score) for score in same)]:
+        # By patient and view: rows may come from a test that was cut to fewer clips, whose numbers are others.
         clip = _find(split, score)
         pictures.append(_picture(run.spec, clip, masks(clip), score, role))
     save_pictures(run.path, pictures)

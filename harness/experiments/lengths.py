@@ -27,6 +27,7 @@ def check_lengths(cache: PreparedCache, clip_length: int | None, test_clip_lengt
     Raises:
         DataError: the first clip that cannot be trained on or scored, how many there are, and what to do.
     """
+    # Validation too: a model would be selected on frames that were not asked for.
     tested = [record for record in cache.records if record.case.split != "train"]
     lost = {r.case.name: frames for r in tested if (frames := _lost(r, test_clip_length))}
     if lost:

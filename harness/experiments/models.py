@@ -64,6 +64,7 @@ def choose_model(name: str, size: str) -> ModelChoice:
         raise ConfigError(f"'{stem}' is no family of models; name it without ':{template}'.")
     if template.endswith(".py"):
         name_modules([template])
+    # A copy: configs are cached, and one model of a suite would change the next.
     build = _fill(copy.deepcopy(dict(sizes[size])), template)
     if MODELS.get(str(build.get("type"))) is None:
         raise unknown("model type", str(build.get("type")), MODELS.module_dict, f"the config of model '{name}'")
@@ -91,6 +92,7 @@ def build_for(build: Mapping[str, Any], structures: str, first_frame: str) -> di
     kind = MODELS.get(build["type"])
     if count == 1 or first_frame != "auto" or not getattr(kind, "objects_share_weights", False):
         return complete
+    # Set where it is needed and nowhere else: with a given mask the network stays the published one.
     complete.setdefault(LEARNED_START, True)
     if complete[LEARNED_START] and _takes(kind, LEARNED_START):
         return complete
@@ -103,6 +105,7 @@ def build_for(build: Mapping[str, Any], structures: str, first_frame: str) -> di
 def _takes(kind: Any, argument: str) -> bool:
     """Whether a class has an argument, or hands all that it does not know on to its parent."""
     parameters = inspect.signature(kind).parameters.values()
+    # A class with ``**options`` takes whatever its parent takes.
     return any(p.name == argument or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
 
 

@@ -75,6 +75,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     recipe = fitted(identity_keys({key: recipe[key] for key in known.tree["recipe"]}), cache)
     check_lengths(cache, recipe["clip_length"], Recipe.from_dict(recipe).frames_at_test)
     protocol = protocol_of(suite["first_frame"], suite["structures"], known.maker)
+    # Model by model, so that a table is complete for the first models while the last are trained.
     specs = [_spec(choice, suite, recipe, cache, seed, protocol) for choice in known.choices for seed in suite["seeds"]]
     condition = condition_of(*specs)
     return SuitePlan(
@@ -159,4 +160,5 @@ def _spec(
         "fingerprint": cache.fingerprint,
         "mark": cache.mark,
     }
+    # Last: the hash of the code needs the model's class, which is registered by now.
     return complete(RunSpec(model=model, data=data, recipe=recipe, seed=seed, protocol=protocol))

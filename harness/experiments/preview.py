@@ -27,6 +27,7 @@ def preview(options: SuiteOptions) -> Preview:
     """
     known = resolve(options)
     name, size = known.suite["dataset"], known.recipe["image_size"]
+    # What is there, without making it: a plan must not generate for a minute.
     dataset, cache = find_data(name, known.data_cfg, size, options.data_root, options.limit)
     labels = [choice.label for choice in known.choices]
     seeds = list(known.suite["seeds"])

@@ -72,6 +72,7 @@ def resolve(options: SuiteOptions) -> Resolved:
     }
     if "generate" in data_cfg:
         tree["generate"] = data_cfg["generate"]
+    # One tree for everything that --set reaches: a key that is none of them is refused with the nearest name.
     config.override(tree, config.parse_overrides(options.overrides))
     # Checked after the overrides and read from the tree: a section that was replaced as a whole counts as well.
     criteria = _criteria(tree, margins)
@@ -135,6 +136,7 @@ def _rebuilt(
         # How many structures there are, the data say, which are not opened yet: a model that can be built for one is.
         check_build({"num_structures": 1, **build}, f"the model '{name}'")
         rebuilt.append(dataclasses.replace(choice, build=build))
+    # The maker went along as the last one.
     return rebuilt[: len(choices)], rebuilt[-1] if maker else None
 
 

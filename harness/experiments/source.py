@@ -32,6 +32,7 @@ def dataset_config(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
         ConfigError: unknown dataset, or an option that this dataset does not have.
     """
     cfg = config.load("datasets", name).to_dict()
+    # mmengine's config also holds the file's own imports and helper values.
     cfg = {key: copy.deepcopy(cfg[key]) for key in ("dataset", "recipes", "generate", "structures") if key in cfg}
     for key in ("dataset", "recipes", "generate"):
         if (key in cfg or key == "dataset") and not isinstance(cfg.get(key), dict):
@@ -54,6 +55,7 @@ def check_dataset(cfg: dict[str, Any]) -> dict[str, Any]:
     """
     chosen = DatasetSection.read(cfg["dataset"], "the dataset")
     reader = registered_reader(chosen.type)
+    # Names alone: values are the reader's to judge, which knows what its files can be.
     check_arguments(reader, {key: 0 for key in cfg["dataset"] if key not in ("type", "cine_seed")}, "the dataset")
     if "generate" in cfg:
         GenerateSection.read(cfg["generate"], "the dataset's generate")
@@ -166,6 +168,7 @@ def _generated(arguments: dict[str, Any], data_root: Path) -> tuple[Any, Path, d
     rest = {key: value for key, value in arguments.items() if key not in ("function", "folder")}
     generate = _generator(arguments["function"])
     module = importlib.import_module(arguments["function"].rpartition(".")[0])
+    # Patients of an older generator are other patients, even under the same arguments.
     version = getattr(module, "GENERATOR_VERSION", None)
     root = data_root / f"{arguments['folder']}-{canonical_hash([rest, version], length=6)}"
     return generate, root, rest
@@ -194,6 +197,7 @@ def open_data(
     if limit is not None:
         raise ConfigError(f"{root} is a prepared folder, which cannot be limited; give the original files.")
     cache = PreparedCache.open(root)
+    # A user's config file has a name of its own; the cache knows the reader's.
     wanted = str(registered_reader(cfg["dataset"]["type"]).name) if name.endswith(".py") else name
     if cache.name != wanted:
         raise ConfigError(f"The prepared folder {root} holds the dataset '{cache.name}', not '{wanted}'.")

@@ -72,6 +72,7 @@ def _with_weights(run: Run, checkpoint: Path) -> Any:
     except TrainingError as error:
         raise BenchError(str(error)) from error
     expected = run.record.get("results", {}).get(WEIGHTS_HASH)
+    # Compared before loading: torch's own message lists every layer of a network.
     if reason := mismatch(model.state_dict(), weights):
         raise BenchError(f"The checkpoint {checkpoint} does not fit the run {run.name}: {reason}; train it again.")
     if expected is not None and checkpoint == best_weights(run) and sha256_file(checkpoint) != expected:
@@ -101,6 +102,7 @@ def predictor(model: nn.Module, device: torch.device) -> Predict:
     allow_tf32(False)
     model = model.to(device).eval()
 
+    # Also forgets what autograd would keep of a clip: a video of 300 frames else grows by gigabytes.
     @torch.inference_mode()
     def predict(frames: Tensor, first_mask: Tensor | None = None) -> Tensor:
         mask = None if first_mask is None else first_mask[None].to(device)

@@ -84,6 +84,7 @@ class Trainings:
 
     def to_json(self) -> str:
         """The order as JSON, for another process of this machine."""
+        # What is left and not when it ends: the clocks of two processes have no common zero.
         left_s = None if math.isinf(self.limit.ends) else self.limit.ends - time.monotonic()
         return json.dumps(
             {
@@ -115,6 +116,7 @@ class Trainings:
         grant((frozenset(order["granted"][0]), bool(order["granted"][1])))
         for task in tasks:
             model = task.run.spec.model
+            # A worker is a fresh process: a model that a file of the user's registers is not there yet.
             import_recorded(model.get("custom_imports", ()), model["build"], f"The run {task.run.name}")
         keep = None
         if order["keep"] is not None:

@@ -97,6 +97,7 @@ def evaluate_on(run: Run, options: EvaluateOptions, progress: bool = True) -> Ev
         metrics=options.metrics,
         all_frames=options.all_frames,
         from_masks=options.from_masks,
+        # Of what measures alone: another model's code would change no row.
         code=code_hash([*ROOTS, *(name for name in options.metrics if name.endswith(".py"))]),
         notes=notes,
     )
@@ -137,6 +138,7 @@ def _data_for(run: Run, options: EvaluateOptions, progress: bool) -> tuple[Prepa
                 f"The run {run.name} was trained on {' and '.join(spec.data['views'])}, which {options.dataset} does not have "
                 f"(it has {', '.join(reader.all_views)}); name views with --views to measure views it has never seen."
             )
+        # Only views that the model has seen, unless others are asked for: an unseen view measures something else.
         build["views"] = tuple(shared)
     if "clip" not in chosen:
         fits = spec.data["clip"] in reader.all_clips
@@ -180,6 +182,7 @@ def _columns(run: Run) -> dict[str, Any]:
 def run_predictor(run: Run) -> Predict:
     """The predictor of a finished run, on the device that it was trained on where that is there."""
     recorded = str(run.record.get("results", {}).get("device", "cpu"))
+    # The device of the training: rows of one run must not mix two kinds of arithmetic unasked.
     return predictor(load_trained(run), torch.device(recorded if torch.cuda.is_available() else "cpu"))
 
 
@@ -203,6 +206,7 @@ def keep_masks(run: Run, predict: Predict, cache: PreparedCache) -> Path:
             for frame, mask in zip(work.frames, work.predicted, strict=True):
                 arrays[f"{clip.case.name}_{frame}"] = labels[mask]
     stream = io.BytesIO()
+    # Label maps compress a hundredfold: masks of a test split fit beside the rows.
     np.savez_compressed(stream, **arrays)
     path = run.path / KEPT / "test.npz"
     write_bytes(path, stream.getvalue())

@@ -59,6 +59,7 @@ def tasks_of(store: RunStore, specs: Iterable[RunSpec], *, create: bool = True) 
     This is where first masks are asked for: what comes later is handed a run that is finished.
     """
     runs = {spec.folder: spec for spec in specs}
+    # The makers of all specs first: two models of one seed share one maker, which is one task.
     makers = {name: newest(store, maker) for name, spec in runs.items() if (maker := maker_spec(spec)) is not None}
     opened = {spec.folder: store.open(spec, create=create) for spec in makers.values()}
     tasks = [Task(run=run, role=" (first masks)") for run in opened.values()]
@@ -175,6 +176,7 @@ class Worklist:
 
     def _say_busy(self, title: str, run: Run, by: str) -> None:
         if run.name not in self._told:
+            # Told once: a run of an hour would fill the log with the same line every second.
             self._told.add(run.name)
             self._tell(f"{title}: waits for {by} ({run.name})")
 

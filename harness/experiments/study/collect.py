@@ -40,6 +40,7 @@ def profile_cells(resolved: ResolvedStudy, tell: Callable[[str], None] = logger.
         runs = [resolved.run(cell, seed) for seed in resolved.definition.seeds]
         # Today's code must not measure weights of other code: such a run has the cost that it had.
         finished = [run for run in runs if run.status == "finished" and not run.accepted]
+        # One profile a variant: its cost does not depend on the seed.
         if not any((run.path / PROFILE.file).is_file() for run in finished):
             chosen += finished[:1]
     return measure_costs(chosen, resolved.plan.profile or {}, tell=tell)

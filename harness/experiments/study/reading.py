@@ -106,6 +106,7 @@ def _factor(name: str, raw: Any, where: str) -> Factor:
     for level, overrides in raw["levels"].items():
         if not isinstance(overrides, dict):
             raise ConfigError(f"The level '{level}' of {here} must be a dict of overrides, got {overrides!r}.")
+    # As text: levels become parts of keys and file names, and YAML or Python may give numbers.
     levels = {str(level): dict(overrides) for level, overrides in raw["levels"].items()}
     if len(levels) < 2:
         raise ConfigError(f"{_capital(here)} needs at least two levels, got {len(levels)}.")
@@ -138,6 +139,7 @@ def _check(study: StudyDefinition, where: str) -> None:
     if not study.seeds or not whole or len(set(study.seeds)) < len(study.seeds):
         raise ConfigError(f"{_capital(where)} needs seeds, whole numbers, each named once; got {list(study.seeds)}.")
     for group in (study.factors, study.space):
+        # Whatever their case: file systems and readers do not tell KPFF and kpff apart.
         labels = [one.label.lower() for one in group]
         for label in labels:
             if labels.count(label) > 1:

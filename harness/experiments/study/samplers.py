@@ -52,6 +52,7 @@ class SeededByTrial(BaseSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Make the trial's own sampler."""
+        # Two processes with one seed would propose the same points: the trial's number keeps them apart.
         if self._options["type"] not in ENUMERATING:
             self._sampler = build("samplers", {**self._options, "seed": self._options.get("seed", 0) + trial.number})
         self._sampler.before_trial(study, trial)

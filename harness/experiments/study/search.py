@@ -86,6 +86,8 @@ class Search:
             return False
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
+            # Whoever looks first frees the points of processes that died; Optuna itself does so only when a new trial
+            # begins.
             optuna.storages.fail_stale_trials(self.study)
         return bool(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)))
 
@@ -117,6 +119,7 @@ class Search:
         """Finish the makers of its first masks, then the run itself; what others work on is waited for."""
         for task in tasks_of(self.resolved.store, [spec]):
             hooks = [PruningHook(trial)] if task.run.name == run.name and self.resolved.definition.pruner else []
+            # Finished ones too: the point may be a run that a suite has trained, and is then taken as it is.
             with hold(task.run, finished_too=True, wait=True):
                 if task.run.record["status"] != "finished":
                     self.tell(f"{title}: {task.run.record['status']} {task.run.name}")

@@ -36,6 +36,7 @@ def study_of(resolved: ResolvedStudy, name: str, where: StorageAddress | None = 
     storage = None if where is None else open_storage(where)
     with contextlib.nullcontext() if where is None or storage is None else exclusive(where, storage, name):
         if storage is not None:
+            # Written anew instead of updated: a trial that was changed by hand would else stay for ever.
             with contextlib.suppress(KeyError):
                 optuna.delete_study(study_name=name, storage=storage)
         study = optuna.create_study(direction="maximize", study_name=name, storage=storage)

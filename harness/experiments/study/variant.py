@@ -33,6 +33,7 @@ def vary(spec: RunSpec, overrides: Mapping[str, Any]) -> RunSpec:
     Raises:
         ConfigError: an unknown key, an argument that the model does not have, or a value that is not allowed.
     """
+    # The base spec is shared by all cells.
     content = copy.deepcopy(asdict(spec))
     if "model" in overrides:
         content["model"] = _other_model(spec, overrides["model"])
@@ -83,6 +84,7 @@ def _set_argument(model: dict[str, Any], dotted: str, value: Any) -> None:
     known = arguments(build["type"])
     if known is not None and argument not in known:
         raise unknown("argument", argument, known, f"the override '{dotted}'")
+    # Written in, a default would change the identity of a run that computes the same.
     if known is not None and argument not in build and known[argument] == value:
         return
     build[argument] = value

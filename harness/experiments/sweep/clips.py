@@ -22,6 +22,7 @@ def pixel_aspect(clip: PreparedClip) -> float:
     """
     height, width = clip.native_size
     row_mm, column_mm = clip.spacing_mm or (1.0, 1.0)
+    # Frames are squeezed to a square; a sector of 74 degrees would be another one without this.
     return (width * column_mm) / (height * row_mm)
 
 
@@ -49,6 +50,7 @@ def prepared_of(spec: RunSpec, data_dir: Path, prepared: Path | None = None) -> 
             raise DataError(f"The prepared folder {prepared} does not hold the data of the run ({_words(spec)}).")
         return cache
     unreadable = []
+    # By fingerprint and not by name: the folder may have been renamed or copied from another machine.
     for manifest in sorted((data_dir / "cache").glob(f"*/{MANIFEST}")):
         try:
             cache = PreparedCache.open(manifest.parent)

@@ -25,6 +25,7 @@ def sweep_in_parallel(
     """
     devices = [f"cuda:{number}" for number in range(len(visible_devices()))]
     with Pool(min(workers, len(jobs)), work="the sweep") as pool:
+        # By run: each worker loads one model once, and all conditions of a run share its sectors.
         futures = {
             # Run by run in turn: a worker of the pool has no number of its own.
             pool.submit(

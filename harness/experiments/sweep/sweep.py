@@ -82,6 +82,7 @@ class Condition:
 
 def conditions(options: SweepOptions, reference: str) -> list[Condition]:
     """The clean condition, then every perturbation at every severity on the ladders of a reference dataset."""
+    # On the ladder of these data: severity 3 then costs the same similarity on every dataset.
     built = (PERTURBATIONS.build({"type": name, "reference": reference}) for name in options.perturbations)
     window = options.window
     swept = [
@@ -126,12 +127,14 @@ def _sweep(
     patients = {case.patient for case in split.cases}
     sweeper = Sweeper(run, split, options.metrics, device)
     computed = 0
+    # One file per perturbation: a sweep that is stopped keeps what is whole.
     for name, group in itertools.groupby(conditions(options, cache.name), key=lambda item: item.name):
         path = sweep_path(run, name, options.window)
         earlier = read_sweep(path)
         for condition in group:
             if not covers(earlier, condition, patients, options.metrics):
                 rows = sweeper.rows(condition)
+                # Read again: while this condition was computed another process may have added others.
                 earlier = _replaced(read_sweep(path), condition.severity, rows)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 SWEEP.write(earlier, path)
