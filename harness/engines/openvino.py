@@ -65,6 +65,7 @@ def _compile(flat: _Flat, example: tuple[Tensor, ...], precision: str) -> tuple[
         model = openvino.convert_model(flat.eval(), example_input=example, input=shapes)
     # the default on processors with bf16 is bf16, also for a float32 model
     kind = {"fp32": "f32", "bf16": "bf16"}[precision]
+    # The same number of threads as the other engines: a row of a profile states one.
     settings = {"INFERENCE_PRECISION_HINT": kind, "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     size = sum(node.get_byte_size() for node in model.get_ops() if node.get_type_name() == "Constant")
     return openvino.Core().compile_model(model, "CPU", settings), int(size)
@@ -90,6 +91,7 @@ class OpenVINOSegmenter(WrappedSegmenter):
     def held_bytes(self) -> int:
         """Bytes of the constants of all programs, and of the model's own weights, which ``begin`` needs."""
         own = sum(t.numel() * t.element_size() for t in (*self.model.parameters(), *self.model.buffers()))
+        # Each program holds the weights as constants of its own: ten forms are ten copies.
         return own + sum(program.bytes for program in self.programs.prepared.values())  # type: ignore[attr-defined]
 
 

@@ -37,6 +37,7 @@ class StaticStep:
         key = torch.is_inference_mode_enabled(), signature((frame, state))
         if key not in self.prepared:
             if len(self.prepared) >= self.most:
+                # The one that was not used for the longest time: a stream of a growing memory never comes back to it.
                 self.prepared.popitem(last=False)
             self.prepared[key] = self.prepare(self.step, frame, state)
         self.prepared.move_to_end(key)

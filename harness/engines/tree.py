@@ -42,6 +42,7 @@ def signature(value: Any) -> Hashable:
 def _leaf_signature(leaf: Any) -> Hashable:
     if isinstance(leaf, Tensor):
         return leaf.device, leaf.dtype, tuple(leaf.shape)
+    # A list of plain values has no hash, and its text says as much.
     return leaf if isinstance(leaf, Hashable) else repr(leaf)
 
 

@@ -22,6 +22,7 @@ class WrappedSegmenter(VideoSegmenter):
 
     def __init__(self, model: VideoSegmenter) -> None:
         super().__init__(num_structures=model.num_structures, in_channels=model.in_channels)
+        # Properties of the model and not of how it is executed.
         self.uses_first_mask, self.causal = model.uses_first_mask, model.causal
         self.model = model
         self.eval()

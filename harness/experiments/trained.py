@@ -102,7 +102,7 @@ def predictor(model: nn.Module, device: torch.device) -> Predict:
     allow_tf32(False)
     model = model.to(device).eval()
 
-    # Also forgets what autograd would keep of a clip: a video of 300 frames else grows by gigabytes.
+    # Nothing is kept for a backward pass: the activations of a long clip would fill the memory.
     @torch.inference_mode()
     def predict(frames: Tensor, first_mask: Tensor | None = None) -> Tensor:
         mask = None if first_mask is None else first_mask[None].to(device)

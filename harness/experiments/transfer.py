@@ -206,7 +206,7 @@ def keep_masks(run: Run, predict: Predict, cache: PreparedCache) -> Path:
             for frame, mask in zip(work.frames, work.predicted, strict=True):
                 arrays[f"{clip.case.name}_{frame}"] = labels[mask]
     stream = io.BytesIO()
-    # Label maps compress a hundredfold: masks of a test split fit beside the rows.
+    # Compressed: label maps are mostly long runs of one value.
     np.savez_compressed(stream, **arrays)
     path = run.path / KEPT / "test.npz"
     write_bytes(path, stream.getvalue())

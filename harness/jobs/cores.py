@@ -28,6 +28,7 @@ def threads_each(workers: int) -> dict[str, str]:
         >>> threads_each(10_000)["OMP_NUM_THREADS"]
         '1'
     """
+    # Rounded down: one team of threads too many waits for all the others.
     return dict.fromkeys(THREAD_VARIABLES, str(max(1, cores() // max(1, workers))))
 
 

@@ -12,6 +12,7 @@ def visible_devices() -> list[str]:
     A scheduler (Slurm) or the user restricts them by that variable; its names may be numbers or UUIDs.
     """
     stated = os.environ.get("CUDA_VISIBLE_DEVICES")
+    # An empty value means none, as CUDA takes it: it must not fall through to what torch sees.
     if stated is not None:
         return [name for name in (part.strip() for part in stated.split(",")) if name and name != "-1"]
     import torch  # only whoever starts workers asks, and has it loaded

@@ -45,6 +45,7 @@ class OutOfMemoryWatch:
 
     def happened(self) -> bool:
         """True when the kernel counted one more such kill; False also where it keeps no such count for us."""
+        # The counter only grows: a difference is a kill that happened while we looked.
         now = _kills(self._file)
         return now is not None and self._before is not None and now > self._before
 

@@ -59,7 +59,11 @@ class Pool:
         self.workers, self.work = workers, work
         self._memory = OutOfMemoryWatch()
         self._executor = ProcessPoolExecutor(
-            workers, initializer=_start, initargs=(setup, arguments), env=one_thread_each()
+            # Before the worker loads its libraries: a thread count that is set later is too late for most of them.
+            workers,
+            initializer=_start,
+            initargs=(setup, arguments),
+            env=one_thread_each(),
         )
         self._pending: set[Future[Any]] = set()
 
@@ -74,6 +78,7 @@ class Pool:
         except BrokenProcessPool as error:
             raise self._death(error) from error
         self._pending.add(future)
+        # Only what is still pending can be given up when the pool closes.
         future.add_done_callback(self._pending.discard)
         return future
 
@@ -139,6 +144,7 @@ def map_ordered(
     """
     if workers is None:
         workers = min(cores(), MOST) if len(items) >= worth else 1
+    # A worker without an item would cost seconds of imports for nothing.
     count = min(workers, len(items))
     results = (
         map(_with_one_blas_thread(function), items) if count <= 1 else _map_processes(function, items, count, label)
@@ -169,6 +175,7 @@ def _map_processes(function: Callable[[A], R], items: Sequence[A], workers: int,
     with Pool(workers, work=f"'{label}'", setup=_remember, arguments=(function,)) as pool:
         for item in items:
             waiting.append(pool.submit(_call, item))
+            # Read in order while others are computed: memory holds a few clips, however long the list is.
             if len(waiting) >= AHEAD * workers:
                 yield pool.result(waiting.popleft())
         while waiting:

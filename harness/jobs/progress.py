@@ -70,6 +70,7 @@ class Progress:
         if not self.shown:
             return
         now = self._clock()
+        # The last step is always drawn: a bar that ends at 98 % looks like a crash.
         if now < self._due and (not self._terminal or done != self.total):
             return
         self._due = now + (_REDRAW_S if self._terminal else EVERY_S)
@@ -108,6 +109,7 @@ class Progress:
             self._line("", f"{word} {_clock_time(self._clock() - self._started)}")
 
     def _left(self, now: float) -> float | None:
+        # Steps of an earlier session took no time of this one.
         steps = self.done - self._first
         if self.total is None or steps <= 0:
             return None
@@ -116,6 +118,7 @@ class Progress:
     def _line(self, *facts: str) -> None:
         count = f"{self.done}" if self.total is None else f"{self.done}/{self.total}"
         parts = [f"{count} {self.unit}".rstrip(), *(fact for fact in facts if fact)]
+        # Flushed, or a log file shows nothing for as long as its buffer is not full.
         print(f"{self.label}: {', '.join(parts)}", file=self._stream, flush=True)
         self._lines += 1
 

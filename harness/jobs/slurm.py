@@ -92,6 +92,7 @@ class SlurmJob:
             "logs": logs,
             "warning": WARNING_S,
             "directives": "\n".join(f"#SBATCH {directive}" for directive in directives),
+            # The script is read by a shell: a blank in a folder's name would end the command.
             "folder": shlex.quote(str(self.folder)),
             "command": shlex.join(worker_command("bench", *self.arguments)),
         }

@@ -35,6 +35,7 @@ def start_worker(
         environment: variables beside those of this process.
     """
     together = {**threads_each(share), **os.environ, **(environment or {}), _PARENT: str(os.getpid())}
+    # A session of its own: Ctrl-C at the terminal would else reach the workers at any moment, not at a safe one.
     return subprocess.Popen(list(command), env=together, start_new_session=True)
 
 
@@ -67,6 +68,7 @@ def run_workers(
         _wait(processes, memory, tell)
     except KeyboardInterrupt:
         for process in processes:
+            # One that has just ended may have handed its id on.
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
         for process in processes:
@@ -78,6 +80,7 @@ def run_workers(
 def orphaned() -> bool:
     """Whether this process is such a worker and whoever started it is gone: finish what is in hand and end."""
     parent = os.environ.get(_PARENT)
+    # A process whose parent is gone is given to another one by the kernel.
     return parent is not None and os.getppid() != int(parent)
 
 

@@ -20,7 +20,9 @@ def soft_aggregate(probabilities: Tensor) -> Tensor:
     Returns:
         logits [..., K+1, H, W], class 0 = background; a softmax over dim -3 gives class probabilities.
     """
+    # In bfloat16 1 - 1e-7 is 1, and its log-odds are infinite.
     p = probabilities.float()
+    # Oh et al. 2019, soft aggregation (section 3.4): a pixel is background where it is none of the objects.
     background = torch.prod(1 - p, dim=-3, keepdim=True)
     p = torch.cat([background, p], -3).clamp(EPS, 1 - EPS)
     return torch.log(p / (1 - p))

@@ -156,8 +156,10 @@ class VideoSegmenter(nn.Module, ABC):
         if not bottom and not right:
             return images
         if self.padding == "zeros":
+            # The smaller half first, as pad_divide_by of the published code has it.
             top, left = bottom // 2, right // 2
             return F.pad(images, (left, right - left, top, bottom - top))
+        # A repeated edge of a label map would enlarge the structure that touches it.
         if not images.is_floating_point():
             return F.pad(images, (0, right, 0, bottom))
         flat = images.reshape(-1, 1, height, width)
@@ -176,6 +178,7 @@ class VideoSegmenter(nn.Module, ABC):
         """The same for a head of any resolution: bring it to the padded size first (nothing where unpadded)."""
         if padded == size:
             return head
+        # Cut at its own resolution, a border of a fraction of a pixel would be left or lost.
         logits = F.interpolate(head.logits.flatten(0, 1), padded, mode="bilinear").unflatten(0, head.logits.shape[:2])
         return replace(head, logits=self._crop(logits, size))
 

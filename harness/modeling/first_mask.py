@@ -60,12 +60,14 @@ class FirstMaskSegmenter(VideoSegmenter):
     def _clip(self, frames: Tensor, first_mask: Tensor | None) -> Tensor:
         first = self._first_logits(frames[:, 0])
         logits = self.model(frames, _labels(first))
+        # Frame 0 is the maker's: a model is not scored on the frame whose mask it was given.
         return torch.cat([first.unsqueeze(1).to(logits.dtype), logits[:, 1:]], 1)
 
     def _train_clip(self, frames: Tensor, first_mask: Tensor | None) -> TrainingOutput:
         raise ValueError("a model with another model's first mask is not trained as one; train its parts")
 
     def _first_logits(self, frame: Tensor) -> Tensor:
+        # As a clip of one frame: any model can make the mask, also one that has no stream.
         logits: Tensor = self.first(frame.unsqueeze(1))[:, 0]
         return logits.float()
 

@@ -20,6 +20,7 @@ class PreActivationResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_channels, h, w] → [N, out_channels, h, w]."""
+        # He et al., "Identity mappings in deep residual networks", ECCV 2016, without normalisation.
         residual = self.conv2(F.relu(self.conv1(F.relu(x))))
         return residual + (x if self.downsample is None else self.downsample(x))
 
@@ -57,4 +58,5 @@ def upsampled_sum(skip: Tensor, coarse: Tensor) -> Tensor:
 
 def per_object(x: Tensor, count: int) -> Tensor:
     """Repeat every item of a batch for ``count`` objects: [B, ...] → [B * count, ...], without a copy for one."""
+    # Objects of one image side by side: [b0k0, b0k1, b1k0, ...], the order of ``flatten(0, 1)``.
     return x if count == 1 else x.repeat_interleave(count, 0)

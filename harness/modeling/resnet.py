@@ -41,6 +41,7 @@ class Bottleneck(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(inplanes, planes, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
+        # The stride in the 3x3 convolution (torchvision's v1.5), which published weights are of.
         self.conv2 = nn.Conv2d(planes, planes, 3, stride, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(planes)
         self.conv3 = nn.Conv2d(planes, planes * 4, 1, bias=False)
@@ -94,6 +95,7 @@ class ResNetTrunk(nn.Module):
         self.channels = tuple(width * m * block.expansion for m in (1, 2, 4))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
+                # As torchvision: He et al., ICCV 2015, with the variance of the backward pass kept.
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def stem(self, x: Tensor) -> Tensor:
@@ -134,6 +136,7 @@ def load_torchvision(trunk: ResNetTrunk, path: str | Path) -> None:
     if weight is None:
         raise ValueError(f"{path} is no torchvision-style ResNet: it has no conv1.weight.")
     if weight.shape[1] != wanted:
+        # The mean over colour: batch norm follows, so its size does not matter.
         state["conv1.weight"] = weight.mean(1, keepdim=True).repeat(1, wanted, 1, 1)
     own = trunk.state_dict()
     wrong = [name for name, tensor in state.items() if name in own and tensor.shape != own[name].shape]
@@ -141,6 +144,7 @@ def load_torchvision(trunk: ResNetTrunk, path: str | Path) -> None:
         got, expected = tuple(state[wrong[0]].shape), tuple(own[wrong[0]].shape)
         raise ValueError(f"{path} is of another ResNet: {wrong[0]} must have shape {expected}, got {got}.")
     missing, unexpected = trunk.load_state_dict(state, strict=False)
+    # Files from before torch 0.4.1 have no such counter, and nothing here reads it.
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(f"{path} does not fit this ResNet: missing {missing[:5]}, unexpected {unexpected[:5]}")

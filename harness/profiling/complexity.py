@@ -122,10 +122,12 @@ def complexity_row(model: VideoSegmenter, image_size: int, clip_length: int) -> 
 
 def count_torch(module: nn.Module, frame: Tensor) -> Count:
     """Count one call with torch's FlopCounterMode, two per multiply-add halved."""
+    # What neither counter knows is told: a count that leaves out a new operator silently looks like a cheaper model.
     missed = _Missed()
     with missed, FlopCounterMode(display=False) as counter:
         module(frame)
     flops = counter.get_flop_counts().get("Global", {})
+    # torch counts two floating-point operations per multiply-add.
     operators = {str(name).rpartition(".")[2]: value / 2e9 for name, value in flops.items()}
     total = sum(operators.values())
     return Count(gmacs=total, products=total, operators=operators, uncounted=dict(missed.calls))
@@ -158,8 +160,10 @@ def explain(fvcore: Count, other: Count) -> str:
 def visible_attention() -> Iterator[None]:
     """Inside, attention runs as plain matrix products that counters see."""
     fast = torch.backends.mha.get_fastpath_enabled()
+    # The fused kernel of nn.MultiheadAttention is one operator, which both counters would take for nothing.
     torch.backends.mha.set_fastpath_enabled(False)
     try:
+        # The same of scaled_dot_product_attention: as plain products its cost is seen.
         with sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
@@ -186,7 +190,10 @@ def _parts(model: VideoSegmenter, frame: Tensor, clip_length: int) -> list[nn.Mo
     parts: list[nn.Module] = [_Opening(model)]
     state = model.begin(frame)
     for time in range(clip_length):
+        # Two steps are enough: the cost of a memory that grows is linear in its length, so the mean of both is the
+        # mean of all.
         if time in {1, clip_length - 1} and time > 0:
+            # The state is a constant of the traced module: only the step is counted, not what led there.
             parts.append(_Step(model, state))
         _, state = model.step(frame, state)
     return parts
@@ -225,6 +232,7 @@ def _einsum_macs(inputs: list[Any], outputs: list[Any]) -> float:
 def _attention_macs(inputs: list[Any], outputs: list[Any]) -> float:
     """Scaled dot-product attention: query x key and weights x value."""
     query, key, value = (get_shape(item) for item in inputs[:3])
+    # n_query x n_key x (d_key + d_value) for every head: two products of matrices.
     return float(prod(query[:-1]) * key[-2] * (query[-1] + value[-1]))
 
 

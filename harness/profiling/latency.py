@@ -67,6 +67,7 @@ def summarise(milliseconds: list[float], frames: int) -> dict[str, float]:
     >>> found["fps_low"], found["fps_high"]
     (50.0, 100.0)
     """
+    # The median and not the mean: one interruption of the machine must not move the figure.
     values = np.asarray(milliseconds, np.float64)
     median, low, high = (float(np.percentile(values, percent)) for percent in (50, 5, 95))
     rounds = [float(np.median(part)) for part in np.array_split(values, ROUNDS)] if len(values) >= ROUNDS else []
@@ -89,12 +90,14 @@ def make_frames(settings: ProfileSettings, length: int) -> Tensor:
     """uint8 [B, T, 1, S, S] on the host (pinned for CUDA): the same random grey levels each time."""
     generator = torch.Generator().manual_seed(0)
     shape = (settings.batch_size, length, 1, settings.image_size, settings.image_size)
+    # Noise and no picture: no time here depends on what is seen.
     frames = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     return frames.pin_memory() if settings.device != "cpu" else frames
 
 
 def to_device(frames: Tensor, settings: ProfileSettings) -> Tensor:
     """float32 [B, T, 1, S, S] in [0, 1] on the device."""
+    # uint8 travels and is converted there, as evaluation does it: a quarter of the bytes.
     return frames.to(settings.device, non_blocking=True).to(torch.float32).div_(255)
 
 

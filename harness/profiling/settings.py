@@ -124,6 +124,7 @@ def apply(settings: ProfileSettings) -> None:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     allow_tf32(settings.tf32)
+    # Shapes are fixed here, so cuDNN may try its kernels once, during the warm-up.
     torch.backends.cudnn.benchmark = settings.device != "cpu"
 
 

@@ -32,7 +32,10 @@ OUT_OF_MEMORY = "out of memory"
 
 def run(request: dict[str, Any], out: TextIO) -> None:
     """Measure the model of a request and write rows to ``out`` as they come."""
+    # Before torch allocates: else each frame's buffers go back to the kernel and are faulted in again, which is timed
+    # with the model.
     keep_freed_memory()
+    # Modules of users are found where the process that asks has found them.
     sys.path[:0] = [folder for folder in request["paths"] if folder not in sys.path]
     load_plugins()
     import_modules(request["custom_imports"])
@@ -41,6 +44,7 @@ def run(request: dict[str, Any], out: TextIO) -> None:
     apply(settings)
     base = condition_columns(settings)
     for stage, rows in stages(Subject(request["build"], settings)):
+        # Before the work: whoever reads knows what a killed process was doing.
         _say(out, {"begin": stage})
         for row in _guarded(stage, rows):
             _say(out, {**base, "status": "ok", **row})
@@ -86,6 +90,8 @@ class Subject:
     def forget(self) -> None:
         """Let go of the model, and of what the device keeps for it."""
         self._model, self.engine = None, None
+        # A wrapped model may lie in a cycle; without a collection two forms would be held, and counted as the memory
+        # of one.
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -151,6 +157,7 @@ def _memory_rows(subject: Subject, engine: str, mode: str, length: int, peaks: d
 def _too_much(settings: ProfileSettings, length: int, peaks: dict[int, float]) -> float | None:
     """MiB that a clip of this length would take by extrapolation, when a CPU machine does not have them."""
     free = available_bytes()
+    # On CUDA running out is an error that can be caught; on a CPU machine the kernel may kill the neighbours.
     if settings.device != "cpu" or free is None or not peaks:
         return None
     longest = max(peaks)
@@ -167,6 +174,7 @@ def _guarded(stage: str, rows: Stage) -> Iterator[Row]:
     except (torch.OutOfMemoryError, MemoryError):
         yield failed_row(stage)
     except RuntimeError as error:
+        # CUDA and cuDNN report some shortages as plain RuntimeErrors.
         if "memory" not in str(error).lower():
             raise
         yield failed_row(stage)
@@ -185,4 +193,5 @@ def failed_row(stage: str, reason: str = OUT_OF_MEMORY) -> Row:
 
 def _say(out: TextIO, line: Row) -> None:
     out.write(json.dumps(line) + "\n")
+    # Line by line: what is in the buffer of a killed process is lost.
     out.flush()
