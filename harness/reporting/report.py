@@ -79,6 +79,7 @@ def _write_suite(results: ResultSet, out_dir: Path, pictures: Sequence[CasePictu
         pdf, png = save(figure, out_dir / "figures", name)
         written += [pdf, png]
         pngs[name] = png.read_bytes()
+    # Overlays stand on the page as players, which show every frame.
     charts = {name: png for name, png in pngs.items() if not name.startswith(OVERLAYS)}
     sections = find_sections(out_dir, results.dataset)
     written += write_paper(results, tables, pngs, sections, out_dir)
@@ -110,6 +111,7 @@ def more_tables(results: ResultSet) -> list[Table]:
         ef_table(results),
         cost_table(results),
     )
+    # Beside nothing of ours, others' figures would look like the result.
     published = [read_published(path) for path in published_files()] if results.finished else []
     return [*(table for table in made if table is not None), *published]
 

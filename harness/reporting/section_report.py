@@ -104,6 +104,7 @@ def _robustness_figures(results: ResultSet) -> Iterator[tuple[str, Figure, str]]
 def study_tables(results: ResultSet) -> list[Table]:
     """Every table that a study has something for, the main one first."""
     if not design_of(results).cells:
+        # A search has no cells to compare: its trials and what they say of the parameters.
         tables = [trial_table(results), importance_table(results)]
     else:
         tables = [ablation_table(results), *effect_tables(results), importance_table(results)]

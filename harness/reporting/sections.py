@@ -57,6 +57,7 @@ def fingerprint(report: Path, dataset: str) -> str:
 def _manifests(report: Path, dataset: str) -> list[Path]:
     inside = [path for kind in _SECTIONS for path in sorted(report.glob(f"*/{kind}.json"))]
     beside = [path for kind in _SECTIONS for path in sorted(report.parent.glob(f"*/{kind}.json"))]
+    # A study of another dataset says nothing about this one, wherever it lies.
     return inside + [path for path in beside if read_manifest(path).dataset == dataset]
 
 
@@ -73,6 +74,7 @@ def _read(path: Path, report: Path) -> Section:
         key="-".join(filter(None, (manifest.kind, name))),
         title=manifest.title or manifest.name,
         folder=folder,
+        # Relative and with forward slashes: the folder of reports is copied to other machines and served as it is.
         relative_path=Path(os.path.relpath(folder, report)).as_posix(),
         command=manifest.command,
         mark=manifest.mark,

@@ -41,6 +41,7 @@ def dice_against_fps(table: Table) -> Figure | None:
         axes = figure.add_subplot()
         palette = colours(row.label for row in table.rows)
         points = [_bubble(axes, row, palette[row.label]) for row in rows]
+        # Models differ by a factor of ten in speed, and a ratio is what is read off.
         axes.set_xscale("log")
         _plain_ticks(axes)
         axes.margins(x=0.2, y=0.15)
@@ -58,6 +59,7 @@ def _bubble(axes: Axes, row: Row, colour: tuple[float, float, float]) -> Point:
     if dice.has_interval:
         axes.plot([fps, fps], [dice.low, dice.high], color=colour, linewidth=1, zorder=2)
     axes.scatter([fps], [dice.value], s=size, color=[colour], alpha=0.75, edgecolor="black", linewidth=0.5, zorder=3)
+    # matplotlib's size is an area in square points; the labels keep clear of the radius.
     radius = math.sqrt(size / math.pi)
     return Point(x=fps, y=dice.value, name=row.label, radius=radius, low=dice.low, high=dice.high)
 
@@ -115,6 +117,7 @@ def overlay_grid(pictures: Sequence[CasePicture], *, mark: str | None = None, co
 def draw_overlay(axes: Axes, picture: CasePicture) -> None:
     """One case on one pair of axes; pixels keep their physical aspect where the spacing is known."""
     frame, reference, predicted = picture.shown
+    # Fixed grey levels: scaled to each frame, a dark clip would look like a bright one.
     axes.imshow(frame, cmap="gray", vmin=0, vmax=255, aspect=picture.aspect, interpolation="nearest")
     for mask, colour, style in ((reference, REFERENCE_COLOUR, "-"), (predicted, PREDICTION_COLOUR, "--")):
         for structure in sorted(set(mask[mask > 0].tolist())):

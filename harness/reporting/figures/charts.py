@@ -54,6 +54,7 @@ def for_screen(png: bytes) -> bytes:
         small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     small.quantize(256, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
+    # A small chart of few colours may be smaller as it came.
     return min(stream.getvalue(), png, key=len)
 
 

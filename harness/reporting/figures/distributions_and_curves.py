@@ -36,6 +36,7 @@ def paired_distribution(scores: pd.DataFrame, label: str, *, mark: str | None = 
         axes = figure.add_subplot()
         positions = np.arange(scores.shape[1])
         axes.plot(positions, scores.to_numpy().T, color="0.7", linewidth=0.4, alpha=0.6, zorder=1)
+        # boxplot draws nothing at all for a column that holds one NaN.
         complete = [scores[name].dropna().to_numpy(float) for name in scores.columns]
         axes.boxplot(
             complete,
@@ -65,6 +66,7 @@ def performance_profile(scores: pd.DataFrame, *, mark: str | None = None) -> Fig
         axes = figure.add_subplot()
         palette = colours(scores.columns)
         low = float(np.nanmin(scores.to_numpy(float)))
+        # From where the first patient fails: below, all curves lie on each other at 100 %.
         thresholds = np.linspace(min(low, 99.0) - 1, 100, 400)
         for name in scores.columns:
             axes.plot(thresholds, 100 * profile(scores[name], thresholds), label=str(name), color=palette[name])

@@ -47,6 +47,7 @@ def over_seeds(logs: list[pd.DataFrame]) -> pd.DataFrame:
     """Mean, least and largest loss and score per iteration; columns ``<kind>``, ``<kind>_low`` and ``<kind>_high``."""
     if not logs:
         return pd.DataFrame()
+    # Seeds log at the same iterations, so a mean per iteration is one over seeds.
     grouped = pd.concat(logs).groupby("iteration")[["loss", "score"]]
     low, high = grouped.min().add_suffix("_low"), grouped.max().add_suffix("_high")
     return pd.concat([grouped.mean(), low, high], axis=1).reset_index()

@@ -52,6 +52,7 @@ def _difference_bar(axes: Axes, result: Nemenyi) -> None:
 
 def _leader(axes: Axes, name: str, rank: float, index: int, models: int, bars: float) -> None:
     """The better half is labelled on the left, the rest on the right, without crossing lines."""
+    # Leaders that go out in the order of the ranks never cross.
     left = index < (models + 1) // 2
     step = index if left else models - 1 - index
     y = -bars - 0.35 - 0.45 * step
@@ -73,6 +74,7 @@ def rank_heat_map(stability: RankStability, *, metric: str = "Dice", mark: str |
         axes.set_xticks(range(share.shape[1]), [str(rank) for rank in share.columns])
         axes.set_yticks(range(len(order)), [str(name) for name in order])
         for (row, column), value in np.ndenumerate(share.to_numpy()):
+            # Zeros printed in every other field would hide the diagonal.
             if value >= 0.5:
                 colour = "white" if value > 60 else "black"
                 axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=7)

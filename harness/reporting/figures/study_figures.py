@@ -28,7 +28,7 @@ from harness.results.measures import DICE, Measure
 from harness.results.result_set import ResultSet, design_of
 
 _EFFECTS = (
-    "Effects on test Dice with 95 % intervals over patients and seeds; filled: significant after Holm's correction; "
+    "Effects on test Dice with 95 % intervals over patients and seeds; filled: shown after Bonferroni's correction; "
     "grey: the practical margin."
 )
 _INTERACTIONS = "Mean test Dice by two factors, a small point per seed; parallel lines mean no interaction."
@@ -69,6 +69,7 @@ def effect_plot(effects: Sequence[Effect], measure: Measure, margin: float, *, m
             )
             place += 0.9
             for effect in (e for e in effects if e.kind == kind):
+                # An effect without an interval is still a point: that it could not be tested is information.
                 if math.isfinite(effect.low):
                     axes.plot([effect.low, effect.high], [place, place], color=palette[kind], linewidth=1.5)
                 filled = effect.shown
@@ -108,6 +109,7 @@ def interaction_means(results: ResultSet, measure: Measure) -> dict[tuple[str, s
             if cell.levels[one.name] in one.levels and cell.levels[two.name] in two.levels
         ]
         table = pd.DataFrame(rows)
+        # A line through missing combinations would suggest an interaction that nobody measured.
         if len(table) and len(table.groupby(["one", "two"])) == len(one.levels) * len(two.levels):
             panels[one.label, two.label] = (
                 table.groupby(["one", "two", "seed"], sort=False)[["value"]].mean().reset_index()
@@ -131,6 +133,7 @@ def _panel(axes: Axes, table: pd.DataFrame, one: str, two: str, measure: Measure
     order = _order(list(dict.fromkeys(table["one"])))
     lines = list(dict.fromkeys(table["two"]))
     palette, shapes = colours(lines), markers(lines)
+    # Side by side: equal means would cover each other.
     for shift, level in zip(np.linspace(-0.04, 0.04, len(lines)), lines, strict=True):
         own = table[table["two"] == level]
         places = own["one"].map(order.index) + shift

@@ -40,6 +40,7 @@ def _printable(character: str) -> str:
     if " " <= character <= "~":
         return character
     base, *accents = list(unicodedata.normalize("NFD", character))
+    # Latin-1 letters: inputenc and all newer engines set them; others would stop pdflatex.
     composed = bool(accents) and base.isascii() and base.isalpha() and character <= "ÿ"
     return character if composed else "?"
 
@@ -65,12 +66,14 @@ def _environment(table: Table, formats: list[_Format], rows: list[int], part: in
     lines = [
         rf"\begin{{{environment}}}[t]",
         r"\centering",
+        # A table that goes on keeps its number; longtable cannot stand in a two-column page.
         *([r"\addtocounter{table}{-1}"] if part else []),
         rf"\caption{{{more if part else _caption(table)}}}",
         *([] if part else [rf"\label{{tab:{_label(table)}}}"]),
         r"\smallskip",
         r"\setlength{\tabcolsep}{4pt}",
         r"\sisetup{detect-weight=true, table-number-alignment=center}",
+        # Shrunk only where it is too wide: adjustbox would do it in a word, and is one package more for the reader.
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{@{{}}{spec}@{{}}}}",
         r"\toprule",
@@ -181,6 +184,7 @@ class _Format:
     def _underlined(self, shown: str, dagger: bool) -> str:
         """siunitx cannot underline a number it aligns: pad with phantoms to the column's width instead."""
         digits = shown.lstrip("-").partition(".")[0]
+        # Braces take a cell out of siunitx's alignment, so its width is made up by hand.
         pad = r"\phantom{0}" * (self.integers - len(digits))
         pad += r"\phantom{$-$}" if self.negative and not shown.startswith("-") else ""
         body = rf"\underline{{{shown.replace('-', '$-$')}}}"
@@ -210,4 +214,5 @@ def _caption(table: Table) -> str:
 def _label(table: Table) -> str:
     """Report and table: two reports in one paper have no label in common."""
     name = f"{table.scope}-{table.name}" if table.scope else table.name
+    # Other characters in a label break hyperref.
     return "".join(c if c.isalnum() and c.isascii() else "-" for c in name)

@@ -64,6 +64,7 @@ def _head(column: Column) -> str:
 
 def _stub_width(table: Table, width: int) -> int:
     """Width of the label column: as long as its longest label, at most a third of the terminal (longer ones wrap)."""
+    # Labels wrap and numbers never do: a number that is cut is another number.
     longest = max([len(table.stub), *(len(row.label) for row in table.rows), *(len(group) for group in table.groups)])
     return min(longest, max(width // 3, len(table.stub)))
 

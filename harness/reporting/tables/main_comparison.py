@@ -126,6 +126,7 @@ def _row(results: ResultSet, arm: Arm, method: str | None, daggers: dict[tuple[s
     for measure in results.measures:
         values = arm.values(measure, results.main)
         cells[measure.name] = value_cell(values, dagger=daggers.get((arm.label, measure.name), False))
+        # The patients whom every seed has: a mean over seeds is over these.
         cells[f"{measure.name}_n"] = Cell(value=len(values.dropna()))
     patients = max((int(cell.value) for key, cell in cells.items() if key.endswith("_n")), default=0)
     if method and arm.finished:

@@ -57,6 +57,7 @@ def stage_table(results: ResultSet) -> Table | None:
     structure = results.structure
     values = {arm.label: {stage: _stage(arm, structure, stage) for stage in STAGES} for arm in results.arms}
     present = [stage for stage in STAGES if any(stages[stage].size for stages in values.values())]
+    # ED and ES alone are two columns that the main table has already.
     if len(present) < 3:
         return None
     return Table(
@@ -83,6 +84,7 @@ def _measures(results: ResultSet) -> list[Measure]:
     if not tables:
         return []
     names = {name for table in tables for name in table["metric"].unique()}
+    # Simpson's rule of one plane: 4CH is the view that every dataset has.
     view = next((view for view in ("4CH", "2CH") if f"curve_ef_{view.lower()}_reference" in names), None)
     return [*over_time(distance_unit(tables)), *([curve_ef_error(view)] if view else [])]
 
@@ -121,6 +123,7 @@ def _stage(arm: Arm, structure: str, stage: str) -> pd.DataFrame:
     key = ("stages", structure)
     if key not in arm.cache:
         dice = [(run.seed, run.every[run.every["metric"] == DICE.name]) for run in arm.finished]
+        # Cut into stages once; every stage of the table selects from it.
         arm.cache[key] = [(seed, by_stage(rows)) for seed, rows in dice]
     selection = Selection(structure=structure, phase=stage)
     tables = {seed: DICE.by_patient(rows, selection) for seed, rows in arm.cache[key]}

@@ -20,6 +20,7 @@ def passing_tables(results: ResultSet) -> list[Table]:
 
 
 def _main(results: ResultSet) -> Table:
+    # The hardest: what a memory is worth shows where the frame itself says least.
     severity = max(results.severities)
     columns = (
         _column(INSIDE, "clean", "Dice inside, clean", "clean"),

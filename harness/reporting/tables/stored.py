@@ -40,6 +40,8 @@ def to_json(table: Table) -> str:
         for row in table.rows
     ]
     content = {key: value for key, value in _sparse(table).items() if key not in ("columns", "rows")}
+    # Without the closing brace, which follows the rows: one row a line keeps differences of committed tables
+    # readable.
     head = json.dumps(content, indent=1, ensure_ascii=False)[:-2]
     return f'{head},\n "columns": {_lines(columns)},\n "rows": {_lines(rows)}\n}}\n'
 

@@ -16,6 +16,7 @@ Mark = Literal["best", "second", ""]
 def decimals(value: float, digits: int) -> str:
     """A number at a fixed precision; a rounded zero never carries a minus."""
     shown = f"{value:.{digits}f}"
+    # "-0.00" reads as a small loss where there is none.
     return shown.lstrip("-") if float(shown) == 0 else shown
 
 
@@ -61,6 +62,7 @@ class Column:
         """The value at the displayed precision, ``--`` when there is none. A rounded zero never carries a minus."""
         if not math.isfinite(value):
             return MISSING
+        # A p of 0.000 would claim certainty; the smallest digit bounds it.
         if self.probability and value < 10**-self.digits:
             return f"<{10**-self.digits:.{self.digits}f}"
         return decimals(value, self.digits)
@@ -160,6 +162,7 @@ class Table:
         if not self.ranked:
             return found
         for group in self.groups:
+            # Within a block: ED and ES, or two perturbations, are not ranked against each other.
             members = [index for index, row in enumerate(self.rows) if row.group == group]
             for column in self.columns:
                 found.update(self._marks_of(column, members))
@@ -171,6 +174,7 @@ class Table:
         members = [index for index in members if not self.rows[index].cell(column.key).unranked]
         shown = {index: column.show(self.rows[index].cell(column.key).value) for index in members}
         numbers = {index: float(text) for index, text in shown.items() if text != MISSING}
+        # By what is printed: two values that look the same must not be told apart by digits that nobody sees.
         order = sorted(set(numbers.values()), reverse=column.direction == "up")
         if len(order) < 2:
             return {}
