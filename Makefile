@@ -98,12 +98,12 @@ data: setup ## check a dataset's folder: DATASET= ROOT=
 	$(BIN)/echobench data check $(ROOT) $(ARGS)
 
 # One thread for each process of the tests: as many processes as cores run at once, and two teams of threads on the same
-# cores wait for each other.
+# cores wait for each other. Each process begins with a share of whole files, so that what a file prepares is prepared once.
 test: setup ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15 -n auto $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15 -n auto --dist worksteal $(ARGS)
 
 coverage: setup ## all tests, and which lines they reach
-	OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term:skip-covered -n auto $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term:skip-covered -n auto --dist worksteal $(ARGS)
 
 docs: setup ## the documentation as a site, in site/: every link is checked, the public names come from their docstrings
 	$(BIN)/python -c "import mkdocstrings, material" 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"

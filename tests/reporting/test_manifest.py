@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from harness import reporting
 from harness.cli.report import command
 from harness.errors import BenchError, ConfigError
 from harness.reporting import write_report
@@ -69,26 +70,29 @@ def test_the_reference_may_be_given_by_its_registry_name(stored: ResultSet) -> N
     assert stored.reference == "GDKVM"
 
 
-def test_a_report_is_made_again_from_the_store(stored: ResultSet, tmp_path: Path) -> None:
+def test_the_verb_makes_a_report_again_from_the_store_to_the_byte(stored: ResultSet, tmp_path: Path) -> None:
     first = {path: path.read_bytes() for path in write_report(stored, tmp_path / "reports" / "demo")}
-    again = read_suite("demo", tmp_path / "reports", tmp_path / "runs")
-    assert {path: path.read_bytes() for path in write_report(again, tmp_path / "reports" / "demo")} == first
+    options = ["--results-dir", str(tmp_path / "runs"), "--reports-dir", str(tmp_path / "reports")]
+    result = CliRunner().invoke(command, options, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "GDKVM" in result.output
+    assert {path: path.read_bytes() for path in first} == first
     assert (tmp_path / "reports/demo/figures/overlays_gdkvm.png").is_file()
 
 
-def test_the_verb_writes_tables_and_can_leave_pictures_out(stored: ResultSet, tmp_path: Path) -> None:
-    write_report(stored, tmp_path / "reports" / "demo", [])
-    options = ["--results-dir", str(tmp_path / "runs"), "--reports-dir", str(tmp_path / "reports")]
-    result = CliRunner().invoke(command, [*options, "--no-pictures"], catch_exceptions=False)
-    assert result.exit_code == 0
-    assert "GDKVM" in result.output
-    assert not (tmp_path / "reports/demo/figures/overlays_gdkvm.png").exists()
+def test_the_verb_can_leave_pictures_out(stored: ResultSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_manifest(stored, tmp_path / "reports" / "demo", ("table",))
+    given: list[object] = []
+    monkeypatch.setattr(reporting, "write_report", lambda results, folder, pictures: given.append(pictures) or [])
+    options = ["--results-dir", str(tmp_path / "runs"), "--reports-dir", str(tmp_path / "reports"), "--no-pictures"]
+    assert CliRunner().invoke(command, options, catch_exceptions=False).exit_code == 0
+    assert given == [()]  # None would take those that lie with the runs
 
 
 def test_unknown_or_missing_reports_are_named_in_one_sentence(stored: ResultSet, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no report"):
         only_suite(tmp_path / "reports")
-    write_report(stored, tmp_path / "reports" / "demo", [])
+    write_manifest(stored, tmp_path / "reports" / "demo", ("table",))
     assert only_suite(tmp_path / "reports") == "demo"
     with pytest.raises(ConfigError, match="Did you mean 'demo'"):
         read_suite("dmo", tmp_path / "reports", tmp_path / "runs")

@@ -40,10 +40,12 @@ def test_models_and_the_audit_of_published_tables_need_nothing_else(stranger) ->
 
 
 def test_a_bench_runs_and_leaves_its_table_where_the_user_is(stranger) -> None:
-    stranger.run("echobench", "bench", "--recipe", "smoke", "--models", "gdkvm,unet", *GENERATE, *PROFILE)
+    # One model, the cheapest: that GDKVM is found and trained from the wheel shows the study below.
+    small = ("--set", "models.unet.widths=(4,8)")
+    stranger.run("echobench", "bench", "--recipe", "smoke", "--models", "unet", *small, *GENERATE, *PROFILE)
     (path,) = stranger.folder.glob("reports/*/table.csv")
-    assert len(pd.read_csv(path)) == 2
-    assert len(list(stranger.folder.glob("results/runs/phantom/*/run.json"))) == 2
+    assert len(pd.read_csv(path)) == 1
+    assert len(list(stranger.folder.glob("results/runs/phantom/unet-*/run.json"))) == 1
     assert "finished" in stranger.run("echobench", "runs")
 
 
