@@ -38,6 +38,7 @@ def without_secrets(text: str) -> str:
     >>> without_secrets("--storage postgresql://alice:S3cret@db/study?password=S3cret")
     '--storage postgresql://alice:***@db/study?password=***'
     """
+    # Up to the last @: a password may hold one, a host may not.
     text = re.sub(r"(\b[\w+.-]+://[^\s:/@'\"]*):[^\s'\"]*@", r"\1:***@", text)
     return re.sub(r"(?i)\b(password|passwd|pwd|token|secret)=[^\s&;'\"]+", r"\1=***", text)
 
@@ -45,6 +46,7 @@ def without_secrets(text: str) -> str:
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest valid name, or ``""`` when none is close."""
     lowered = {candidate.lower(): candidate for candidate in valid}
+    # Half alike is near enough for a slip of the keyboard; below it the guess only confuses.
     matches = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.5)
     return f" Did you mean '{lowered[matches[0]]}'?" if matches else ""
 
@@ -87,6 +89,7 @@ _CAUSES = {
 
 def chain(error: BaseException) -> Iterator[BaseException]:
     """An error and everything that it was raised from or while handling, the outermost first."""
+    # Errors can refer to each other in a circle (raise ... from an error that is being handled).
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -103,6 +106,7 @@ def unmasked(error: BaseException) -> BaseException:
     torch.save, whose stream fails or is interrupted, raises ``RuntimeError: unexpected pos 596480 vs 596372``.
     """
     hidden = list(chain(error))
+    # Ctrl-C first: an interrupted write may also fail, and that is not what the user did.
     for kind in (KeyboardInterrupt, DiskFullError):
         if masked := next((item for item in hidden if isinstance(item, kind)), None):
             return masked

@@ -29,6 +29,7 @@ def fenced(folder: Path, check: Callable[[], None]) -> Iterator[None]:
     Raises:
         ValueError: the folder is fenced already.
     """
+    # Resolved, so that a write through a link is seen to lie below.
     key = Path(folder).resolve()
     if key in _fences:
         raise ValueError(f"{key} is fenced already")
@@ -239,5 +240,6 @@ def _digest(stream: BinaryIO) -> str:
 
 def canonical_hash(value: Any, length: int = 10) -> str:
     """Short hex hash of a JSON-able value, independent of key order."""
+    # NaN is refused: it is not equal to itself, and JSON has none.
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:length]

@@ -36,6 +36,7 @@ def trust_records() -> None:
 
 def name_modules(names: Iterable[str]) -> None:
     """Note modules as named by the user, on this command line or in a config that it names."""
+    # Resolved: the same file named by another path is no other permission.
     _named.update(str(Path(name).resolve()) if name.endswith(".py") else name for name in names)
 
 
@@ -79,6 +80,7 @@ def import_recorded(names: Iterable[str], build: Any, where: str) -> None:
     Raises:
         ConfigError: a module that the user did not name, or that cannot be imported any more.
     """
+    # mmsegmentation executes a config file as Python: naming it is running it.
     for file in _files_of_code(build):
         require_named(file, where)
     for name in names:
@@ -126,6 +128,7 @@ def user_folder(imports: Iterable[str]) -> str:
 
 def folder_scope(folder: Path) -> str:
     """Eight hex digits that tell a folder from all others."""
+    # By path: two folders of one name are two packages. No identity holds this hash.
     return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
 
 
@@ -139,6 +142,7 @@ def _import(name: str, folder: Path | None) -> str:
         path = Path(name).resolve()
         if not path.is_file():
             raise ConfigError(f"The file {name} does not exist any more; put it back, or train its model again.")
+        # As a module of its folder's package: ``import blocks`` inside it then means its neighbour.
         importlib.import_module(f"{_package(path.parent)}.{path.stem}")
         return str(path)
     if folder is not None and (file := beside(folder, name)) is not None:
@@ -163,6 +167,7 @@ def _package(folder: Path) -> str:
         package.__path__ = [str(folder.resolve())]
         sys.modules[name] = package
         if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+            # First in the list, and silent for every other name.
             sys.meta_path.insert(0, _Finder())
     return name
 

@@ -49,6 +49,7 @@ def build_registered(registry: Registry, config: Mapping[str, Any]) -> Any:
         ConfigError: no such name (with the nearest one), or as ``check_types``. Whatever the class raises.
     """
     check_types(config)
+    # A copy: the config is part of a run's spec and must still hold its type afterwards.
     arguments = dict(config)
     name = arguments.pop("type", None)
     built = registered(registry, str(name))
@@ -62,6 +63,7 @@ def registered(registry: Registry, name: str) -> Any:
 
     ``Registry.get`` imports a module of that name where nothing is registered.
     """
+    # Classes register when their module is imported; nobody else has asked for it yet.
     registry.import_from_location()
     node: Registry | None = registry
     while node is not None:
@@ -166,9 +168,11 @@ def load_engines() -> tuple[str, ...]:
 
 def _imported(group: str) -> tuple[str, ...]:
     names = []
+    # In a fixed order: two plugins of one name then collide in the same way on every machine.
     for point in sorted(entry_points(group=group), key=lambda item: item.name):
         try:
             importlib.import_module(point.value)
+        # Whatever a stranger's module raises: one broken plugin would else end every verb with its traceback.
         except Exception as error:
             raise ConfigError(
                 f"The plugin '{point.name}' ({point.value}) cannot be imported: {error}. Repair or uninstall it."

@@ -63,6 +63,7 @@ class Schema(BaseModel):
         if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
             raise ConfigError(f"{_capital(where)} must be {_KINDS['dict']}, got {_shown(values)}.")
         try:
+            # A copy: mmengine's ConfigDict is a dict with rules of its own, which strict mode refuses.
             return cls.model_validate(dict(values))
         except ValidationError as error:
             raise _sentence(cls, error, values, where) from None
@@ -86,6 +87,7 @@ class Config(Schema):
 
 def _sentence(schema: type[Schema], error: ValidationError, values: Any, where: str) -> ConfigError:
     """The first mistake: misspelt keys before all others, because a key that is missing is mostly one that is misspelt."""
+    # All of them at once: a misspelt key is both an unknown and a missing one.
     errors = error.errors(include_url=False)
     for item in errors:
         if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -93,9 +95,11 @@ def _sentence(schema: type[Schema], error: ValidationError, values: Any, where: 
             return unknown("key", str(item["loc"][-1]), _keys(schema, path), _place(where, path))
     missing = [item["loc"] for item in errors if item["type"] == "missing"]
     if missing:
+        # Those of the same section together: a user who forgot three adds three.
         inside = [str(loc[-1]) for loc in missing if loc[:-1] == missing[0][:-1]]
         return ConfigError(f"{_capital(_place(where, missing[0][:-1]))} lacks {', '.join(inside)}.")
     path, value = _walked(values, errors[0]["loc"])
+    # A union reports each of its branches; the value is wrong in all of them.
     branches = [item for item in errors if _walked(values, item["loc"])[0] == path]
     if len(branches) == 1 and branches[0]["type"] == "literal_error":
         return unknown("value", str(value), _choices(branches[0]), _place(where, path))

@@ -73,6 +73,7 @@ def surface_metrics(
     there, back = _directed(p[box], g[box], spacing)
     if not there.size or not back.size:
         return {**dict.fromkeys(names, field_of_view_diagonal((p.shape[0], p.shape[1]), spacing)), "nsd": 0.0}
+    # Sorted once: maximum, percentile and mean all read the same order.
     there.sort()
     back.sort()
     values = {
@@ -106,9 +107,11 @@ def surface_pixels(mask: ArrayLike) -> NDArray[np.int64]:
     """Row and column [N, 2] of the foreground pixels that the 4-connected erosion removes, in row-major order."""
     m = np.asarray(mask).astype(bool, copy=False)
     height, width = m.shape
+    # A frame of background: pixels on the image's border are surface, as in the reference metrics.
     framed = np.zeros((height + 2, width + 2), bool)
     framed[1:-1, 1:-1] = m
     eroded = framed[:-2, 1:-1] & framed[2:, 1:-1] & framed[1:-1, :-2] & framed[1:-1, 2:]
+    # Flat indices and one divmod: np.argwhere walks the mask twice.
     flat = np.flatnonzero(m > eroded)
     return np.stack(np.divmod(flat, width), axis=1)
 
@@ -137,6 +140,7 @@ def _directed(p: Mask, g: Mask, spacing: Spacing) -> tuple[NDArray[np.float64], 
     a, b = (np.multiply(surface_pixels(mask), spacing, dtype=np.float64) for mask in (p, g))
     if not len(a) or not len(b):
         return np.empty(0), np.empty(0)
+    # Squares first: the root of a minimum is one root, the minimum of roots is a million.
     if len(a) * len(b) <= PAIR_LIMIT:
         squared = cdist(a, b, "sqeuclidean")
         return np.sqrt(squared.min(axis=1)), np.sqrt(squared.min(axis=0))
@@ -144,6 +148,7 @@ def _directed(p: Mask, g: Mask, spacing: Spacing) -> tuple[NDArray[np.float64], 
 
 
 def _nearest(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Built quickly rather than balanced: it is asked once for each point and thrown away.
     tree = cKDTree(target, balanced_tree=False, compact_nodes=False)
     distances, _ = tree.query(source, k=1)
     return np.asarray(distances, np.float64)
@@ -151,6 +156,7 @@ def _nearest(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArra
 
 def _sorted_percentile(ordered: NDArray[np.float64], percent: float) -> float:
     """Percentile with linear interpolation (numpy's default) of values that are sorted already."""
+    # numpy's "linear" method, which MONAI and the definition share; np.percentile would sort again.
     rank = (ordered.size - 1) * percent / 100.0
     low = int(rank)
     high = min(low + 1, ordered.size - 1)

@@ -103,6 +103,7 @@ def _resolve(name: str, member: str | None) -> SourceModule | None:
     if path is None:
         return None
     if path.name == "__init__.py" and member is not None:
+        # A member may be a module of the package or a name that its __init__ gathers.
         inner = _file(f"{name}.{member}")
         if inner is not None:
             return SourceModule(f"{name}.{member}", inner)
@@ -116,6 +117,7 @@ def _neighbour(module: SourceModule, name: str) -> SourceModule | None:
     """A user's module may import files of its own folder by their plain names."""
     if _file(module.name) == module.path:
         return None  # a module of a package
+    # The user's folder: as many steps up as the module's name has dots.
     folder = module.path.parents[module.name.count(".")]
     for path in (folder / f"{name.replace('.', '/')}.py", folder / name.replace(".", "/") / "__init__.py"):
         if path.is_file():

@@ -142,6 +142,7 @@ def resolve(job: StudyJob, progress: bool = True) -> ResolvedStudy:
     plan = plan_suite(base_options(definition, job.options), progress)
     resolved = ResolvedStudy(definition=definition, plan=plan, cells=cells, store=RunStore(job.results_dir))
     for cell in cells:
+        # Of the first seed: the seed changes no length.
         _check_clips(definition, cell, resolved.spec(cell.overrides, definition.seeds[0]), plan)
     if definition.kind == "tpe":
         resolved.spec({one.sets: _first_value(one) for one in definition.space}, definition.seeds[0])

@@ -91,6 +91,7 @@ def open_storage(where: StorageAddress) -> BaseStorage:
         if where.file is not None:
             where.file.parent.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings(), _creation_lock(where):
+            # Heartbeats are experimental in Optuna since 2.8, and warn at every start.
             warnings.simplefilter("ignore", ExperimentalWarning)
             if where.url.startswith("journal:"):
                 return JournalStorage(JournalFileBackend(str(where.file)))
@@ -99,6 +100,7 @@ def open_storage(where: StorageAddress) -> BaseStorage:
                 heartbeat_interval=where.heartbeat_s,
                 grace_period=where.grace_s,
                 heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRY),
+                # SQLite refuses a second writer at once by default; workers write a trial in milliseconds.
                 engine_kwargs={"connect_args": {"timeout": 60}} if where.url.startswith("sqlite") else None,
             )
     except ImportError as error:
@@ -131,6 +133,7 @@ def _no_journal(where: StorageAddress) -> BenchError:
 def storage_error(where: StorageAddress, error: BaseException) -> BenchError:
     """One sentence about a storage that cannot be opened or no longer answers."""
     cause: BaseException = error
+    # Optuna wraps SQLAlchemy's error, which wraps the driver's: only that says what is wrong.
     while cause.__cause__ is not None:
         cause = cause.__cause__
     reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()
@@ -152,6 +155,7 @@ def exclusive(where: StorageAddress, storage: BaseStorage, name: str) -> Iterato
             yield
         return
     assert isinstance(storage, RDBStorage)
+    # An advisory lock of PostgreSQL is a signed 64-bit number: 15 hex digits fit.
     key = int(canonical_hash(name, length=15), 16)
     with storage.engine.connect() as connection:
         connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(:key)"), {"key": key})
