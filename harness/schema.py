@@ -63,7 +63,7 @@ class Schema(BaseModel):
         if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
             raise ConfigError(f"{_capital(where)} must be {_KINDS['dict']}, got {_shown(values)}.")
         try:
-            # A copy: mmengine's ConfigDict is a dict with rules of its own, which strict mode refuses.
+            # A plain dict: mmengine's ConfigDict answers for missing keys in ways of its own.
             return cls.model_validate(dict(values))
         except ValidationError as error:
             raise _sentence(cls, error, values, where) from None

@@ -111,7 +111,7 @@ def surface_pixels(mask: ArrayLike) -> NDArray[np.int64]:
     framed = np.zeros((height + 2, width + 2), bool)
     framed[1:-1, 1:-1] = m
     eroded = framed[:-2, 1:-1] & framed[2:, 1:-1] & framed[1:-1, :-2] & framed[1:-1, 2:]
-    # Flat indices and one divmod: np.argwhere walks the mask twice.
+    # Flat indices: one pass over the mask.
     flat = np.flatnonzero(m > eroded)
     return np.stack(np.divmod(flat, width), axis=1)
 

@@ -91,7 +91,7 @@ def open_storage(where: StorageAddress) -> BaseStorage:
         if where.file is not None:
             where.file.parent.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings(), _creation_lock(where):
-            # Heartbeats are experimental in Optuna since 2.8, and warn at every start.
+            # Heartbeats are experimental in Optuna and warn at every start.
             warnings.simplefilter("ignore", ExperimentalWarning)
             if where.url.startswith("journal:"):
                 return JournalStorage(JournalFileBackend(str(where.file)))
@@ -100,7 +100,7 @@ def open_storage(where: StorageAddress) -> BaseStorage:
                 heartbeat_interval=where.heartbeat_s,
                 grace_period=where.grace_s,
                 heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRY),
-                # SQLite refuses a second writer at once by default; workers write a trial in milliseconds.
+                # SQLite lets one writer in at a time, and the driver's five seconds are short for many workers.
                 engine_kwargs={"connect_args": {"timeout": 60}} if where.url.startswith("sqlite") else None,
             )
     except ImportError as error:
