@@ -45,6 +45,8 @@ READING = ("perturbation", "transform")
 """Cases of what prepares a clip: it may read values of it, once, where a model's forward must not."""
 FEWER: dict[str, dict[str, Any]] = {
     "gdkvm": dict(blocks=1),
+    "cutie": dict(blocks=1, image_depth=18),
+    "livos": dict(blocks=1, image_depth=18),
     "stm": dict(memory_every=2),
     "xmem": dict(memory_every=2),
     "transunet": dict(layers=1, units=(1, 1, 1)),
