@@ -7,7 +7,8 @@ from typing import Any
 
 from harness.errors import BenchError
 from harness.files import write_bytes, write_json
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 from harness.results.study import archive_study
 from harness.store.formats.cases import CASES
 from harness.store.formats.profile import PROFILE

@@ -53,7 +53,7 @@ def test_an_unfinished_suite_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "codes, said",
+    ("codes", "said"),
     [
         ([{"commit": "a" * 40, "dirty": True}] * 2, "ran with uncommitted changes"),
         ([{"commit": "a" * 40, "dirty": False}, {"commit": "b" * 40, "dirty": False}], "come from 2 commits"),
@@ -68,7 +68,8 @@ def test_runs_that_are_not_of_one_clean_commit_are_refused_unless_asked_for(tmp_
     mixed = dataclasses.replace(results, runs=tuple(runs))
     with pytest.raises(BenchError, match=said) as refused:
         export(mixed, tmp_path / "out")
-    assert "--mixed" in str(refused.value) and not (tmp_path / "out").exists()
+    assert "--mixed" in str(refused.value)
+    assert not (tmp_path / "out").exists()
     assert len(export(mixed, tmp_path / "out", mixed=True)) == 4
 
 
