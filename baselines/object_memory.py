@@ -80,16 +80,13 @@ class ObjectMemorySegmenter(MemorySegmenter):
     Subclasses set ``keys``' layout by ``make_keys`` and implement ``write`` and ``read``.
 
     Args:
-        num_structures, in_channels: as in ``VideoSegmenter``.
-        image_channels: channels of the encoders' image input; 3 repeats grey frames, as published.
+        num_structures, in_channels, image_channels, padding, learned_start: as in ``MemorySegmenter``.
         image_depth, value_depth: ResNets of image (50) and value encoder (18).
         image_width, value_width: channels of their stems, 64 in the paper.
         width: channels of pixel feature, value, sensory memory and queries, 256.
         queries, blocks, attention_heads, feed_width: of the query transformer: 16, 3, 8, 2048.
         memory_every: interval of memory frames.
         auxiliary_weight: weight of each auxiliary head in the loss, 0.01.
-        padding: how sizes that 16 does not divide are filled up; ``zeros`` on all sides as published.
-        learned_start: give each of several structures a vector of its own where no first mask tells them apart.
         pretrained: path of a torchvision-style ResNet state dict for the image encoder, or None (from scratch).
     """
 

@@ -65,14 +65,10 @@ class STM(MemorySegmenter):
     gradients flow through keys, values and the soft masks of earlier frames.
 
     Args:
-        num_structures: K, number of objects.
-        in_channels: channels of the frames.
-        image_channels: channels of the encoders' image input; 3 repeats grey frames, as published.
+        num_structures, in_channels, image_channels, padding, learned_start: as in ``MemorySegmenter``.
         depth, width: ResNet trunks (50 and 64 in the paper).
         key_channels, value_channels, decoder_width: 128, 512 and 256 in the paper.
         memory_every: interval of the frames that are kept, 5 in the paper.
-        padding: how sizes that 16 does not divide are filled up; ``zeros`` on all sides as published.
-        learned_start: give each of several structures a vector of its own where no first mask tells them apart.
         pretrained: path of a torchvision-style ResNet state dict for both trunks, or None (from scratch).
 
     With the defaults: 38,925,570 parameters.

@@ -64,17 +64,13 @@ class XMem(MemorySegmenter):
     In ``auto`` the sensory memory goes on from the empty-mask pass, the working memory starts anew.
 
     Args:
-        num_structures: K, number of objects.
-        in_channels: channels of the frames.
-        image_channels: channels of the encoders' image input; 3 repeats grey frames, as published.
+        num_structures, in_channels, image_channels, padding, learned_start: as in ``MemorySegmenter``.
         key_depth, value_depth: ResNets of the key encoder (50) and the value encoder (18).
         width: channels of both stems, 64 in the paper.
         key_channels, value_channels, sensory_channels: 64, 512 and 64 in the paper.
         decoder_widths: at strides 16, 8, 4: 512, 256, 256 in the paper.
         update_width: of the sensory update's input, 256 in the paper.
         memory_every, top, max_frames, min_frames, prototypes, max_long_term: see above.
-        padding: how sizes that 16 does not divide are filled up; ``zeros`` on all sides as published.
-        learned_start: give each of several structures a vector of its own where no first mask tells them apart.
         pretrained, value_pretrained: paths of torchvision-style ResNet state dicts for the key encoder and for
             the image part of the value encoder, or None (from scratch).
 

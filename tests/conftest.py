@@ -47,6 +47,7 @@ def tiny_overrides() -> tuple[str, ...]:
         "profile.warmup=1",
         "profile.repeats=1",
         "profile.patience_s=0",
+        "profile.engines=('eager',)",
     )
 
 

@@ -50,7 +50,14 @@ class MemorySegmenter(VideoSegmenter):
     Query features depend on the frame alone: a clip's frames are encoded in one batch in training, in groups
     of ``inference_batch`` otherwise (large batches fall out of the cache).
 
-    Subclasses implement ``encode``, ``blank``, ``segment`` and ``remember``; none may change a state in place.
+    Subclasses implement ``encode``, ``blank``, ``segment`` and ``remember``; none may change a state in place. What their
+    constructors take in common is described here once:
+
+    Args:
+        num_structures, in_channels: K objects, channels of the frames, as in ``VideoSegmenter``.
+        image_channels: channels of the encoders' image input; 3 repeats grey frames, as published.
+        padding: how sizes that 16 does not divide are filled up; ``zeros`` on all sides as published.
+        learned_start: give each of several structures a vector of its own where no first mask tells them apart.
     """
 
     inference_batch = 4

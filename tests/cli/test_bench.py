@@ -23,6 +23,7 @@ TINY = (
     "profile.warmup=1",
     "profile.repeats=1",
     "profile.patience_s=0",
+    "profile.engines=('eager',)",
 )
 
 

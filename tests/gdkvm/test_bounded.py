@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gdkvm.memory import memory_key
 from gdkvm.model import GDKVM
@@ -24,6 +24,7 @@ NARROW = dict(
 )  # fmt: skip
 """All that does not shape the state is small; width 256, key width 64 and 8 heads are the defaults."""
 FRAMES = 1000
+SEEDS = 20
 DIFFUSION = 1.6
 """Largest norm of the second half over that of the first: √2 for diffusion and a margin for chance; 2 is linear growth."""
 
@@ -39,48 +40,70 @@ def seen_by(model: GDKVM, frames: Tensor, masks: Tensor) -> tuple[Tensor, Tensor
     return features.key, values.float().flatten(2).unsqueeze(1), features.pixel.float()
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_thousand_frames_of_any_initialisation_keep_its_state_bounded_in_both_precisions(seed: int) -> None:
+class Together:
+    """Many rules as one, each with weights of its own: tensors have the rules as their first dimension."""
+
+    def __init__(self, rules: list[nn.Module]) -> None:
+        self.rules, self.weights = rules, torch.func.stack_module_state(rules)
+        self._step = torch.vmap(lambda weights, *seen: torch.func.functional_call(rules[0], weights, seen))
+
+    def begin(self, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
+        return torch.stack([rule.begin(*seen) for rule, *seen in zip(self.rules, key, value, pixel, strict=True)])
+
+    def __call__(self, state: Tensor, key: Tensor, value: Tensor, pixel: Tensor) -> Tensor:
+        return self._step(self.weights, state, key, value, pixel)
+
+
+def features_of_a_network(seed: int) -> tuple[nn.Module, tuple[Tensor, Tensor, Tensor], list[int]]:
+    """A network's rule; keys, values and pixel features [24, 2, ...] of frames in float32 and in bf16; an order of frames."""
     torch.manual_seed(seed)
     model = GDKVM(**NARROW).eval()
     frames, masks = torch.rand(24, 1, 64, 64), torch.rand(24, 1, 64, 64)
+    both = []
+    for precision in ("fp32", "bf16"):
+        with autocast(precision):
+            both.append(seen_by(model, frames, masks))
+    # two streams side by side: what the network makes of the frames in float32, and in bf16
+    keys, values, pixels = (torch.stack(parts, 1) for parts in zip(*both, strict=True))
+    return model.rule, (keys, values, pixels), torch.randint(0, len(frames), (FRAMES,)).tolist()
+
+
+def test_a_thousand_frames_of_twenty_initialisations_keep_their_states_bounded_in_both_precisions() -> None:
     with torch.no_grad():
-        both = []
-        for precision in ("fp32", "bf16"):
-            with autocast(precision):
-                both.append(seen_by(model, frames, masks))
-        # two streams side by side: what the network makes of the frames in float32, and in bf16
-        keys, values, pixels = (torch.stack(parts, 1) for parts in zip(*both, strict=True))
-        order = torch.randint(0, len(frames), (FRAMES,)).tolist()
-        state = model.rule.begin(keys[order[0]], values[order[0]], pixels[order[0]])
-        norms = []
-        for i in order[1:]:
-            state = model.rule(state, keys[i], values[i], pixels[i])
-            norms.append(state.flatten(1).norm(dim=1))
-    assert state.shape == (2, 1, 64, 256)
+        rules, features, orders = zip(*map(features_of_a_network, range(SEEDS)), strict=True)
+        together = Together(list(rules))
+        state, norms = None, []
+        for frame in zip(*orders, strict=True):
+            seen = [torch.stack([parts[k][i] for parts, i in zip(features, frame, strict=True)]) for k in range(3)]
+            state = together.begin(*seen) if state is None else together(state, *seen)
+            norms.append(state.flatten(2).norm(dim=2))
+    assert state is not None
+    assert state.shape == (SEEDS, 2, 1, 64, 256)
     assert state.dtype == torch.float32
     course = torch.stack(norms)
     assert course.isfinite().all()
     assert (course[500:].amax(0) <= DIFFUSION * course[:500].amax(0)).all()
-    assert (course.amax(0) <= 8 * values.flatten(2).norm(dim=2).amax(0)).all()
+    largest = torch.stack([values.flatten(2).norm(dim=2).amax(0) for _, values, _ in features])
+    assert (course.amax(0) <= 8 * largest).all()
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_thousand_steps_on_wild_keys_and_values_keep_the_state_bounded(seed: int) -> None:
-    torch.manual_seed(seed)
-    rule = GatedRule(256).eval()
-    norms, largest_value = [], 0.0
+def test_a_thousand_steps_on_wild_keys_and_values_keep_the_states_bounded() -> None:
+    torch.manual_seed(0)
+    together = Together([GatedRule(256).eval() for _ in range(SEEDS)])
+    norms, largest_value = [], torch.zeros(SEEDS)
     with torch.no_grad():
         state = None
         for _ in range(FRAMES):
-            key = memory_key(2 * torch.randn(1, 64, 4, 4), "bound")
-            value = 5 * torch.randn(1, 1, 256, 16)
-            largest_value = max(largest_value, float(value.norm()))
-            state = rule.begin(key, value, value) if state is None else rule(state, key, value, value)
-            norms.append(float(state.norm()))
-    assert torch.isfinite(torch.tensor(norms)).all()
-    assert max(norms[500:]) <= 1.5 * max(norms[:500])
-    assert max(norms) <= 3 * largest_value
+            key = memory_key(2 * torch.randn(SEEDS, 64, 4, 4), "bound").unsqueeze(1)
+            value = 5 * torch.randn(SEEDS, 1, 1, 256, 16)
+            largest_value = largest_value.maximum(value.flatten(1).norm(dim=1))
+            seen = (key, value, value)
+            state = together.begin(*seen) if state is None else together(state, *seen)
+            norms.append(state.flatten(1).norm(dim=1))
+    course = torch.stack(norms)
+    assert course.isfinite().all()
+    assert (course[500:].amax(0) <= 1.5 * course[:500].amax(0)).all()
+    assert (course.amax(0) <= 3 * largest_value).all()
 
 
 @pytest.mark.parametrize(("precision", "seed"), [("fp32", 0), ("bf16", 7)])

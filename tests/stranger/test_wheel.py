@@ -13,7 +13,11 @@ from harness import config
 pytestmark = pytest.mark.slow
 
 GENERATE = ("--set", "generate.patients=(3,1,2)", "--set", "generate.pixel_mm=1.6")
-PROFILE = ("--set", "profile.warmup=1", "--set", "profile.repeats=1", "--set", "profile.clip_length=2")
+PROFILE = [
+    part
+    for setting in ("warmup=1", "repeats=1", "clip_length=2", "patience_s=0", "engines=('eager',)")
+    for part in ("--set", f"profile.{setting}")
+]
 
 
 def test_the_wheel_holds_every_config_and_nothing_compiled_from_them(wheel: Path) -> None:
