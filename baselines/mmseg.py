@@ -38,11 +38,6 @@ FIXED_SIZE = ("BEiT", "MAE")
 """Backbones whose relative positions exist for one frame size only."""
 
 
-def build_config(name: str) -> dict[str, Any]:
-    """Registry config of an mmsegmentation model: what ``mmseg:<name>`` stands for."""
-    return dict(type="MMSegSegmenter", name=name)
-
-
 @MODELS.register_module()
 class MMSegSegmenter(PerFrameSegmenter):
     """An mmsegmentation encoder-decoder, trained from scratch by this benchmark's loss on every frame alone.

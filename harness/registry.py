@@ -181,12 +181,6 @@ def _imported(group: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def list_models() -> list[str]:
-    """Names of all registered model classes, plugins included."""
-    load_plugins()
-    return sorted(MODELS.module_dict)
-
-
 def list_datasets() -> list[str]:
     """Names of all registered dataset classes."""
     DATASETS.import_from_location()

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -26,7 +26,6 @@ from harness.files import inside, write_text
 from harness.jobs import Progress
 
 Format = Literal["nnunet", "png", "npz"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 MAP = "cases.csv"
 _COLUMNS = ("file", "case", "frame", "split", "phase", "patient", "view", "spacing_row_mm", "spacing_col_mm", "labels")
 

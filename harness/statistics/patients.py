@@ -53,19 +53,6 @@ def patient_means(
     return means.astype(np.float64)
 
 
-def seed_by_patient(
-    runs: list[pd.DataFrame],
-    metric: str,
-    *,
-    structure: str | None = None,
-    view: str | None = None,
-    phase: str | None = None,
-) -> pd.DataFrame:
-    """Patient means of several seeds of one model: one column per run, index patient; NaN where one seed has no value."""
-    columns = [patient_means(rows, metric, structure=structure, view=view, phase=phase) for rows in runs]
-    return pd.concat(columns, axis=1, keys=range(len(columns)))
-
-
 def distance_unit(tables: list[pd.DataFrame]) -> str:
     """``mm`` where every table measures surface distances in mm, ``px`` where every one does in px.
 

@@ -12,7 +12,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 from baselines import mmseg_import
-from baselines.mmseg import MMSegSegmenter, build_config
+from baselines.mmseg import MMSegSegmenter
 from baselines.mmseg_templates import adapt, list_templates, load_template
 from harness.errors import ConfigError
 from harness.registry import MODELS
@@ -56,7 +56,7 @@ WITHOUT = {  # templates that cannot run, with the reason that the sentence must
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_builds_trains_one_step_and_predicts(name: str) -> None:
     torch.manual_seed(0)
-    model = MODELS.build(build_config(name) | dict(num_structures=2, image_size=64)).train()
+    model = MODELS.build(dict(type="MMSegSegmenter", name=name, num_structures=2, image_size=64)).train()
     before = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     output = model.forward_train(torch.rand(2, 1, 1, 64, 64))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from harness.errors import BenchError
-from harness.statistics.patients import distance_unit, ef_methods, ef_pairs, patient_means, seed_by_patient
+from harness.statistics.patients import distance_unit, ef_methods, ef_pairs, patient_means
 from harness.store.runs import ROW_COLUMNS
 
 
@@ -47,14 +47,6 @@ def test_structure_view_and_phase_select_rows() -> None:
     assert patient_means(rows, "dice", structure="lv", view="4CH", phase="ED")["p1"] == 0.9
     assert patient_means(rows, "dice", structure="myo")["p1"] == 0.5
     assert patient_means(rows, "iou").empty
-
-
-def test_seeds_stand_beside_each_other_and_gaps_are_missing() -> None:
-    first = table(("p1", "4CH", 0, "ED", "lv", "dice", 0.9), ("p2", "4CH", 0, "ED", "lv", "dice", 0.8))
-    second = table(("p1", "4CH", 0, "ED", "lv", "dice", 0.7))
-    both = seed_by_patient([first, second], "dice")
-    assert both.loc["p1"].tolist() == [0.9, 0.7]
-    assert np.isnan(both.loc["p2", 1])
 
 
 def test_distances_in_different_units_are_refused_in_one_sentence() -> None:

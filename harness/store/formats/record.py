@@ -1,37 +1,20 @@
-"""``run.json``: the record of a run, as its fields are called and typed."""
+"""``run.json``: the record of a run.
+
+``name`` is the run's path below the store's root, ``identity`` and ``spec`` say what it computes (``RunSpec``), ``status`` how
+far it is and ``reason`` why it is not finished, ``code`` holds commit and version, ``environment`` machine and packages,
+``results`` timings and what training selected. Times (``created``, ``started``, ``finished``) are ISO 8601 in UTC.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from harness.errors import DataError
 from harness.files import is_inside, read_json
 from harness.store.spec import RunSpec
 
 FILE = "run.json"
-
-
-class RunRecord(TypedDict, total=False):
-    """The fields that readers rely on; a store may add others.
-
-    ``name`` is the run's path below the store's root, ``spec`` everything that decides what it computes (``RunSpec``),
-    ``code`` commit and version, ``environment`` machine and packages, ``results`` timings and what training selected,
-    ``reason`` why it is not finished. Times are ISO 8601 in UTC.
-    """
-
-    name: str
-    identity: str
-    spec: dict[str, Any]
-    status: str
-    reason: str | None
-    created: str
-    started: str
-    finished: str
-    process: dict[str, Any] | None
-    code: dict[str, Any]
-    environment: dict[str, Any]
-    results: dict[str, Any]
 
 
 _NEEDED = ("name", "identity", "spec", "status")
