@@ -57,6 +57,14 @@ _SHOWN = ("model", "mode", "engine", "median_ms", "p5_ms", "p95_ms", "n", "fps",
     show_default=True,
     help="Clip lengths whose peak memory is measured.",
 )
+@click.option(
+    "--patience",
+    "patience_s",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="Seconds to wait for other work on the machine to end; what it disturbs nevertheless is marked.",
+)
 @click.option("--out", default="results/profile", show_default=True, help="Folder of the table.")
 @click.option(
     "--report", type=REPORT, help="Measure the finished runs of this report anew, each at its own image size."

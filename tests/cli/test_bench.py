@@ -56,6 +56,10 @@ def test_a_finished_suite_is_measured_again_without_touching_anything_else(tmp_p
     before = {p: p.read_bytes() for p in profile.parent.rglob("*") if p.is_file() and ".claim" not in p.parts}
     again = [
         "profile",
+        "--patience",
+        "0",
+        "--engines",
+        "eager",
         "--report",
         "tiny",
         "--repeats",

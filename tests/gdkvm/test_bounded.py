@@ -107,18 +107,18 @@ def test_a_thousand_steps_on_wild_keys_and_values_keep_the_states_bounded() -> N
 
 
 @pytest.mark.parametrize(("precision", "seed"), [("fp32", 0), ("bf16", 7)])
-def test_hundreds_of_random_frames_leave_the_whole_model_finite(precision: str, seed: int) -> None:
+def test_many_random_frames_leave_the_whole_model_finite(precision: str, seed: int) -> None:
     torch.manual_seed(seed)
     model = GDKVM(**NARROW).eval()
     norms, finite = [], True
     with torch.inference_mode(), autocast(precision):
         stream = model.begin(torch.rand(1, 1, 32, 32))
-        for _ in range(300):
+        for _ in range(120):
             logits, stream = model.step(torch.rand(1, 1, 32, 32), stream)
             norms.append(float(stream.memory.state.norm()))
             finite &= bool(logits.isfinite().all())
     assert finite
-    assert max(norms[150:]) <= DIFFUSION * max(norms[:150])
+    assert max(norms[60:]) <= DIFFUSION * max(norms[:60])
     assert stream.memory.state.dtype == torch.float32
 
 

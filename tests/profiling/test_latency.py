@@ -13,7 +13,7 @@ from harness.errors import ConfigError
 from harness.profiling.latency import Stopwatch, latency_rows, make_frames, summarise, to_device
 from harness.profiling.settings import ProfileSettings
 
-SETTINGS = ProfileSettings(image_size=16, clip_length=4, device="cpu", warmup=2, repeats=3)
+SETTINGS = ProfileSettings(image_size=16, clip_length=4, device="cpu", warmup=2, repeats=3, patience_s=0)
 
 
 def test_summary_is_the_distribution_and_frames_per_median():

@@ -200,6 +200,8 @@ def test_the_verb_writes_a_table_whose_name_carries_the_condition(tmp_path):
         "1",
         "--memory-frames",
         "2",
+        "--patience",
+        "0",
         "--out",
         str(tmp_path),
     ]

@@ -61,6 +61,7 @@ def test_a_study_runs(stranger) -> None:
 
 def test_a_profile_is_measured(stranger) -> None:
     small = ("--image-size", "32", "--warmup", "1", "--repeats", "1", "--memory-frames", "2", "--clip-length", "2")
+    small += ("--patience", "0", "--engines", "eager")
     stranger.run("echobench", "profile", "--models", "unet", *small)
     (path,) = stranger.folder.glob("results/profile/*.csv")
     assert set(pd.read_csv(path)["model"]) == {"unet"}
