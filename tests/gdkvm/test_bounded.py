@@ -55,10 +55,10 @@ class Together:
 
 
 def features_of_a_network(seed: int) -> tuple[nn.Module, tuple[Tensor, Tensor, Tensor], list[int]]:
-    """A network's rule; keys, values and pixel features [24, 2, ...] of frames in float32 and in bf16; an order of frames."""
+    """A network's rule; keys, values and pixel features [8, 2, ...] of frames in float32 and in bf16; an order of frames."""
     torch.manual_seed(seed)
     model = GDKVM(**NARROW).eval()
-    frames, masks = torch.rand(24, 1, 64, 64), torch.rand(24, 1, 64, 64)
+    frames, masks = torch.rand(8, 1, 64, 64), torch.rand(8, 1, 64, 64)
     both = []
     for precision in ("fp32", "bf16"):
         with autocast(precision):

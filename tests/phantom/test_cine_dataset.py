@@ -11,7 +11,6 @@ import pytest
 
 from harness.cli import main
 from harness.data import Phantom, PreparedCache, prepare
-from harness.data.inspection import check
 from harness.errors import ConfigError
 from harness.phantom.cine import MARK, CineClips, build_dataset
 from harness.phantom.layout import write_nifti
@@ -70,7 +69,7 @@ def test_a_refused_pair_is_left_out_named_and_counted(phantom_root: Path, tmp_pa
     assert "1 of 4 clips refused" in made.mark
     assert "left atrium" in made.manifest["refused"][0]
     assert case not in made.split("train").cases
-    findings = [item for item in check(opened(root), workers=1) if item.check == "files"]
+    findings = [item for item in made.findings if item.check == "files"]
     assert [item.level for item in findings] == ["warning"]
     assert "left atrium" in findings[0].message
 
