@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,17 @@ from click.testing import CliRunner
 
 from harness.cli.compare import command
 from harness.errors import BenchError, ConfigError
-from harness.reporting.page.sentences import margin_sentence, p_text, pair_sentences, scope_sentence, verdict_sentence
+from harness.reporting.page.sentences import (
+    cost_sentences,
+    margin_sentence,
+    p_text,
+    pair_sentences,
+    scope_sentence,
+    verdict_sentence,
+)
 from harness.results.measures import DICE, HD95
 from harness.results.pair import compare_arms
+from harness.results.profile import ProfileSummary
 from harness.results.result_set import ResultSet
 from harness.results.run_results import RunResults
 from harness.statistics.crossed import Estimate
@@ -73,6 +82,13 @@ def test_trainings_are_never_told_as_models() -> None:
     )
 
 
+def test_patients_too_few_for_the_sign_flip_test_are_not_called_too_few_for_an_interval() -> None:
+    few = replace(BASE, n=10, low=-math.inf, high=math.inf, detectable=math.inf)
+    assert "the sign-flip test shows nothing at this level (n = 10)" in margin_sentence(DICE, few)
+    none = replace(BASE, n=9, low=math.nan, high=math.nan, detectable=math.nan)
+    assert "with n = 9 there is no interval (at least 10" in margin_sentence(DICE, none)
+
+
 def test_an_arm_that_has_not_learned_is_not_judged() -> None:
     one = replace(BASE, learned=False, p=float("nan"), p_adjusted=float("nan"))
     assert "has not learned the task" in scope_sentence(one)
@@ -112,6 +128,18 @@ def test_two_arms_are_compared_with_their_costs(suite: ResultSet) -> None:
     assert any("speed 37.0 against 60.0 FPS (0.62 times)" in line for line in lines)
     assert any("HD95" in line for line in lines)
     assert "nan" not in " ".join(lines)
+
+
+def test_speed_beside_other_work_is_not_compared() -> None:
+    quiet = ProfileSummary(fps=40.0, parameters=2e6)
+    busy = replace(quiet, fps=80.0, busy=True)
+    cost, *more = cost_sentences("GDKVM", "STM", quiet, busy)
+    assert (cost, more) == (
+        "Cost of GDKVM against STM: parameters 2.00 against 2.00 M (1 times).",
+        ["Speed is not compared: STM was timed beside other work on the machine."],
+    )
+    assert cost_sentences("GDKVM", "STM", busy, busy)[1].startswith("Speed is not compared: GDKVM and STM were timed")
+    assert "speed 40.0 against 40.0 FPS (1 times)" in cost_sentences("GDKVM", "STM", quiet, quiet)[0]
 
 
 def test_the_order_of_the_question_does_not_change_the_answer(suite: ResultSet) -> None:

@@ -95,6 +95,11 @@ def margin_sentence(measure: Measure, comparison: Comparison) -> str:
     if comparison.scope == "none" or not comparison.learned:
         return ""
     seen = f"{decimals(comparison.detectable, max(measure.digits, 1))} {measure.points}"
+    if math.isinf(comparison.low) and math.isinf(comparison.high):
+        return (
+            "Whether the difference matters cannot be said: so few patients differ that the sign-flip test shows nothing at this "
+            f"level (n = {comparison.n})."
+        )
     if not math.isfinite(comparison.low):
         return (
             f"Whether the difference matters cannot be said: with n = {comparison.n} there is no interval "
@@ -125,8 +130,10 @@ def _share(probability: float) -> str:
 
 def cost_sentences(first: str, second: str, a: ProfileSummary, b: ProfileSummary) -> list[str]:
     """Speed, memory and size of two models against each other; says so where nothing was measured."""
+    noisy = [label for label, cost in ((first, a), (second, b)) if cost.busy and math.isfinite(cost.fps)]
     parts = [
-        _ratio("speed", a.fps, b.fps, "FPS", 1),
+        # A ratio of times is a ranking of two: none beside other work.
+        "" if noisy else _ratio("speed", a.fps, b.fps, "FPS", 1),
         _ratio("memory", a.peak_memory_mb, b.peak_memory_mb, "MB", 0),
         _ratio("parameters", a.parameters / 1e6, b.parameters / 1e6, "M", 2),
         _ratio("GMACs per frame", a.gmacs_per_frame_torch, b.gmacs_per_frame_torch, "", 2),
@@ -135,6 +142,10 @@ def cost_sentences(first: str, second: str, a: ProfileSummary, b: ProfileSummary
     if not known:
         return ["Their cost cannot be compared: speed and memory were not measured for both."]
     lines = [f"Cost of {first} against {second}: {'; '.join(known)}."]
+    if noisy:
+        lines.append(
+            f"Speed is not compared: {' and '.join(noisy)} {'was' if len(noisy) == 1 else 'were'} timed beside other work on the machine."
+        )
     if a.condition and b.condition and a.condition != b.condition:
         lines.append(f"Speed was measured under different conditions: {a.condition} and {b.condition}.")
     return lines

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from harness.reporting.tables.cost import GMACS, PARAMETERS, cost_cells
+from harness.reporting.tables.cost import GMACS, PARAMETERS, cost_cells, noise_note
 from harness.reporting.tables.main_comparison import value_cell
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import missing_notes
@@ -14,7 +14,7 @@ from harness.results.arm import Arm
 from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, study_effects
 from harness.results.design import Design
 from harness.results.measures import DICE
-from harness.results.profile import clip_ms, headline
+from harness.results.profile import clip_time, headline
 from harness.results.result_set import STRUCTURE_NAMES, ResultSet, design_of
 from harness.store.formats.study import MOOT
 from harness.store.formats.study import Cell as Variant
@@ -96,9 +96,9 @@ def _level(design: Design, variant: Variant, name: str) -> str:
 
 
 def _cost(arm: Arm) -> dict[str, Cell]:
-    clips = [clip_ms(run.profile) for run in arm.finished]
+    milliseconds, busy = clip_time(run.profile for run in arm.finished)
     return {
-        "clip_ms": Cell(value=next((ms for ms in clips if math.isfinite(ms)), math.nan), unranked=arm.cost.busy),
+        "clip_ms": Cell(value=milliseconds, unranked=busy),
         **{column.key: cost_cells(arm)[column.key] for column in (GMACS, PARAMETERS)},
     }
 
@@ -136,4 +136,5 @@ def _caption(results: ResultSet) -> str:
 
 def _notes(results: ResultSet) -> list[str]:
     conditions = dict.fromkeys(headline(run.profile).condition for arm in results.arms for run in arm.finished)
-    return [*missing_notes(results), *(f"Cost: {line}." for line in conditions if line)]
+    noisy = [arm.label for arm in results.arms if clip_time(run.profile for run in arm.finished)[1]]
+    return [*missing_notes(results), *noise_note(noisy), *(f"Cost: {line}." for line in conditions if line)]

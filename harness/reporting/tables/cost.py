@@ -50,7 +50,11 @@ def cost_cells(arm: Arm) -> dict[str, Cell]:
 
 def busy_notes(arms: Sequence[Arm]) -> tuple[str, ...]:
     """A sentence on the arms whose times were measured beside other work; none where all machines were quiet."""
-    labels = [arm.label for arm in arms if arm.cost.busy]
+    return noise_note([arm.label for arm in arms if arm.cost.busy])
+
+
+def noise_note(labels: Sequence[str]) -> tuple[str, ...]:
+    """A sentence on arms whose times are not ranked, and what to do; none without any."""
     if not labels:
         return ()
     return (
