@@ -18,7 +18,7 @@ import pandas as pd
 
 from harness.statistics.bootstrap import SMALLEST_SAMPLE
 from harness.statistics.crossed import arm_spread, difference, given_trainings
-from harness.statistics.exact import flip_interval
+from harness.statistics.exact import flip_interval, smallest_p
 from harness.statistics.families import ALPHA, Correction, Family, correct
 from harness.statistics.moderation import moderated_spreads
 from harness.statistics.robust import worst_decile
@@ -190,6 +190,13 @@ def _interval(one: Comparison, level: float) -> tuple[float, float]:
     return flip_interval(one.paired, level, one.estimate.interval(level) if one.scope == "models" else None)
 
 
+def _detectable(one: Comparison, alpha: float) -> float:
+    """NaN below ten patients; infinite where no sign-flip p of so many is below ``alpha``."""
+    if one.n < SMALLEST_SAMPLE:
+        return _NAN
+    return one.estimate.detectable(alpha) if smallest_p(one.n) < alpha else float("inf")
+
+
 def _finished(one: Comparison, p: float, adjusted: float, family: Family) -> Comparison:
     nothing = (_NAN, _NAN)
     # Outside of the family there is nothing to correct: these trainings are described with a plain 95 % interval.
@@ -216,5 +223,5 @@ def _finished(one: Comparison, p: float, adjusted: float, family: Family) -> Com
         p_better=better,
         p_equivalent=same,
         p_worse=worse,
-        detectable=one.estimate.detectable(alpha) if one.n >= SMALLEST_SAMPLE else _NAN,
+        detectable=_detectable(one, alpha),
     )

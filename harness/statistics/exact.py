@@ -103,6 +103,15 @@ def sign_flip(differences: ArrayLike) -> SignFlip:
     return SignFlip(p, error, len(sample), informative)
 
 
+def smallest_p(pairs: int) -> float:
+    """The smallest p that ``pairs`` informative differences can have, all of one sign: below it nothing can be shown.
+
+    >>> smallest_p(5), smallest_p(10) < 0.05 / 24 < smallest_p(9)
+    (0.0625, True)
+    """
+    return float(2.0 ** (1 - pairs)) if pairs <= EXACT_PAIRS else 1 / (DRAWS + 1)
+
+
 def flip_interval(
     differences: ArrayLike, level: float = 0.95, beyond: tuple[float, float] | None = None
 ) -> tuple[float, float]:

@@ -2,7 +2,9 @@
 
 The variance of a difference falls apart into patients (n of them) and trainings (s per model), see ``statistics.crossed``; more
 patients never lower the part of the trainings. Figures are for a test at two-sided ``alpha`` with the library's own quantiles,
-so that they agree with what a report's comparisons will show.
+so that they agree with what a report's comparisons will show. These ask the sign-flip test of the patients as well: with fewer
+than ten patients, or so few that no sign-flip p lies below ``alpha``, nothing is shown whatever the difference. Above that the
+second test costs a few points of power (``benchmarks/crossed_simulation.py --power``).
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from harness.statistics.bootstrap import SMALLEST_SAMPLE
 from harness.statistics.crossed import Estimate, arm_spread
+from harness.statistics.exact import smallest_p
 from harness.statistics.families import ALPHA
 from harness.statistics.moderation import PRIOR_LIMIT
 
@@ -70,16 +74,20 @@ def detectable(
 ) -> float:
     """Smallest true difference that a design shows with ``power``; NaN where the spread of trainings is not known.
 
+    Infinite where so few patients show nothing at that level.
+
     >>> round(detectable(Components(4.0, 0.0, 0.0), 50, 3), 2)  # 2.86 standard errors of 2 / sqrt(50)
     0.81
     """
+    if patients < SMALLEST_SAMPLE or smallest_p(patients) >= alpha:
+        return float("inf") if np.isfinite(components.trainings) else float("nan")
     return design_estimate(components, patients, trainings, arms=arms).detectable(alpha, power)
 
 
 def patients_needed(
     components: Components, size: float, trainings: int, *, alpha: float = ALPHA, power: float = 0.8, arms: int = 5
 ) -> int | None:
-    """Fewest patients (at least 3) with which ``trainings`` per model show a difference of ``size``; None: out of reach.
+    """Fewest patients (at least ten) with which ``trainings`` per model show a difference of ``size``; None: out of reach.
 
     >>> patients_needed(Components(4.0, 0.0, 0.0), 1.0, 3)
     34

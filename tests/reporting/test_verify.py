@@ -15,10 +15,11 @@ from click.testing import CliRunner
 from harness.cli.power import command as power
 from harness.cli.verify import command as verify
 from harness.errors import BenchError
+from harness.reporting.figures.power import power_figure
 from harness.reporting.manifest import write_manifest
 from harness.reporting.report import more_tables
 from harness.reporting.tables.main_comparison import main_table
-from harness.reporting.tables.power import power_table
+from harness.reporting.tables.power import power_notes, power_table
 from harness.reporting.tables.stored import SUFFIX, read_table, write_table
 from harness.reporting.verify import compare_table, verify_report
 from harness.results.power import power_of
@@ -144,6 +145,27 @@ def test_power_of_a_suite_is_what_the_library_says_of_its_components(make_suite:
     table = power_table(suite, found)
     assert [row.label for row in table.rows] == ["0.5 Dice points", "50 Dice points"]
     assert "14 patients, 3 trainings" in table.notes[1]
+
+
+def test_the_figure_marks_margin_and_present_design_and_a_design_of_too_few_patients_says_so(make_suite: Maker) -> None:
+    found = power_of(make_suite(patients=14, seeds=3))
+    lines = {line.get_label(): line for line in power_figure(found, arms=5).axes[0].lines}
+    assert list(lines) == [
+        "3 trainings",
+        "5 trainings",
+        "10 trainings",
+        "margin, 0.5",
+        "these runs: 14 patients, 3 trainings",
+    ]
+    star = lines["these runs: 14 patients, 3 trainings"]
+    assert (star.get_xdata()[0], star.get_ydata()[0]) == (14, found.present)
+    assert lines["margin, 0.5"].get_ydata()[0] == 0.5
+    patients, shown = lines["5 trainings"].get_data()
+    assert shown[3] == pytest.approx(detectable(found.variances, int(patients[3]), 5, alpha=found.alpha, arms=5))
+    few = power_of(make_suite(patients=6, seeds=3, models=("GDKVM", "U-Net")))
+    assert np.isinf(few.present)
+    assert "6 patients are too few" in power_notes(few)[1]
+    assert len(power_figure(few, arms=2).axes[0].lines) == 4
 
 
 def test_one_training_needs_the_spread_from_elsewhere(suite: ResultSet) -> None:

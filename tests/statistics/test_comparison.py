@@ -168,6 +168,16 @@ def test_few_patients_have_an_estimate_and_nothing_else() -> None:
     assert found.verdict == "undecided"
 
 
+def test_ten_patients_detect_nothing_where_no_sign_flip_p_is_small_enough() -> None:
+    values = simulated(9, {"ours": 0.0, "a": 0.0, "b": 0.0}, n=10)
+    keys = [f"m{k}" for k in range(21)]  # two tests of the first, forty of the others: 2 / 2^10 > 0.05 / 40
+    found = compare_measures([Measured(key=key, values=values) for key in keys], "ours")
+    assert np.isfinite([found["m0", "a"].detectable, found["m0", "a"].low]).all()
+    last = found["m20", "a"]
+    assert not last.shown
+    assert (last.low, last.high, last.detectable) == (-np.inf, np.inf, np.inf)
+
+
 def test_arms_without_a_shared_patient_or_a_reference_have_nothing_to_compare() -> None:
     values = simulated(10, {"ours": 0.0, "a": 0.0}, n=12)
     values["a"].index = [f"q{i}" for i in range(12)]

@@ -37,6 +37,14 @@ def test_the_patients_needed_are_the_fewest() -> None:
     assert detectable(variances, fewest, 3) <= 0.8 < detectable(variances, fewest - 1, 3)
 
 
+def test_nothing_is_promised_of_patients_too_few_for_the_sign_flip_test() -> None:
+    certain = Components(1e-6, 0.0, 0.0)
+    assert patients_needed(certain, 1.0, 3) == 10
+    assert patients_needed(certain, 1.0, 3, alpha=0.05 / 60) == 12  # 2 of 2^11 signs are more than that, of 2^12 fewer
+    assert detectable(certain, 9, 3) == detectable(certain, 11, 3, alpha=0.05 / 60) == np.inf
+    assert detectable(certain, 10, 3) < 0.01
+
+
 def test_no_number_of_patients_replaces_trainings() -> None:
     variances = Components(4.0, 1.0, 0.0)
     assert patients_needed(variances, 0.5, 3) is None

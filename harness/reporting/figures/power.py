@@ -13,7 +13,7 @@ _PATIENTS = np.unique(np.round(np.geomspace(10, 1000, 13)).astype(int))
 
 
 def power_figure(plan: Power, *, arms: int, mark: str | None = None) -> Figure:
-    """One curve per number of trainings; the grey line is the smallest difference that matters."""
+    """One curve per number of trainings; a dashed line at the smallest difference that matters, a star at the present design."""
     with house_style():
         figure = new_figure()
         axes = figure.subplots()
@@ -23,7 +23,12 @@ def power_figure(plan: Power, *, arms: int, mark: str | None = None) -> Figure:
             seen = [detectable(plan.variances, int(n), count, alpha=plan.alpha, arms=arms) for n in _PATIENTS]
             axes.plot(_PATIENTS, seen, label=label, color=palette[label], marker=shapes[label], markersize=3)
         if plan.margin:
-            axes.axhline(plan.margin, color="0.5", linewidth=0.8, linestyle="--")
+            label = f"margin, {plan.margin:g}"
+            axes.axhline(plan.margin, color="0.5", linewidth=0.8, linestyle="--", label=label)
+        if np.isfinite(plan.present):
+            patients, count = plan.present_design
+            label = f"these runs: {patients} patients, {count} trainings"
+            axes.plot([patients], [plan.present], linestyle="", marker="*", markersize=9, color="black", label=label)
         axes.set_xscale("log")
         axes.set_xlabel("patients")
         axes.set_ylabel(f"difference shown with 80 % power [{plan.measure.points}]")

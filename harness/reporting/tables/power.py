@@ -56,6 +56,10 @@ def power_notes(plan: Power) -> list[str]:
         lines.append(
             f"The present design ({n} patients, {s} trainings) shows a difference of {plan.present:.2f} {plan.measure.points}."
         )
+    elif math.isinf(plan.present):
+        lines.append(
+            f"The present design shows nothing: {n} patients are too few for the sign-flip test at this level."
+        )
     else:
         lines.append(f"The present design ({n} patients, {s} training of a model) compares trainings, not models.")
     return lines
