@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from harness.reporting.tables.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +26,36 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"no folder {path.name} with real data beside the checkout")
     return path
+
+
+@pytest.fixture(scope="session")
+def same_words() -> Callable[..., None]:
+    """``same_words(name, *tables)``: all of the tables but their numbers is as ``tests/golden/words/<name>.txt`` has it.
+
+    After a wanted change ``ECHOBENCH_WRITE_WORDS=1 pytest -k words`` writes these files again: read what differs.
+    """
+    return _same_words
+
+
+def _same_words(name: str, *tables: Table) -> None:
+    path = ROOT / "tests" / "golden" / "words" / f"{name}.txt"
+    text = "\n\n".join(_words(table) for table in tables) + "\n"
+    if os.environ.get("ECHOBENCH_WRITE_WORDS"):
+        path.write_text(text)
+    assert text.splitlines() == path.read_text().splitlines()
+
+
+def _words(table: Table) -> str:
+    """Every field of a stored table, an item a line; of a number only that there is one."""
+    # Most tests need no table: importing them takes a second.
+    from harness.reporting.tables.stored import to_json
+
+    content = json.loads(to_json(table))
+    columns, rows = content.pop("columns"), content.pop("rows")
+    for cell in (cell for row in rows for cell in row["cells"].values()):
+        cell |= {key: "number" for key, value in cell.items() if not isinstance(value, str | bool)}
+    items = [*({key: value} for key, value in content.items()), *columns, *rows]
+    return "\n".join(json.dumps(item, ensure_ascii=False) for item in items)
 
 
 @pytest.fixture(scope="session")

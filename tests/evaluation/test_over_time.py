@@ -126,6 +126,11 @@ def test_the_table_over_time_is_computed_from_the_rows(restless):
     assert all(column.source is not None for column in table.columns)
 
 
+def test_the_words_of_the_tables_over_time(restless, same_words):
+    both = suite(steady=rows_of(true_masks()), blinking=restless)
+    same_words("over_time", time_table(both), stage_table(both), time_table(suite(model=rows_of(fake_split(2, 9)))))
+
+
 def test_interpolated_masks_stand_apart():
     table = time_table(suite(model=rows_of(fake_split(2, 9))))
     keys = {column.key for column in table.columns}

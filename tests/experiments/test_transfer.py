@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from harness.api.transferring import run_evaluate
+from harness.api.transferring import Transferred, run_evaluate
 from harness.errors import BenchError, ConfigError
 from harness.experiments import plan_suite
 from harness.experiments.source import dataset_config, open_dataset
@@ -114,9 +114,19 @@ def test_kept_masks_hold_label_ids(world, monkeypatch) -> None:
         assert {int(held[name].max()) for name in held.files} == {3}
 
 
-def test_other_patients_stand_in_a_column_of_their_own_with_the_loss(world, tmp_path: Path) -> None:
-    chosen = options(world, dataset="phantom", data={"root": str(world["other"])})
-    made = run_evaluate([world["run"]], chosen, tmp_path, progress=False)
+@pytest.fixture(scope="module")
+def elsewhere(world, tmp_path_factory: pytest.TempPathFactory) -> tuple[Transferred, Path]:
+    """The run measured on other patients, and the folder of the tables."""
+    chosen, folder = options(world, dataset="phantom", data={"root": str(world["other"])}), tmp_path_factory.mktemp("t")
+    return run_evaluate([world["run"]], chosen, folder, progress=False), folder
+
+
+def test_the_words_of_the_tables_of_a_transfer(elsewhere, same_words) -> None:
+    same_words("transfer", *elsewhere[0].tables)
+
+
+def test_other_patients_stand_in_a_column_of_their_own_with_the_loss(world, elsewhere) -> None:
+    made, folder = elsewhere
     (evaluation,) = made.evaluations
     assert not evaluation.home
     assert set(evaluation.rows["patient"]) != set(world["home"].rows["patient"])
@@ -132,7 +142,7 @@ def test_other_patients_stand_in_a_column_of_their_own_with_the_loss(world, tmp_
     assert first.group == "Dice [%]"
     assert first.cell("loss").value == pytest.approx(home - away)
     assert (first.cell("n").value, first.cell("n_home").value) == (2, 2)
-    assert (tmp_path / "transfer_losses.tex").is_file()
+    assert (folder / "transfer_losses.tex").is_file()
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,17 @@ import pandas as pd
 import pytest
 
 from harness.reporting.render.text import to_markdown
+from harness.reporting.report import suite_tables
 from harness.reporting.tables.cost import cost_table
 from harness.reporting.tables.ejection_fraction import ef_table
 from harness.reporting.tables.main_comparison import main_table
 from harness.reporting.tables.paired_comparisons import comparison_table
 from harness.reporting.tables.parts import part_tables
+from harness.reporting.tables.power import power_table
 from harness.reporting.tables.published_figures import published_files, read_published
 from harness.reporting.tables.table import Row, Table
-from harness.results.result_set import ResultSet
+from harness.results.power import power_of
+from harness.results.result_set import ResultSet, RunResults
 from harness.statistics.margins import Criteria
 
 Maker = Callable[..., ResultSet]
@@ -53,6 +56,30 @@ def test_the_ef_table_has_both_truths_and_the_definition_of_the_limits(suite: Re
     assert stated.cell("bias").value == pytest.approx(values["bias"] - 1)
 
 
+def test_the_words_of_a_suites_tables(make_suite: Maker, same_words: Callable[..., None]) -> None:
+    several = make_suite(patients=12, seeds=3, models=("GDKVM", "U-Net"), mark="partial: 4CH only")
+    plan = power_of(several)
+    own = [table for table in suite_tables(several) if not table.published]
+    same_words("suite", *own, power_table(several, plan), leading_published())
+
+
+def test_the_words_of_single_trainings(make_suite: Maker, same_words: Callable[..., None]) -> None:
+    bare = make_suite(patients=12, models=("GDKVM", "U-Net"), unit="px")
+    failed = RunResults(label="Broken", model="broken", status="failed", reason="the loss became NaN")
+    suite = with_busy(replace(bare, runs=(*bare.runs, failed)), "U-Net")
+    plan = power_of(bare, training_sd=0.2)
+    few = main_table(make_suite(patients=6, models=("GDKVM", "U-Net")))
+    names = ("table", "comparisons", "ranks", "cost")
+    chosen = [table for table in suite_tables(suite) if table.name in names]
+    same_words("single_trainings", *chosen, power_table(bare, plan), few)
+
+
+def leading_published() -> Table:
+    """The head of a published table: its rows are others' figures."""
+    table = read_published(published_files()[0])
+    return replace(table, rows=table.rows[:2])
+
+
 def test_costs_name_their_condition(suite: ResultSet) -> None:
     table = cost_table(suite)
     assert table is not None
@@ -62,6 +89,57 @@ def test_costs_name_their_condition(suite: ResultSet) -> None:
     assert row.cell("gmacs_per_frame_torch").value == pytest.approx(20.02)
     assert row.cell("gmacs_per_frame_fvcore").value == pytest.approx(1.01 * 20.02)
     assert [column.title for column in table.columns if "GMACs" in column.header] == ["GMACs [fvcore]", "GMACs [torch]"]
+
+
+@pytest.mark.parametrize("make_table", [main_table, cost_table])
+def test_times_measured_beside_other_work_are_shown_and_never_ranked(
+    suite: ResultSet, make_table: Callable[[ResultSet], Table]
+) -> None:
+    quiet = make_table(suite)
+    assert quiet is not None
+    timed = [column.key for column in quiet.columns if column.timed]
+    assert timed == [key for key in ("fps", "median_ms") if key in [column.key for column in quiet.columns]]
+
+    def fastest(table: Table, mark: str) -> set[str]:
+        return {
+            table.rows[index].label for (index, key), given in table.marks().items() if key in timed and given == mark
+        }
+
+    assert (fastest(quiet, "best"), fastest(quiet, "second")) == ({"U-Net"}, {"TransUNet"})
+    assert not any("beside other work" in note for note in quiet.notes)
+    noisy = make_table(with_busy(suite, "U-Net"))
+    assert noisy is not None
+    assert (fastest(noisy, "best"), fastest(noisy, "second")) == ({"TransUNet"}, set())  # XMem and GDKVM overlap
+    assert find(noisy, "U-Net").cell("fps").value == 210
+    assert sum("not ranked: U-Net; " in note for note in noisy.notes) == 1
+    sizes = {key: mark for (_, key), mark in quiet.marks().items() if key not in timed}
+    assert sizes == {key: mark for (_, key), mark in noisy.marks().items() if key not in timed}
+    labels = [run.label for run in suite.runs]
+    nobody = make_table(with_busy(suite, *labels))
+    assert nobody is not None
+    assert not [key for _, key in nobody.marks() if key in timed]
+
+
+def test_a_quiet_seed_stands_for_one_beside_other_work(make_suite: Maker) -> None:
+    suite = make_suite(patients=3, seeds=2, models=("GDKVM", "U-Net"))
+    first, *others = suite.runs
+    mixed = replace(suite, runs=(replace(first, profile=busy_profile(first, fps=1.0)), *others))
+    assert mixed.arms[0].cost.fps == 37
+    assert not mixed.arms[0].cost.busy
+
+
+def busy_profile(run: RunResults, **figures: float) -> pd.DataFrame:
+    assert run.profile is not None
+    table = run.profile.assign(busy=run.profile["fps"].notna())
+    timed = table["busy"]
+    for name, value in figures.items():
+        table.loc[timed, name] = value
+    return table
+
+
+def with_busy(suite: ResultSet, *labels: str) -> ResultSet:
+    runs = [replace(run, profile=busy_profile(run)) if run.label in labels else run for run in suite.runs]
+    return replace(suite, runs=tuple(runs))
 
 
 def test_comparisons_repeat_the_paired_statistics(make_suite: Maker) -> None:

@@ -162,6 +162,10 @@ def test_holding_the_last_mask_beats_a_per_frame_model_on_blank_frames(whole, tm
     assert {path.name for path in written} >= {"passing.csv", "passing_by_severity.tex", "passing_blank_frames.png"}
 
 
+def test_the_words_of_the_tables_of_passing_faults(whole, same_words):
+    same_words("passing", *passing_tables(passing_results([whole[0]], 4, name="demo")))
+
+
 def test_rows_say_where_a_frame_lies_and_frames_before_the_fault_are_as_without_it(whole):
     run, _ = whole
     clean, blank = (SWEEP.read(sweep_path(run, name, 4)) for name in ("clean", "blank_frames"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
+import math
 import sys
 from pathlib import Path
 
@@ -13,15 +15,17 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from synthetic import EFFECTS, finish, resolved_study
 
+from harness.experiments.study.reading import load_study
 from harness.reporting.figures.optuna_figures import optuna_figures
 from harness.reporting.render.latex import to_latex
 from harness.reporting.render.text import to_csv
-from harness.reporting.section_report import write_study_report
+from harness.reporting.section_report import study_tables, write_study_report
 from harness.reporting.sections import find_sections
 from harness.reporting.tables.ablation import ablation_table
 from harness.reporting.tables.effects import effect_tables
 from harness.results.comparisons import study_effects, study_scores
-from harness.results.profile import clip_ms
+from harness.results.design import Design
+from harness.results.profile import clip_time
 from harness.statistics.importance import importances
 
 
@@ -47,6 +51,38 @@ def test_the_ablation_table_has_check_marks_accuracy_and_cost(results):
         assert row.cell("dice").has_interval
     assert rows["no LKVA"].cell("dice").dagger
     assert not rows["full"].cell("dice").dagger
+
+
+def test_the_words_of_a_studys_tables(results, same_words):
+    same_words("study", *study_tables(results))
+
+
+def test_a_search_shows_its_best_trials_and_counts_all(results, same_words):
+    definition, study = load_study("tune"), optuna.create_study(direction="maximize")
+    values = [0.9 + 0.001 * (7 * trial % 12) for trial in range(12)]
+    for trial, value in enumerate([*values, None]):
+        params = {
+            one.name: 0.5 + trial / 7 if one.type == "float" else one.options["choices"][0] for one in definition.space
+        }
+        spread = {
+            one.name: optuna.distributions.FloatDistribution(0, 9)
+            if one.type == "float"
+            else optuna.distributions.CategoricalDistribution(one.options["choices"])
+            for one in definition.space
+        }
+        state = optuna.trial.TrialState.FAIL if value is None else optuna.trial.TrialState.COMPLETE
+        done = optuna.trial.create_trial(
+            state=state, value=value, params=params, distributions=spread, user_attrs={"run": f"run{trial}"}
+        )
+        study.add_trial(done)
+    search = dataclasses.replace(results, design=Design(definition=definition, cells=(), study=study))
+    table, _ = study_tables(search)
+    best = sorted(range(12), key=lambda trial: -values[trial])[:10]
+    assert [row.label for row in table.rows] == [f"trial {trial}" for trial in best]
+    assert [row.cell("value").value for row in table.rows] == [values[trial] for trial in best]
+    assert [row.cell("run").text for row in table.rows] == [f"run{trial}" for trial in best]
+    assert (table.rows[0].cell("lr").text, table.rows[0].cell("gate").text) == (f"{0.5 + best[0] / 7:.3g}", "state")
+    same_words("search", table)
 
 
 def test_effects_of_the_table_are_those_put_in(results):
@@ -102,8 +138,34 @@ def test_a_failed_variant_stays_in_the_table_with_its_reason(tmp_path):
     assert any("no GDR" in note and "loss is not finite" in note for note in table.notes)
 
 
-def test_a_clip_without_profile_has_no_time():
-    assert clip_ms(None) != clip_ms(None)
+def test_a_clip_has_the_time_of_the_first_quiet_seed_and_none_without_a_profile(results):
+    quiet = results.runs[0].profile
+    slow = quiet.assign(busy=True, median_ms=999.0)
+    assert clip_time([None, slow, quiet]) == clip_time([quiet]) == (200.0, False)
+    assert clip_time([slow, slow.assign(median_ms=7.0)]) == (999.0, True)
+    for nothing in ([], [None], [quiet[quiet["mode"] == "streaming"]]):
+        milliseconds, busy = clip_time(nothing)
+        assert math.isnan(milliseconds)
+        assert not busy
+
+
+def test_a_variant_timed_beside_other_work_is_not_ranked_by_its_clip(results):
+    first, last = results.runs[0].label, results.runs[-1].label
+    changes = {first: {"median_ms": 1.0, "busy": True}, last: {"median_ms": 50.0}}
+
+    def table_of(*labels):
+        runs = [
+            dataclasses.replace(run, profile=run.profile.assign(**changes[run.label])) if run.label in labels else run
+            for run in results.runs
+        ]
+        return ablation_table(dataclasses.replace(results, runs=tuple(runs)))
+
+    table = table_of(first, last)
+    marks = {table.rows[index].label: mark for (index, key), mark in table.marks().items() if key == "clip_ms"}
+    assert first not in marks
+    assert marks[last] == "best"
+    assert any(f"not ranked: {first};" in note for note in table.notes)
+    assert not any("not ranked" in note for note in table_of(last).notes)
 
 
 def test_trials_that_are_all_alike_have_no_importance_and_no_plot_of_it():
