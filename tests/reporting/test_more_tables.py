@@ -21,7 +21,8 @@ from harness.reporting.tables.power import power_table
 from harness.reporting.tables.published_figures import published_files, read_published
 from harness.reporting.tables.table import Row, Table
 from harness.results.power import power_of
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 from harness.statistics.margins import Criteria
 
 Maker = Callable[..., ResultSet]
