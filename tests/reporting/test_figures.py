@@ -86,6 +86,13 @@ def test_labels_become_safe_file_names() -> None:
     assert file_stem("µ") == "model"
 
 
+def test_a_model_has_one_colour_and_marker_whatever_stands_beside_it() -> None:
+    whole, part = ["GDKVM", "A", "XMem", "U-Net"], ["XMem", "B", "U-Net", "A"]
+    for look in (colours, markers):
+        assert look(whole)["XMem"] == look(part)["XMem"] != look(part)["U-Net"] == look(whole)["U-Net"]
+        assert len(set(look(part).values())) == 4
+
+
 def test_colours_and_markers_tell_ten_models_apart() -> None:
     labels = [f"m{i}" for i in range(10)]
     assert len(set(colours(labels).values())) == 10

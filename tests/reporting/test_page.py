@@ -57,6 +57,10 @@ addEventListener("load", () => {
   slider.value = 1; slider.dispatchEvent(new Event("input"));
   found.moved = before !== figure.querySelector("path.reference").getAttribute("d");
   found.frame = figure.querySelector("output").textContent;
+  const dialog = document.querySelector("dialog");
+  document.querySelector(".enlarge").click();
+  found.enlarged = [dialog.open, dialog.querySelectorAll("img").length, document.activeElement.textContent];
+  dialog.close();
   const box = document.querySelector("#contours"); box.checked = false; box.dispatchEvent(new Event("change"));
   found.hidden = getComputedStyle(figure.querySelector("path.reference")).display;
   found.images = [...document.images].map((image) => image.complete && image.naturalWidth > 0);
@@ -139,6 +143,16 @@ def test_sorting_goes_up_then_down_by_the_exact_values(probe: dict[str, Any], su
 def test_filtering_leaves_matching_rows_and_says_how_many(probe: dict[str, Any]) -> None:
     assert probe["left"] == ["XMem"]
     assert probe["told"] == "1 of 6 rows"
+
+
+def test_a_figure_opens_enlarged_and_the_keyboard_can_close_it(probe: dict[str, Any]) -> None:
+    assert probe["enlarged"] == [True, 1, "Close"]
+
+
+def test_one_finished_model_is_told_as_that_and_not_as_nothing(suite: ResultSet) -> None:
+    alone = replace(suite, runs=(replace(suite.runs[0], profile=None),))
+    assert suite_verdicts(alone) == ["Nothing is compared: GDKVM alone is finished."]
+    assert suite_verdicts(replace(suite, runs=())) == ["No run of this suite is finished yet."]
 
 
 def test_images_load_and_clips_move(probe: dict[str, Any]) -> None:

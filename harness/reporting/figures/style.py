@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,19 @@ REFERENCE_COLOUR, PREDICTION_COLOUR = "#56b4e9", "#e69f00"
 """Contours of the reference mask and of a prediction (Okabe and Ito's sky blue and orange)."""
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+_MODELS = (
+    "GDKVM",
+    "U-Net",
+    "TransUNet",
+    "STM",
+    "XMem",
+    "Cutie",
+    "LiVOS",
+    "U-Net + median filter",
+    "3-D U-Net",
+    "DeepLabV3",
+)
+"""Models in the order of their colours; as many as the palette has."""
 _SETTINGS: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -57,14 +71,27 @@ def new_figure(width: float = COLUMN_INCHES, height: float = 2.4) -> Figure:
 
 
 def colours(labels: Iterable[str]) -> dict[str, tuple[float, float, float]]:
-    """One colour per label, in order, from seaborn's colour-blind palette."""
-    names = list(dict.fromkeys(labels))
-    return dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
+    """One colour per label from seaborn's colour-blind palette; a model that we know has the same one in every figure.
+
+    >>> colours(["U-Net"])["U-Net"] == colours(["GDKVM", "U-Net"])["U-Net"]
+    True
+    """
+    places = _places(labels)
+    palette = sns.color_palette("colorblind", max(places.values(), default=-1) + 1)
+    return {label: palette[index] for label, index in places.items()}
 
 
 def markers(labels: Iterable[str]) -> dict[str, str]:
-    """One marker per label, so that no figure depends on colour alone."""
-    return {label: _MARKERS[index % len(_MARKERS)] for index, label in enumerate(dict.fromkeys(labels))}
+    """One marker per label, so that no figure depends on colour alone; a model that we know has the same one in every figure."""
+    return {label: _MARKERS[index % len(_MARKERS)] for label, index in _places(labels).items()}
+
+
+def _places(labels: Iterable[str]) -> dict[str, int]:
+    """Where each label stands in palette and markers: known models at places of their own, others fill what is free."""
+    names = list(dict.fromkeys(labels))
+    taken = {name: _MODELS.index(name) for name in names if name in _MODELS}
+    free = (index for index in itertools.count() if index not in taken.values())
+    return {name: taken[name] if name in taken else next(free) for name in names}
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

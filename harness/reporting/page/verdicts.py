@@ -36,8 +36,15 @@ def suite_verdicts(results: ResultSet) -> list[str]:
     lines += _costs(results)
     lines += [f"{arm.label} is incomplete: {arm.reason}." for arm in results.arms if arm.reason]
     if not lines:
-        return ["No run of this suite is finished yet."]
+        return [_alone(results)]
     return [*(stills if only_two(results) else []), *lines]
+
+
+def _alone(results: ResultSet) -> str:
+    labels = [arm.label for arm in results.finished]
+    if not labels:
+        return "No run of this suite is finished yet."
+    return f"Nothing is compared: {' and '.join(labels)} alone {'is' if len(labels) == 1 else 'are'} finished."
 
 
 def _ranking(results: ResultSet) -> list[str]:

@@ -25,7 +25,7 @@
       item.hidden = !words.every((word) => text.includes(word));
     }
     const left = items.filter((item) => !item.hidden).length;
-    const kind = block.matches("details") ? "rows" : "cases";
+    const kind = (block.matches("details") ? "row" : "case") + (items.length === 1 ? "" : "s");
     block.querySelector(".filter output").textContent = `${left} of ${items.length} ${kind}`;
   };
 
@@ -86,6 +86,16 @@
     });
     slider.addEventListener("input", () => show(Number(slider.value)));
   }
+
+  const dialog = document.querySelector("dialog");
+  for (const button of document.querySelectorAll(".enlarge")) {
+    button.addEventListener("click", () => {
+      dialog.querySelector("img")?.remove();
+      dialog.append(button.querySelector("img").cloneNode());
+      dialog.showModal();
+    });
+  }
+  dialog?.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
   document.querySelector("#contours")?.addEventListener("change", (event) =>
     document.body.classList.toggle("hide-contours", !event.target.checked));
