@@ -14,8 +14,10 @@ from harness.store.formats.cases import CASES
 from harness.store.formats.profile import PROFILE
 from harness.store.formats.record import FILE as RECORD
 from harness.store.formats.sweep import PATIENTS
-from harness.store.formats.table import COMPRESSED
+from harness.store.formats.table import PACKED
 
+DIGITS = 7
+"""Significant digits of exported case rows: more than any table prints, at half the bytes of full precision."""
 _NAMED = 3  # how many of the runs that stand in the way an error lists
 
 
@@ -82,8 +84,8 @@ def _copy(run: RunResults, target: Path) -> list[Path]:
     written = [target / RECORD]
     if CASES.stored(run.folder or target) is not None:
         # Every frame of whole sequences has its rows: plain text of a suite would be tens of megabytes.
-        written.append(target / (CASES.file + COMPRESSED))
-        CASES.write(run.rows, written[-1])
+        written.append(target / (CASES.file + PACKED))
+        CASES.write(run.rows, written[-1], DIGITS)
         (target / CASES.file).unlink(missing_ok=True)
     profile = PROFILE.stored(run.folder or target)
     if profile is not None:

@@ -17,6 +17,11 @@ from harness.reporting.tables.table import Column, Row
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def _rows(folder: Path) -> str:
+    """The file of case rows: plain where a run wrote it, compressed where it was exported."""
+    return "cases.csv" if (folder / "cases.csv").is_file() else "cases.csv.xz"
+
+
 class Stored:
     """What lies in the store of one report: label of an arm → its runs."""
 
@@ -43,7 +48,7 @@ class Stored:
             shown = [step.get("perturbations", []) for step in steps if step["type"] == "RobustAugmentation"]
             seen = set(itertools.chain(*shown))
             label = record["spec"]["model"]["label"] + (" (augmented)" if seen else "")
-            files = {"cases": "cases.csv", "profile": "profile.csv", "robustness": "robustness.csv.gz"}
+            files = {"cases": _rows(folder), "profile": "profile.csv", "robustness": "robustness.csv.gz"}
             tables = {
                 stem: pd.read_csv(folder / file, keep_default_na=False, na_values=[""])
                 for stem, file in files.items()
@@ -55,7 +60,7 @@ class Stored:
     def _archived(self) -> dict[str, list[dict[str, Any]]]:
         content = json.loads((self.store / "archive.json").read_text())
         records = {record["name"]: record for record in json.loads((self.store / "runs.json").read_text())}
-        cases, costs = (pd.read_csv(self.store / f"{stem}.csv") for stem in ("cases", "costs"))
+        cases, costs = (pd.read_csv(self.store / file) for file in (_rows(self.store), "costs.csv"))
         names = {",".join(f"{k}={v}" for k, v in cell["levels"].items()): cell["levels"] for cell in content["cells"]}
         factors = {factor["name"]: factor for factor in content["definition"]["factors"]}
         arms: dict[str, list[dict[str, Any]]] = {}

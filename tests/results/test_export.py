@@ -36,7 +36,7 @@ def test_rows_and_records_travel_and_weights_and_pictures_stay(tmp_path):
     store = RunStore(tmp_path / "runs")
     results = suite_results([finished_run(store, 0), finished_run(store, 1)], name="s")
     written = export(results, tmp_path / "out")
-    assert sorted({path.name for path in written}) == ["cases.csv.gz", "run.json"]
+    assert sorted({path.name for path in written}) == ["cases.csv.xz", "run.json"]
     assert not list((tmp_path / "out").rglob("*.pth")) + list((tmp_path / "out").rglob("*.npz"))
     copied = RunStore(tmp_path / "out").all()
     assert [run.status for run in copied] == ["finished", "finished"]

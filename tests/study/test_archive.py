@@ -54,7 +54,7 @@ def test_what_is_read_back_gives_the_same_tables_to_the_last_digit(original, fol
 
 def test_the_export_is_small_and_holds_every_case_of_the_tables(original, folder):
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000
-    cases = pd.read_csv(folder / "cases.csv")
+    cases = pd.read_csv(folder / "cases.csv.xz")
     runs = [run for run in original.runs if run.finished]
     assert len(cases) == sum(run.rows["patient"].nunique() for run in runs)
     first = runs[0].rows.query("metric == 'dice'").set_index("patient")["value"]

@@ -4,7 +4,7 @@ Four files::
 
     archive.json   definition, cells, which run belongs to which cell and seed, trials as Optuna knew them
     runs.json      record of every run: resolved config, code version, environment, timings, reason of a failure
-    cases.csv      one row per run, case, frame and structure, one column per metric, full float precision
+    cases.csv.xz   one row per run, case, frame and structure, one column per metric, full float precision
     costs.csv      one row per run and measured condition
 
 Values of a whole view or patient (EF) are left out: no table of a study uses them.
@@ -25,7 +25,7 @@ from harness.files import read_json, write_json, write_text
 from harness.store.formats.cases import CASES, ROW_COLUMNS
 from harness.store.formats.profile import PROFILE
 from harness.store.formats.study import Cell, Dimension, Factor, StudyDefinition
-from harness.store.formats.table import TableFormat
+from harness.store.formats.table import PACKED, TableFormat
 
 FILE = "archive.json"
 RECORDS_FILE = "runs.json"
@@ -43,8 +43,6 @@ COSTS = TableFormat(
     optional=frozenset(PROFILE.columns),
     retired=PROFILE.retired,
 )
-
-_FILES = (FILE, RECORDS_FILE, WIDE_CASES.file, COSTS.file)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,16 +88,22 @@ class StudyArchive:
     def write(self, folder: Path) -> list[Path]:
         """Write the four files; returns their paths."""
         folder = Path(folder)
-        WIDE_CASES.write(wide([run.rows for run in self.runs if len(run.rows)]), folder / WIDE_CASES.file)
+        rows = folder / (WIDE_CASES.file + PACKED)
+        WIDE_CASES.write(wide([run.rows for run in self.runs if len(run.rows)]), rows)
         COSTS.write(_costs(self.runs), folder / COSTS.file)
         write_json(folder / RECORDS_FILE, [run.record for run in self.runs])
         # The design last: a folder with ``archive.json`` is a whole archive, whenever the writing was stopped.
-        return [*(folder / name for name in (WIDE_CASES.file, COSTS.file, RECORDS_FILE)), self.write_design(folder)]
+        return [rows, folder / COSTS.file, folder / RECORDS_FILE, self.write_design(folder)]
 
 
 def is_archive(folder: Path) -> bool:
     """Whether a folder holds the archive of a study, rows included."""
-    return all((Path(folder) / name).is_file() for name in _FILES)
+    return not _missing(Path(folder))
+
+
+def _missing(folder: Path) -> list[str]:
+    names = [name for name in (FILE, RECORDS_FILE, COSTS.file) if not (folder / name).is_file()]
+    return names if WIDE_CASES.stored(folder) else [*names, WIDE_CASES.file]
 
 
 def read_archive(folder: Path) -> StudyArchive:
@@ -109,10 +113,10 @@ def read_archive(folder: Path) -> StudyArchive:
         BenchError: a file is missing.
     """
     folder = Path(folder)
-    for name in _FILES:
-        if not (folder / name).is_file():
-            raise BenchError(f"{folder} is no archive of a study: it has no {name}; make one with `echobench export`.")
-    rows = long(WIDE_CASES.read(folder / WIDE_CASES.file))
+    for name in _missing(folder):
+        raise BenchError(f"{folder} is no archive of a study: it has no {name}; make one with `echobench export`.")
+    stored = WIDE_CASES.stored(folder) or folder / WIDE_CASES.file
+    rows = long(WIDE_CASES.read(stored))
     costs = {
         str(run): table.drop(columns="run").reset_index(drop=True)
         for run, table in COSTS.read(folder / COSTS.file).groupby("run", sort=False)
