@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from harness.cli import cli
 
@@ -27,51 +29,54 @@ TINY = (
 )
 
 
-@pytest.mark.slow
-def test_the_main_job_writes_a_table_and_its_second_call_repeats_nothing(tmp_path, monkeypatch):
+ARGUMENTS = ["bench", "--models", "unet", "--report", "tiny", *(part for item in TINY for part in ("--set", item))]
+pytestmark = pytest.mark.slow
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments), catch_exceptions=False, standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def benched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the main job was called once."""
+    folder, before = tmp_path_factory.mktemp("benched"), Path.cwd()
+    os.chdir(folder)
+    try:
+        assert call(*ARGUMENTS).return_value == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def there(benched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that folder, times of files included, as the working directory."""
+    shutil.copytree(benched, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    arguments = ["bench", "--models", "unet", "--report", "tiny", *(part for item in TINY for part in ("--set", item))]
-    first = CliRunner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
-    assert first.return_value == 0
+    return tmp_path
+
+
+def test_the_main_job_writes_a_table_and_its_second_call_repeats_nothing(there: Path) -> None:
     report = Path("reports/tiny")
     for name in ("table.md", "table.csv", "table.tex", "index.html", "figures/dice_against_fps.png"):
         assert (report / name).is_file(), name
     assert list(report.glob("figures/overlays_*.png"))
     assert "U-Net" in (report / "table.md").read_text()
     before = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()}
-    second = CliRunner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
+    second = call(*ARGUMENTS)
     assert second.return_value == 0
     assert "Nothing was left to do" in second.output
     assert "U-Net" in second.output
     assert before == {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()}
 
 
-@pytest.mark.slow
-def test_a_finished_suite_is_measured_again_without_touching_anything_else(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    arguments = ["bench", "--models", "unet", "--report", "tiny", *(part for item in TINY for part in ("--set", item))]
-    assert CliRunner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False).return_value == 0
+def test_a_finished_suite_is_measured_again_without_touching_anything_else(there: Path) -> None:
     (profile,) = Path("results").rglob("profile.csv")
     # the files of claims come and go with whoever holds the run
     before = {p: p.read_bytes() for p in profile.parent.rglob("*") if p.is_file() and ".claim" not in p.parts}
-    again = [
-        "profile",
-        "--patience",
-        "0",
-        "--engines",
-        "eager",
-        "--report",
-        "tiny",
-        "--repeats",
-        "2",
-        "--warmup",
-        "1",
-        "--clip-length",
-        "3",
-        "--memory-frames",
-        "3",
-    ]
-    result = CliRunner().invoke(cli, again, catch_exceptions=False, standalone_mode=False)
+    quick = ["--patience", "0", "--engines", "eager", "--repeats", "2", "--warmup", "1", "--memory-frames", "3"]
+    result = call("profile", "--report", "tiny", "--clip-length", "3", *quick)
     assert "Measured 1 runs anew" in result.output
     rows = pd.read_csv(profile)
     assert set(rows["clip_length"]) == {3}

@@ -10,7 +10,7 @@ from PIL import Image
 
 from harness.reporting.figures.accuracy_and_cases import dice_against_fps, overlay_grid
 from harness.reporting.figures.style import colours, markers, save
-from harness.reporting.report import file_stem, write_report
+from harness.reporting.report import file_stem
 from harness.reporting.tables.main_comparison import main_table
 from harness.results.case_scores import case_scores, notable_cases
 from harness.results.pictures import CasePicture
@@ -73,12 +73,6 @@ def test_figures_are_readable_png_and_pdf_files(tmp_path: Path) -> None:
     assert pdf.read_bytes().startswith(b"%PDF")
     with Image.open(png) as image:
         assert np.asarray(image.convert("L")).std() > 5
-
-
-def test_the_report_holds_one_overlay_figure_per_model(pair: ResultSet, tmp_path: Path) -> None:
-    written = write_report(pair, tmp_path, [picture(), picture("best"), picture(label="U-Net")])
-    names = {path.name for path in written}
-    assert {"overlays_gdkvm.png", "overlays_u-net.pdf"} <= names
 
 
 def test_labels_become_safe_file_names() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import pytest
+from PIL import Image
 
+from harness.reporting.page.page import page
 from harness.reporting.page.verdicts import suite_verdicts
-from harness.reporting.report import write_report
-from harness.reporting.tables.stored import read_table
+from harness.reporting.paper.sample import write_paper
+from harness.reporting.report import suite_tables
 from harness.results.clip_lengths import NO_MEMORY, frames_sentence, only_two
 from harness.results.pair import compare_arms
 from harness.results.result_set import ResultSet
@@ -46,13 +49,15 @@ def test_the_length_of_whole_clips_is_read_from_the_rows(pair: ResultSet) -> Non
 
 def test_it_stands_in_every_table_on_the_page_and_in_the_paper(pair: ResultSet, tmp_path: Any) -> None:
     results = of_length(pair, 2, 2, "ed_es")
-    write_report(results, tmp_path)
-    sentence = frames_sentence(results)
-    tables = [read_table(path) for path in tmp_path.glob("*.table.json")]
+    sentence, tables = frames_sentence(results), suite_tables(results)
     assert len(tables) > 4
     for table in tables:
         assert table.published or sentence in table.caption, table.name
-    assert (tmp_path / "index.html").read_text(encoding="utf-8").count(NO_MEMORY) > 8
+    stream = io.BytesIO()
+    Image.new("L", (4, 4)).save(stream, "PNG")
+    charts = {"distribution": stream.getvalue()}
+    assert page(results, tables, charts, [], []).count(NO_MEMORY) > 4
+    write_paper(results, tables, charts, [], tmp_path)
     assert NO_MEMORY in (tmp_path / "paper.tex").read_text(encoding="utf-8")
 
 

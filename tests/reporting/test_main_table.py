@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from harness.errors import ConfigError
-from harness.reporting.report import write_report
 from harness.reporting.tables.main_comparison import main_table
 from harness.reporting.tables.stored import write_table
 from harness.reporting.tables.table import Row, Table
@@ -147,20 +146,6 @@ def test_a_speed_is_marked_only_outside_of_the_others_spread(suite: ResultSet) -
     assert marks == {"GDKVM": "", "U-Net": "best", "TransUNet": "second", "STM": "", "XMem": ""}
     cell = row_of(table, "U-Net").cell("fps")
     assert (cell.low, cell.high) == (pytest.approx(210 / 1.3), pytest.approx(210 / 0.9))
-
-
-def test_the_report_is_written_and_written_again_with_the_same_bytes(pair: ResultSet, tmp_path: Path) -> None:
-    first = {path: path.read_bytes() for path in write_report(pair, tmp_path)}
-    second = {path: path.read_bytes() for path in write_report(pair, tmp_path)}
-    assert first == second
-    names = {path.relative_to(tmp_path).as_posix() for path in first}
-    assert {
-        "table.md",
-        "table.csv",
-        "table.tex",
-        "figures/dice_against_fps.png",
-        "figures/dice_against_fps.pdf",
-    } <= names
 
 
 def test_no_profile_gives_missing_figures() -> None:

@@ -25,12 +25,12 @@ from harness.store.formats.profile import PROFILE
 from harness.store.runs import RunSpec, RunStore
 
 
-def picture() -> CasePicture:
+def picture(label: str = "old") -> CasePicture:
     frames = np.arange(2 * 20 * 24, dtype=np.uint8).reshape(2, 20, 24)
     masks = np.zeros((2, 20, 24), np.uint8)
     masks[:, 5:12, 5:12] = 1
     return CasePicture(
-        label="old", patient="p1", view="4CH", dice=90.5, frames=frames, reference=masks, predicted=masks,
+        label=label, patient="p1", view="4CH", dice=90.5, frames=frames, reference=masks, predicted=masks,
         frame=1, role="best", spacing_mm=(0.3, 0.2),
     )  # fmt: skip
 
@@ -53,7 +53,8 @@ def stored(pair: ResultSet, tmp_path: Path) -> ResultSet:
         PROFILE.write(model.profile, run.path / PROFILE.file)
         run.finish()
         runs.append(run)
-    save_pictures(runs[0].path, [picture()])
+    for run in runs:
+        save_pictures(run.path, [picture()])
     return suite_results(runs, name="demo", dataset="Phantom", reference="gdkvm", command="make bench")
 
 
@@ -77,7 +78,11 @@ def test_the_verb_makes_a_report_again_from_the_store_to_the_byte(stored: Result
     assert result.exit_code == 0
     assert "GDKVM" in result.output
     assert {path: path.read_bytes() for path in first} == first
-    assert (tmp_path / "reports/demo/figures/overlays_gdkvm.png").is_file()
+    # One picture of cases for each model, under the label of its row and not under that of an earlier report.
+    names = {path.relative_to(tmp_path / "reports/demo").as_posix() for path in first}
+    assert {"table.md", "table.csv", "table.tex", "index.html", "paper.tex", "suite.json"} <= names
+    charts = ("dice_against_fps", "overlays_gdkvm", "overlays_u-net")
+    assert {f"figures/{name}.{kind}" for name in charts for kind in ("png", "pdf")} <= names
 
 
 def test_the_verb_can_leave_pictures_out(stored: ResultSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
