@@ -62,6 +62,7 @@ def prepare(
     header, place = _header(dataset, image_size, Path(cache_root))
     if place.exists():
         return PreparedCache.open(place)
+    # Two processes of one command want the same cache; the second waits, and finds it whole.
     with _writable(place), _locked(place.parent):
         if not place.exists():
             _build(dataset, place, header, workers, progress)
@@ -205,6 +206,7 @@ def _write_clips(folder: Path, clips: Iterable[ResizedClip | ClipReport]) -> tup
     reports: list[ClipReport] = []
     with contextlib.ExitStack() as stack:
         files = {name: stack.enter_context(_HashedFile(folder / name)) for name in (FRAMES, MASKS, NATIVE)}
+        # Offsets in frames and bytes: a clip is a slice of a memory-mapped file, found without reading others.
         start = mask_start = 0
         for item in clips:
             reports.append(item.report if isinstance(item, ResizedClip) else item)
@@ -298,6 +300,8 @@ def _writable(place: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock: two processes that prepare the same clips build them once. It leaves no file behind."""
+    # The folder itself is locked: a lock file would have to be removed, and removing one while another waits loses
+    # the lock.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # some network file systems cannot lock a folder

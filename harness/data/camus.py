@@ -171,6 +171,7 @@ class Camus(EchoDataset):
     def sources(self) -> list[Path]:
         """Split lists, images, masks, cfg files and the ED stills that order half sequences, in a fixed order."""
         pattern = "subgroup_*.txt" if self.fold is None else f"subGroup{self.fold}_*.txt"
+        # Lists of other folds may lie beside these and change nothing.
         paths = sorted(self.split_folder.glob(pattern))
         for split in SPLITS:
             for case in self.cases(split):
@@ -222,6 +223,7 @@ class Camus(EchoDataset):
         last = len(image.pixels) - 1
         if last < 1:
             raise DataError(f"{path} holds one frame; a half sequence has at least its ED and ES frame.")
+        # A sequence may run from ES to ED: the still tells which end is which.
         order = order_half_sequence(image.pixels, mask.pixels, _still(folder / f"{case.name}_ED.nii.gz"), info)
         labelled = np.zeros(last + 1, dtype=bool)
         # Drawn by a person; the owners interpolated the masks between them.

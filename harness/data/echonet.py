@@ -87,6 +87,7 @@ class EchoNet(EchoDataset):
                 f"{self.root / 'FileList.csv'} has the folds {folds[0]} to {folds[-1]} instead of splits (as EchoNet-Pediatric does); "
                 "choose the one that is tested with --fold, the next one is validation."
             )
+        # The next one validates: every fold is tested once and validates once, and no choice is left to the user.
         val = folds[(folds.index(self.fold) + 1) % len(folds)]
         names = {str(self.fold): "test", str(val): "val"}
         return {name: replace(row, split=names.get(row.split, "train")) for name, row in rows.items()}
@@ -99,6 +100,7 @@ class EchoNet(EchoDataset):
     @cached_property
     def missing(self) -> dict[str, list[str]]:
         """Listed videos that cannot be used, by what they lack."""
+        # Listed once: ten thousand calls of ``exists`` on a network disk take minutes.
         there = {path.stem for path in self._folder().glob("*.avi")}
         lacking: dict[str, list[str]] = {"video file": [], "two traced frames": []}
         for name in self.videos:
@@ -199,6 +201,7 @@ class EchoNet(EchoDataset):
         ]
 
     def _orphans(self) -> list[Finding]:
+        # Those that the owners' own release has are no fault of a copy.
         orphans = sorted(set(self.tracings) - set(self.videos) - TRACINGS_WITHOUT_VIDEO - WITHOUT_TRACINGS)
         if not orphans:
             return []
@@ -224,6 +227,7 @@ class EchoNet(EchoDataset):
         path = self.root / "Videos" / f"{case.patient}.avi"
         video, pixels = self.videos[case.patient], read_avi(path)
         shape = (pixels.shape[1], pixels.shape[2])
+        # Drawn at the video's size, which the tracings are in.
         masks = {frame: tracing_mask(rows, shape) for frame, rows in self.tracings[case.patient].items()}
         if max(masks) >= len(pixels):
             raise DataError(f"{path} holds {len(pixels)} frames, but frame {max(masks)} is traced; restore the video.")

@@ -120,6 +120,7 @@ class Folder(EchoDataset):
     @cached_property
     def by_case(self) -> dict[Case, ManifestRow]:
         """Rows that can be used, by their case."""
+        # Partial data are used as far as they go; what is missing stands in the mark.
         usable = [
             row
             for row in self.rows
@@ -183,6 +184,8 @@ class Folder(EchoDataset):
         paths = [self.root / MANIFEST_FILE, self.root / LABELS_FILE, *self.splitting.files]
         for row in self.by_case.values():
             for cell in (row.clip, row.mask):
+                # A clip may be a folder of pictures or a header with a raw file: each file counts for the
+                # fingerprint.
                 paths += _files(self.path(cell)[0])
         return list(dict.fromkeys(paths))
 
@@ -199,6 +202,7 @@ class Folder(EchoDataset):
         stored = read_volume(mask_path, mask_array, masks=True)
         frames, scale = to_grey(picture.values, clip_path)
         notes = [*picture.notes, *([scale.note] if scale.note else [])]
+        # Values first: a mask whose values are unknown may be of any size.
         masks, labelled = self._placed(row, self._labels(stored, mask_path), frames.shape, mask_path)
         for name, frame in (("ed", row.ed), ("es", row.es)):
             if frame is not None and frame >= len(frames):
@@ -218,6 +222,7 @@ class Folder(EchoDataset):
             ef_percent=row.ef_percent,
             quality=row.quality,
             source=f"{row.clip} + {row.mask}",
+            # The manifest overrides the file's header, so what was wrong there no longer matters.
             notes=[note for note in notes if row.spacing_mm is None or not note.startswith("spacing:")],
             subgroups=row.subgroups,
         )
@@ -295,12 +300,14 @@ def _cut(clip: Clip, kind: str, values: dict[str, tuple[int, ...]]) -> Clip:
     else:
         ends = [frame for frame in (clip.ed, clip.es) if frame is not None]
         ends += np.flatnonzero(clip.labelled).tolist() if kind == LABELLED else []
+        # Frames before the first and after the last labelled one are cut off: nothing could be scored on them.
         chosen = np.arange(min(ends), max(ends) + 1)
     place = {int(frame): index for index, frame in enumerate(chosen)}
     clip.frames, clip.masks = clip.frames[chosen], clip.masks[chosen]
     clip.labelled, clip.interpolated = clip.labelled[chosen], clip.interpolated[chosen]
     clip.ed, clip.es = (None if frame is None else place.get(frame) for frame in (clip.ed, clip.es))
     if clip.ed is not None and clip.es is not None and "lv" in values and clip.labelled[[clip.ed, clip.es]].all():
+        # ES larger than ED: columns of the manifest were most likely exchanged, which every EF would inherit.
         clip.notes += order_stills(clip.masks[[clip.ed, clip.es]])
     return clip
 

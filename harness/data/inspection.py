@@ -208,6 +208,7 @@ def _spacing_text(spacing: tuple[float, float] | None) -> str:
 
 def _gathered(reports: list[ClipReport]) -> list[Finding]:
     """The same finding of many clips becomes one line that names a few of them."""
+    # A thousand clips without a pixel size are one line, or nobody reads the others.
     groups: dict[tuple[Level, str, str], list[str]] = defaultdict(list)
     for report in reports:
         for finding in report.findings:
@@ -220,6 +221,7 @@ def _gathered(reports: list[ClipReport]) -> list[Finding]:
 
 def leakage(cases: list[Case]) -> list[Finding]:
     """An error for every patient that appears in more than one split, or a note that there is none."""
+    # By patient: two views of one heart in two splits are leakage as well.
     splits: dict[str, set[str]] = defaultdict(set)
     for case in cases:
         splits[case.patient].add(case.split)
@@ -237,7 +239,10 @@ def duplicates(reports: list[ClipReport]) -> list[Finding]:
         for digest in report.hashes:
             owners[digest][report.case.name] = report.case
     pairs = {
-        tuple(sorted(cases)): {case.split for case in cases.values()} for cases in owners.values() if len(cases) > 1
+        # Pairs of clips and not of frames: two copies of a video share a hundred frames.
+        tuple(sorted(cases)): {case.split for case in cases.values()}
+        for cases in owners.values()
+        if len(cases) > 1
     }
     found = []
     # Between splits a duplicate makes test results too good; inside one it only weighs twice.
