@@ -64,10 +64,12 @@ def leaderboard_table(entries: Sequence[ReportEntry]) -> Table | None:
         return None
     columns: dict[str, Column] = {}
     for _, table in tables:
+        # A column that is hidden in one suite for want of space may be the only one that another has.
         columns |= {column.key: replace(column, csv_only=False) for column in table.columns if column.key in SHOWN}
     groups: dict[str, list[Row]] = {}
     names: dict[str, str] = {}
     for entry, table in tables:
+        # Reports of before there were keys stand alone: nothing says that they share a condition.
         key = entry.manifest.condition or entry.manifest.name
         name = names.setdefault(key, _condition(key, table))
         groups.setdefault(name, []).extend(_row(entry, row, columns) for row in table.rows)
@@ -128,6 +130,7 @@ def _verified(folder: Path, manifest: Manifest, results_dir: Path) -> str:
     if manifest.kind != "suite":
         return ""
     archive = results_dir / manifest.name
+    # Committed results are archives by report; one's own are one store.
     store = archive if is_archive(archive) else results_dir
     try:
         found = verify_report(folder.name, folder.parent, store)
@@ -160,12 +163,14 @@ def _facts() -> tuple[Column, ...]:
 
 def _by_dice(row: Row) -> float:
     value = row.cell("dice").value
+    # A model without a Dice stands last and not wherever NaN happens to sort.
     return -value if value == value else float("inf")
 
 
 def _link(folder: Path, out_dir: Path) -> str:
     """The report's page from the leaderboard's folder; a section without a page of its own links its first table."""
     page = folder / "index.html"
+    # A sweep is a section of its suite's page.
     if not page.is_file() and (folder.parent / "index.html").is_file() and folder.parent != out_dir:
         page = folder.parent / "index.html"
     target = page if page.is_file() else folder

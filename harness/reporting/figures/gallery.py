@@ -41,6 +41,7 @@ def gallery(
             perturbation = PERTURBATIONS.build({"type": name, "reference": reference})
             for axes, severity in zip(row, (0, *SEVERITIES), strict=True):
                 changed = perturbation(frames, severity, case, sector)
+                # The square frame is stretched back to the patient's proportions.
                 _show(axes, changed[-1].cpu().numpy()[box], 1 / aspect)
                 axes.set_xlabel(f"{sector_ssim(frames, changed, sector.mask):.2f}", fontsize=5, labelpad=1)
             row[0].set_ylabel(name.replace("_", " "), fontsize=6, rotation=0, ha="right", va="center")

@@ -36,6 +36,7 @@ def place_labels(axes: Axes, points: Sequence[Point], size: float = 7.0) -> None
     figure = axes.get_figure(root=True)
     assert figure is not None
     FigureCanvasAgg(figure)
+    # A constrained layout moves the axes when it is drawn first; places in pixels hold only after that.
     figure.draw_without_rendering()
     pixels = figure.dpi / 72
     taken = [box for point in points for box in _obstacles(axes, point, pixels)]
@@ -43,6 +44,7 @@ def place_labels(axes: Axes, points: Sequence[Point], size: float = 7.0) -> None
     for point in sorted(points, key=lambda one: one.x):
         x, y = axes.transData.transform((point.x, point.y))
         label = axes.annotate(point.name, (point.x, point.y), fontsize=size, zorder=4)
+        # A label that counts for the layout would move the axes, and with them all other labels.
         label.set_in_layout(False)
         extent = label.get_window_extent()
         width, height = extent.width, extent.height
@@ -50,6 +52,7 @@ def place_labels(axes: Axes, points: Sequence[Point], size: float = 7.0) -> None
             (distance, _box(x, y, width, height, direction, (point.radius + distance) * pixels))
             for distance, direction in itertools.product(_DISTANCES, _DIRECTIONS)
         ]
+        # What covers least, then what lies nearest: greedy, which a dozen names allow.
         distance, best = min(options, key=lambda option: (_cost(option[1], taken, frame), option[0]))
         label.remove()
         arrow = {"arrowstyle": "-", "linewidth": 0.5, "color": "0.4", "shrinkA": 0, "shrinkB": point.radius}
@@ -90,6 +93,7 @@ def _cost(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
     """Pixels of the box that something else covers, and those outside of the axes."""
     padded = box.padded(_PADDING)
     covered = sum(_shared(padded, other) for other in taken)
+    # Outside of the axes is worse than on something; rounded, so that equal places are equal on every machine.
     return round(covered + 2 * (padded.width * padded.height - _shared(padded, frame)), 1)
 
 

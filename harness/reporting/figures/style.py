@@ -67,6 +67,7 @@ def house_style() -> Iterator[None]:
 
 def new_figure(width: float = COLUMN_INCHES, height: float = 2.4) -> Figure:
     """An empty figure (inches) that no window or global state knows of."""
+    # Not pyplot, whose figures live until they are closed: a report draws dozens.
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -101,6 +102,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     for kind, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
         stream = io.BytesIO()
         with mpl.rc_context({"pdf.fonttype": 42}):
+            # Into memory first: a disk that fails half way must not leave half a picture.
             figure.savefig(stream, format=kind, dpi=PNG_DPI, metadata=metadata)
         path = folder / f"{name}.{kind}"
         write_bytes(path, stream.getvalue())

@@ -26,6 +26,7 @@ def results_paragraph(results: ResultSet, main: Table) -> str:
     reached = []
     for row in main.rows:
         shown = [(column, row.cell(column.key)) for column in columns]
+        # What is missing is left out: a paper must not print two dashes as a result.
         values = [_told(column, cell) for column, cell in shown if column.show(cell.value) != MISSING]
         if values:
             reached.append(f"{row.label}: {', '.join(values)}")
@@ -104,6 +105,7 @@ def _shared(results: ResultSet, *keys: str) -> Any:
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
         values.append(value)
+    # A sentence about all models is made only where all of them were trained so.
     return values[0] if values and all(value == values[0] for value in values) else None
 
 

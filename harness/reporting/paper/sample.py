@@ -90,6 +90,7 @@ def paper(
 ) -> str:
     """LaTeX source of the sample; ``frames`` (how many frames the models saw) ends the caption of each of ``figures``."""
     packages = "\n".join(rf"\usepackage{{{name}}}" for name in PACKAGES)
+    # One model's cases are enough for a sample; the rest lies beside it.
     overlays = [name for name in figures if name.startswith("overlays_")]
     blocks = [
         r"\input{methods.tex}",
@@ -105,6 +106,7 @@ def paper(
         r"\bibliographystyle{plain}",
         r"\bibliography{references}",
     ]
+    # Not str.format: LaTeX is full of braces.
     return _HEAD.replace("@packages@", packages) + "\n" + "\n".join(blocks) + "\n\\end{document}\n"
 
 
@@ -133,6 +135,7 @@ def _target(section: Section, stem: str) -> str:
     """Where the paper finds a section's figure: in the report's own folder."""
     suffix = _picture(section, stem).suffix
     if _outside(section):
+        # With the section's key: two studies have figures of the same name.
         return f"figures/{section.key}-{stem}{suffix}"
     return f"{section.relative_path}/figures/{stem}{suffix}"
 

@@ -19,6 +19,7 @@ def to_csv(table: Table) -> str:
     A missing value is an empty field. Lines end with a newline; text is quoted where CSV needs it.
     """
     stream = io.StringIO()
+    # One line ending on every system, or committed tables would change with the machine.
     writer = csv.writer(stream, lineterminator="\n")
     grouped = any(row.group for row in table.rows)
     writer.writerow(
@@ -68,6 +69,7 @@ def _inert(text: str) -> str:
 
 
 def _number(value: float) -> str:
+    # The shortest text that reads back to the same float: tables are compared cell by cell.
     return repr(float(value)) if math.isfinite(value) else ""
 
 

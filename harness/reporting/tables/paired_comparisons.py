@@ -48,6 +48,7 @@ def comparison_table(results: ResultSet) -> Table | None:
     rows = [Row(label=other, cells=_cells(one), group=titles[name]) for (name, other), one in found.items()]
     if not rows:
         return None
+    # Without any comparison of models the columns of tests would be empty and suggest that they failed.
     models = any(one.scope == "models" for one in found.values())
     return Table(
         name="comparisons",
@@ -71,6 +72,7 @@ def _cells(one: Comparison) -> dict[str, Cell]:
         "p": Cell(value=one.p),
         "p_adjusted": Cell(value=one.p_adjusted),
         "p_better": Cell(value=one.p_better),
+        # Within a margin of zero lies nothing: without a stated margin there is no equivalence.
         "p_equivalent": Cell(value=one.p_equivalent if one.margin else math.nan),
         "p_worse": Cell(value=one.p_worse),
         "detectable": Cell(value=one.detectable),
@@ -92,6 +94,7 @@ def margin_notes(results: ResultSet) -> tuple[str, ...]:
     named: dict[str, list[str]] = {}
     for measure in tested_measures(results):
         if measure.name in results.criteria.margins:
+            # By source: several measures often share one, and the sentence is said once.
             named.setdefault(results.criteria.margins[measure.name].source, []).append(measure.header)
     return tuple(f"Margin of {', '.join(headers)}: {source}." for source, headers in named.items())
 

@@ -24,6 +24,7 @@ def rank_table(*suites: ResultSet) -> Table | None:
     found = {name: ranks for name, ranks in ranks_over_datasets(suites).items() if len(ranks)}
     if not found:
         return None
+    # The models of the first block; ``ranks_over_datasets`` has seen to it that all blocks have them.
     labels = [label for label in next(iter(found.values())).columns if label != "tau"]
     source = Source("cases", DICE.name, "rank")
     several = len(suites) > 1

@@ -31,6 +31,7 @@ def _matrix(tested: Sequence[Tested], measure: Measure, structure: str) -> Table
             summary = summarise(values.to_numpy(float))
             cell = Cell.of(summary.interval, seed_sd=summary.seed_sd)
             cells.setdefault(one.label, {})[one.tested_on] = cell
+    # A column per tested data: only values of one column are of the same patients.
     columns = [measure_column(measure, name, f"tested on {name}") for name in datasets]
     return Table(
         name=f"transfer_{measure.name}",
@@ -53,6 +54,7 @@ def _drop_table(tested: Sequence[Tested], structure: str) -> Table:
             cells={
                 "loss": Cell(value=drop.loss.difference, low=drop.low, high=drop.high, dagger=drop.shown),
                 "p": Cell(value=drop.p),
+                # Sides were exchanged where smaller is better, so that a positive loss is always worse.
                 "n_home": Cell(value=drop.loss.n[0 if drop.measure.higher else 1]),
                 "n": Cell(value=drop.loss.n[1 if drop.measure.higher else 0]),
             },
@@ -90,6 +92,7 @@ def _metric_tables(tested: Sequence[Tested]) -> list[Table]:
         for one in members:
             for (group, label), cell in _all_metrics(one).items():
                 rows.setdefault((group, label), {})[one.label] = cell
+        # The title of data holds brackets and commas, which no file name should.
         stem = "".join(letter if letter.isalnum() else "_" for letter in name).strip("_")
         tables.append(
             Table(
@@ -128,6 +131,7 @@ def _values(tables: Sequence[pd.DataFrame], metric: str, structure: str) -> pd.D
     """[patients, trainings] of one metric."""
     measure = Measure(name=metric, header=metric, unit="", direction="none")
     columns = [measure.by_patient(table, Selection(structure=structure)) for table in tables]
+    # A metric that one training lacks has no value over trainings.
     return pd.concat(columns, axis=1) if all(column.size for column in columns) else pd.DataFrame(dtype=float)
 
 
@@ -135,6 +139,7 @@ def _groups(tables: Sequence[pd.DataFrame]) -> dict[str, list[pd.DataFrame]]:
     """Rows that may be averaged: frames that a person drew, those that were interpolated, and values of a whole clip."""
     parts = {
         "drawn frames": [table[(table["frame"] >= 0) & (table["phase"] != "interp")] for table in tables],
+        # Never averaged with drawn ones: an interpolated mask is a computation and no reference.
         "interpolated frames": [table[table["phase"] == "interp"] for table in tables],
         "whole clips and patients": [table[table["frame"] < 0] for table in tables],
     }
