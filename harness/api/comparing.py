@@ -83,6 +83,7 @@ def _chosen(
     first: Run | str, second: Run | str, report: str | None, reports: Path, results: Path
 ) -> tuple[ResultSet, list[str]]:
     """The results that hold both, and their labels in it."""
+    # Names of runs are `dataset/folder`; no label of a model has a slash.
     runs = [isinstance(item, Run) or "/" in item for item in (first, second)]
     if all(runs):
         return _two_runs(first, second, RunStore(results))
@@ -96,6 +97,7 @@ def _two_runs(first: Run | str, second: Run | str, store: RunStore) -> tuple[Res
     if opened[0].name == opened[1].name:
         raise ConfigError(f"Both names mean the run {opened[0].name}; give two different runs.")
     datasets = [run.spec.data["dataset"] for run in opened]
+    # Patients of two datasets are never the same people, so nothing could be paired.
     if datasets[0] != datasets[1]:
         raise ConfigError(
             f"The runs were measured on different data, {' and '.join(datasets)}; only runs on the same cases can be compared."

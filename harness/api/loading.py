@@ -55,6 +55,7 @@ def load_dataset(
         (4, 'patient0004_2CH')
     """
     chosen = {
+        # As the options of the command line give them: the same words make the same prepared folder.
         "root": None if root is None else str(root),
         "views": None if views is None else tuple(views),
         "clip": clip,

@@ -70,6 +70,7 @@ def evaluate(
     columns: dict[str, Any] = {"run": "", "model": name or type(model).__name__, "seed": 0}
     if isinstance(model, Run):
         spec = model.spec
+        # What the run was tested with, whatever the caller says: other settings would not be its rows.
         structures, clip_length = spec.protocol["structures"], scored_clip_length(spec)
         first_frame = spec.protocol["first_frame"]
         columns = {"run": model.name, "model": name or spec.model["name"], "seed": spec.seed}

@@ -39,9 +39,11 @@ def run_evaluate(runs: Sequence[Run], options: EvaluateOptions, folder: Path, pr
     Raises:
         ConfigError: data that do not fit a run, nothing is written for it; or runs that share no structure. DataError: see ``evaluate_on``.
     """
+    # First, because it refuses: nothing is measured for a table that cannot be made.
     structure = shared_structure(runs)
     evaluations = [evaluate_on(run, options, progress) for run in runs]
     rows: list[Rows] = [] if options.dataset is None else [(run, None, run.rows()) for run in runs]
+    # The home rows once: as the run has them, not measured a second time.
     rows += [(e.run, e.what, e.rows) for e in evaluations if options.dataset is None or not _same(e)]
     tables = transfer_tables(tested_arms(rows), structure=structure)
     return Transferred(

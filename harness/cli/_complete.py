@@ -57,6 +57,7 @@ class CommaList(click.ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The last item is completed; names that stand before it are not offered again."""
+        # The shell hands over the whole word up to the cursor and replaces all of it.
         before, comma, last = incomplete.rpartition(",")
         names = [] if self.names is None else _safely(self.names, ctx)
         fitting = (name for name in names if name.startswith(last) and name not in before.split(","))
@@ -75,6 +76,8 @@ def words(*values: str) -> Names:
 
 def engines(ctx: click.Context) -> list[str]:
     """The engines of the harness and of installed distributions, found without importing any of them."""
+    # In here: it reads the metadata of every installed package, and only who completes `--engines` has to wait for
+    # that.
     from importlib.metadata import entry_points
 
     return [
@@ -103,6 +106,7 @@ def perturbations(ctx: click.Context) -> list[str]:
     """Names of the perturbations that have calibrated severities."""
     table = Path(config.__file__).parent / "perturbations" / "ladders.csv"
     with open(table, encoding="utf-8", newline="") as stream:
+        # Not by the ladder's own reader, which needs pandas: the user has pressed a key and waits.
         rows = csv.DictReader(line for line in stream if not line.startswith("#"))
         return sorted({row["perturbation"] for row in rows})
 

@@ -85,6 +85,7 @@ def chosen_runs(
     if augment is None:
         return _chosen(suite_runs(plain, store, reports_dir), plain)
     augmented = suite_runs(suite_name(options, augmented=True), store, reports_dir)
+    # A plain model without its augmented twin would stand in the comparison with nothing to compare it to.
     models = {run.spec.model["name"] for run in augmented}
     beside = [run for run in suite_runs(plain, store, reports_dir) if run.spec.model["name"] in models]
     return _chosen([*beside, *augmented], f"{plain}-augmentation")
@@ -110,6 +111,7 @@ def suite_runs(name: str, store: RunStore, reports_dir: Path) -> list[Run]:
 def _chosen(runs: list[Run], name: str) -> Chosen:
     if not runs:
         raise ConfigError("There is no finished run to sweep; name some with --dataset, --report or --runs.")
+    # Two reports may hold the same run, and a run swept by two processes at once would wait for itself.
     unique = list({run.name: run for run in runs}.values())
     return Chosen(runs=unique, name=name or f"{unique[0].spec.data['dataset']}-robustness")
 

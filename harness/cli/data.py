@@ -178,9 +178,11 @@ def _open_for_check(name: str, root: Path, choices: dict[str, Any]) -> EchoDatas
     from harness.phantom.cine import build_dataset
 
     choices = {key: value for key, value in choices.items() if value is not None}
+    # An incomplete root is opened as well: what is missing is what a check is there to say.
     build = config.load("datasets", name).to_dict()["dataset"]
     config.override(build, {**choices, "root": str(root), "allow_partial": True}, f"dataset '{name}'")
     opened = build_dataset(build)
+    # The config's own views or clip may not be in this root; what the user chose stays and is found missing.
     there = {key: value for key, value in _available(opened).items() if key not in choices}
     return build_dataset({**build, **there}) if there else opened
 
@@ -203,6 +205,7 @@ def _print(dataset: EchoDataset, findings: list[Finding]) -> None:
     for finding in findings:
         table.add_row(finding.level, finding.check, str(finding.count), finding.message, style=_COLOURS[finding.level])
     console = new_console()
+    # In a file or a pipe nobody knows a width, and 80 columns would fold every path.
     console = console if console.is_terminal else new_console(width=160)
     choice = f"views {','.join(dataset.views)}, clip {dataset.clip}"
     console.print(f"{dataset.title}: {dataset.root} ({choice})", highlight=False, soft_wrap=True)

@@ -73,6 +73,7 @@ def command(
         from harness.experiments.sweep.clips import prepared_of
 
         for run in chosen:
+            # For its refusals: an unfinished run, one without a model, data that are not there. Then masks are kept.
             evaluate_on(run, EvaluateOptions(data={}, data_root=Path(data_dir)))
             click.echo(str(keep(run, run_predictor(run), prepared_of(run.spec, Path(data_dir)))))
     name = title or "-".join(["evaluated", report or chosen[0].path.name, *([dataset] if dataset else []), split])
@@ -80,6 +81,7 @@ def command(
     made = run_evaluate(chosen, options, folder)
     console = new_console()
     for table in made.tables:
+        # On other data the table trained on x tested on is the answer; the long ones are in the folder.
         if not table.name.startswith("metrics_") or dataset is None:
             print_table(table, console)
     stale = sum(not item.fresh for item in made.evaluations)

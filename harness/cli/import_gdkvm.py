@@ -33,6 +33,7 @@ def command(checkpoint: Path, out: Path, variant: str, structures: int) -> None:
     from harness.registry import PUBLISHED, load_plugins
 
     load_plugins()
+    # By the registry: the harness must not import the package of one model.
     published = PUBLISHED.get("GDKVM")
     if published is None:
         raise DataError("The model GDKVM is not installed; reinstall this package.")

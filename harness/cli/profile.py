@@ -116,12 +116,14 @@ def command(
             named: dict[str, Any] = {"model": choice.name, "size": size, "custom_imports": imports}
             try:
                 tables.append(profile_model(build, **named, **settings.as_dict()))
+            # An engine or a model may lack a library here; the others are still worth their minutes.
             except BenchError as error:
                 failed.append(choice.name)
                 bar.say(f"  {choice.label}: {error}")
             bar.advance()
     if not tables:
         raise BenchError("No model could be profiled; the reasons are above.")
+    # As objects: a column that is empty in one part would turn the numbers of another into floats.
     table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
     path = Path(out) / f"{settings.file_stem}_{size}.csv"
     write_text(path, table.to_csv(index=False))
@@ -142,6 +144,7 @@ def _measure_again(name: str, results_dir: Path, reports_dir: Path, chosen: dict
     finished = [run for run in runs if run.status == "finished" and not run.spec.external]
     with Progress("profiling", len(finished), unit="runs") as bar:
         for run in finished:
+            # A sweep or an evaluation may be writing into the folder of the finished run.
             with hold(run, finished_too=True, wait=True):
                 profile_run(run, chosen)
             bar.advance(text=run.name)

@@ -114,6 +114,7 @@ def run_command(
 
     window = window_length(when)
     names = tuple(chosen_perturbations(perturbations, passing=window is not None))
+    # Only for its refusal: a misspelt metric is said before the first minute of computing.
     metric_functions(metrics)
     options = SweepOptions(
         perturbations=names, severities=_severities(severities), metrics=metrics, limit=limit, window=window
@@ -133,6 +134,7 @@ def _sweep(run: Run, folder: Path, options: SweepOptions) -> None:
     from harness.experiments.sweep.sweep import sweep_run
     from harness.jobs import Progress
 
+    # Clean frames count too; with a window also those where the last mask before it stands for all of it.
     total = (2 if options.window else 1) + len(options.perturbations) * len(options.severities)
     with Progress(f"sweeping {_title(run)}", total, unit="conditions") as bar:
         count = sweep_run(run, PreparedCache.open(folder), options, lambda name: bar.advance(text=name))

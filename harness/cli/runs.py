@@ -82,6 +82,7 @@ def _print(runs: list[Run], as_json: bool, as_csv: bool) -> None:
 
 def _lines(table: pd.DataFrame) -> str:
     """Whole names: they are there to be copied."""
+    # Data without a pixel size have distances in pixels only.
     distance = "hd95_mm" if table["hd95_mm"].notna().any() else "hd95_px"
     shown = table.assign(differs=[_settings(settings, _SHOWN) for settings in table["differs"]])
     columns = ["run", "status", "dice", distance, "patients", "finished", "differs", "note"]
@@ -90,6 +91,7 @@ def _lines(table: pd.DataFrame) -> str:
 
 
 def _text(value: object) -> str:
+    # NaN is the only value that differs from itself.
     return ("" if value != value else f"{value:.2f}") if isinstance(value, float) else str(value)
 
 
@@ -122,6 +124,7 @@ def _delete(runs: list[Run], words: tuple[str, ...], yes: bool) -> None:
     if not runs:
         click.echo(f"No run has {' and '.join(words)} in its name or as its status; nothing was deleted.")
         return
+    # Its process would go on writing into a folder that is no longer there.
     busy = [run.name for run in runs if run.status == "running"]
     if busy:
         raise ConfigError(f"The run {busy[0]} is being worked on; stop that process first.")

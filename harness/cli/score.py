@@ -83,6 +83,7 @@ def command(
     from harness.experiments.external import read_cost, told
     from harness.reporting import print_report
 
+    # `--seed 0 FOLDER` would replace MASKS without a word; the count below notices.
     folders = {0: masks, **dict(others)}
     if len(folders) < 1 + len(others):
         raise ConfigError("Two folders have the same number of a training; MASKS is 0, number the others from 1.")

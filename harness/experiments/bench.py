@@ -119,6 +119,7 @@ def run_suite(
         trainings.work_in(workers, console.print)
     # What a worker that died has left is done here; what failed in a worker is not tried once more.
     outcome = trainings.work(console.print, retry_failed=workers == 1) if train else Outcome()
+    # Alone and at the end: a timing beside other trainings compares with nothing.
     left, measured = trainings.left(), []
     if plan.profile is not None and only is None and not trainings.limit.over:
         measured = measure_costs((task.run for task in tasks), plan.profile, tell=console.print)

@@ -79,5 +79,6 @@ def _find(split: PreparedSplit, score: CaseScore) -> PreparedClip:
 def _native(clip: PreparedClip, frames: NDArray[np.int64]) -> NDArray[np.uint8]:
     """The model's frames enlarged to native size: the pixels that the model saw, in the patient's proportions."""
     height, width = clip.native_size
+    # Frames were squeezed into a square for the model; here the heart has its shape again.
     enlarged = [cv2.resize(clip.frames[i], (width, height), interpolation=cv2.INTER_LINEAR) for i in frames]
     return np.stack(enlarged)

@@ -21,6 +21,7 @@ class TimeLimit(Hook):
     priority = "LOW"
 
     def __init__(self, minutes: float | None) -> None:
+        # Monotonic: a clock that is set back must not lengthen a cluster's job.
         self.ends = math.inf if minutes is None else time.monotonic() + 60 * minutes
         self.stopped = False
 
@@ -39,4 +40,5 @@ class TimeLimit(Hook):
 
     def _stop(self, runner: Any) -> None:
         if self.over:
+            # The same flag that Ctrl-C sets: one way to stop in the middle, tried by the tests of both.
             self.stopped = runner.interrupt.pending = True

@@ -19,6 +19,7 @@ def stated(data_cfg: dict[str, Any]) -> tuple[dict[str, Any], Sequence[str], tup
     chosen = data_cfg["dataset"]
     root = chosen.get("root")
     if root is not None and (Path(root) / MANIFEST).is_file():
+        # A prepared folder knows itself; its sources may be on another machine.
         cache = PreparedCache.open(root)
         return cache.manifest["options"], cache.manifest["options"]["views"], cache.structures
     reader: type[EchoDataset] = DATASETS.get(chosen["type"])
@@ -36,6 +37,7 @@ def structures_of(asked: str, there: tuple[str, ...], dataset: str, data_cfg: di
 
     Where the dataset's config names structures of its own, ``all`` is whatever its masks distinguish.
     """
+    # Of a user's own data nobody knows the structures beforehand, so `all` cannot mean LV, myocardium and LA.
     open_set = asked == "all" and "structures" in data_cfg
     names = there if open_set else structure_names(asked.replace(",", "+"))
     if missing := [name for name in names if name not in there]:

@@ -22,10 +22,12 @@ def study_cells(study: StudyDefinition) -> list[Cell]:
         if any(_meets(levels, condition) for condition in study.exclude):
             continue
         cell = _cell(study, levels)
+        # With moot factors several combinations are one and the same variant; it is trained once.
         found.setdefault(cell.key, cell)
     reference = _cell(study, {factor.name: factor.reference for factor in study.factors})
     if reference.key not in found:
         raise ConfigError(f"The study '{study.name}' excludes its own reference ({reference.key}).")
+    # The full model first: a study that is stopped early has at least what everything is compared with.
     return [found.pop(reference.key), *found.values()]
 
 
@@ -43,6 +45,7 @@ def _combinations(study: StudyDefinition) -> Iterator[dict[str, str]]:
 
 
 def _cell(study: StudyDefinition, levels: Levels) -> Cell:
+    # A setting of a part that is switched off decides nothing, so it must not tell two variants apart.
     moot = {factor for rule in study.moot if _meets(levels, rule["when"]) for factor in rule["factors"]}
     shown = {factor: MOOT if factor in moot else level for factor, level in levels.items()}
     overrides: dict[str, Any] = {}

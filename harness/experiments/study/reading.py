@@ -81,6 +81,7 @@ def _check_types(raw: dict[str, Any], where: str) -> None:
         if key not in _KINDS_OF_VALUES:
             raise unknown("key", key, _KINDS_OF_VALUES, where)
         wanted = _KINDS_OF_VALUES[key]
+        # `True` is an int in Python, but no budget.
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise ConfigError(f"`{key}` of {where} must be {_WORDS[wanted]}, got {value!r}.")
     for key in ("exclude", "moot"):
@@ -124,6 +125,7 @@ def _dimension(name: str, raw: Any, where: str) -> Dimension:
     if "sets" not in raw:
         raise ConfigError(f"{_capital(here)} does not say what it sets (sets='recipe.optimizer.lr').")
     try:
+        # Built for its complaints only: Optuna knows which ranges and steps make sense.
         _DISTRIBUTIONS[kind](**options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{_capital(here)} is no {kind} dimension: {str(error).rstrip('.')}.") from error
@@ -135,6 +137,7 @@ def _check(study: StudyDefinition, where: str) -> None:
         raise ConfigError(f"{_capital(where)} is of kind tpe and needs a `space`.")
     if study.kind != "tpe" and not study.factors:
         raise ConfigError(f"{_capital(where)} is of kind {study.kind} and needs `factors`.")
+    # Negative numbers are no seeds for numpy, and would only be refused after the data had been prepared.
     whole = all(isinstance(seed, int) and seed >= 0 for seed in study.seeds)
     if not study.seeds or not whole or len(set(study.seeds)) < len(study.seeds):
         raise ConfigError(f"{_capital(where)} needs seeds, whole numbers, each named once; got {list(study.seeds)}.")

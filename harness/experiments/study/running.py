@@ -37,6 +37,7 @@ def run_study(job: StudyJob, resolved: ResolvedStudy, *, workers: int = 1, tell:
         return
     with private_folder("echobench-ablate-") as folder:
         file = folder / "job.json"
+        # Counted once, here: each worker for itself would find the others' new runs and begin one generation more.
         file.write_text(dataclasses.replace(job, generations=resolved.generations).to_json(), encoding="utf-8")
         run_workers(
             [sys.executable, "-m", "harness.experiments.study", str(file)],
