@@ -34,6 +34,7 @@ def _videos(dataset: Phantom, cases: list[Case], truth: dict[str, Any], size: in
     for case in cases:
         clip, known = dataset.load(case), truth[case.patient]
         masks = resize_masks(clip.masks, size) == LABELS["lv"]
+        # EchoNet-Dynamic traces these two frames only; the reader is to be tried on what it will meet.
         ends = [index for index in (clip.ed, clip.es) if index is not None]
         yield EchoNetVideo(
             name=f"0X{case.patient.removeprefix('patient')}",

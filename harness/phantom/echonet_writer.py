@@ -69,15 +69,18 @@ def trace_mask(mask: NDArray[np.bool_], chords: int = _CHORDS) -> NDArray[np.flo
     Raises:
         DataError: the mask is empty.
     """
+    # EchoNet's tracings are (x, y); arrays are indexed (row, column).
     points = np.argwhere(mask)[:, ::-1].astype(np.float64)  # x, y
     if len(points) == 0:
         raise DataError("A mask without pixels cannot be traced; leave that frame out.")
     centre = points.mean(axis=0)
     axis = np.linalg.svd(points - centre, full_matrices=False)[2][0] if len(points) > 1 else np.array([0.0, 1.0])
+    # A principal direction has no sign; the files go from top to bottom.
     axis = axis if axis[1] >= 0 else -axis
     across = np.array([-axis[1], axis[0]])
     along, side = (points - centre) @ axis, (points - centre) @ across
     levels = np.linspace(along.min(), along.max(), chords)
+    # At least three quarters of a pixel: thinner slices of a small mask may hold no pixel at all.
     reach = max((levels[-1] - levels[0]) / (2 * (chords - 1)), 0.75)
     near = [side[np.abs(along - level) <= reach] for level in levels]
     spans = np.array([(values.min(), values.max()) if len(values) else (0.0, 0.0) for values in near])

@@ -70,6 +70,7 @@ def _cfg(patient: Patient, acquisition: Acquisition) -> str:
 
 
 def _write_clip(folder: Path, stem: str, clip: Rendered, acquisition: Acquisition, pixel_mm: float) -> None:
+    # Some sequences of CAMUS begin at ES; a reader that takes frame 0 for ED must be caught here.
     ed, es = (-1, 0) if acquisition.reversed else (0, -1)
     for suffix, pixels in (("", clip.frames), ("_gt", clip.masks)):
         write_nifti(folder / f"{stem}_ED{suffix}.nii.gz", pixels[ed], pixel_mm)
@@ -84,6 +85,7 @@ def write_nifti(path: Path, pixels: NDArray[np.uint8], pixel_mm: float) -> None:
     """
     image = nibabel.Nifti1Image(pixels.T.astype(np.float32), np.diag([-pixel_mm, -pixel_mm, 1.0, 1.0]))
     image.header.set_xyzt_units("mm")
+    # Run lengths only: fast, and the zeros outside the sector and the heart shrink all the same.
     packer = zlib.compressobj(1, zlib.DEFLATED, 31, 9, zlib.Z_RLE)
     path.write_bytes(packer.compress(image.to_bytes()) + packer.flush())
 
@@ -93,6 +95,7 @@ def write_splits(root: Path, parameters: PhantomParameters) -> None:
 
     Ids are dealt to the splits by a permutation drawn from the seed: as in CAMUS, a split is no contiguous range.
     """
+    # A stream that is no patient's: theirs are (seed, index) with small indices.
     order = np.random.default_rng((parameters.seed, 2**31)).permutation(sum(parameters.patients))
     parts = np.split(order, np.cumsum(parameters.patients)[:-1])
     folder = root / SPLIT_LISTS

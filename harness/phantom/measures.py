@@ -43,6 +43,7 @@ def geometry(mask: Image, pixel: float) -> dict[str, float]:
 
 def long_axis(cavity: NDArray[np.bool_], atrium: NDArray[np.bool_]) -> tuple[Image, Image]:
     """(row, column) of the mitral plane's middle and of the apex."""
+    # Two pixels, so that a gap of one between a ventricle and an atrium drawn by hand counts as contact.
     contact = np.argwhere(cavity & ndimage.binary_dilation(atrium, iterations=2))
     points = np.argwhere(cavity)
     base = contact.mean(0) if len(contact) else points[points[:, 0] >= points[:, 0].max() - 1].mean(0)
@@ -53,6 +54,7 @@ def long_axis(cavity: NDArray[np.bool_], atrium: NDArray[np.bool_]) -> tuple[Ima
 def _width(cavity: NDArray[np.bool_], base: Image, apex: Image) -> float:
     """Largest chord across the long axis, as pixel count per pixel-wide slice."""
     direction = (apex - base) / np.hypot(*(apex - base))
+    # Pixels per slice, and the mean of five slices: slanted slices of a grid hold now more, now fewer pixels.
     along = np.floor((np.argwhere(cavity) - base) @ direction).astype(int)
     counts = np.bincount(along - along.min()).astype(float)
     return float(ndimage.uniform_filter1d(counts, 5).max())
@@ -62,6 +64,7 @@ def grey_levels(image: Image, mask: Image, pixel: float) -> dict[str, float]:
     """Mean grey level and residual deviation of cavity and myocardium, 1 mm off their borders and inside the fan."""
     fan = _fan(image)
     steps = max(1, round(1 / pixel))
+    # What is left is speckle; the smooth part is brightness that belongs to tissue and gain.
     residual = image - ndimage.gaussian_filter(image, RESIDUAL_MM / pixel)
     values = {"fan_share": float(ndimage.binary_closing(image > 0, iterations=3).mean())}
     for name, label in (("cavity", 1), ("myocardium", 2)):
@@ -83,6 +86,7 @@ def _grey_by_depth(image: Image, pixel: float) -> dict[str, float]:
 
 
 def _fan(image: Image) -> NDArray[np.bool_]:
+    # Closed first: black specks of the cavity are no holes in the sector.
     filled = ndimage.binary_closing(image > 0, iterations=3)
     return ndimage.binary_erosion(filled, iterations=4)
 
@@ -91,6 +95,7 @@ def speckle_width(image: Image, pixel: float) -> dict[str, float]:
     """Full width at half maximum of the residual's autocorrelation: along depth (mm) and angle (degrees)."""
     polar, step_mm, step_deg = to_polar(image, pixel)
     residual = polar - ndimage.gaussian_filter(polar, (RESIDUAL_MM / step_mm, _RESIDUAL_DEG / step_deg))
+    # Below the bright near field and above the last tenth, where the border of the fan cuts in.
     inner = residual[round(30 / step_mm) : round(0.9 * len(polar))]
     return {
         "axial_fwhm_mm": _half_width(inner, 0) * step_mm,
@@ -115,6 +120,7 @@ def _half_width(field: Image, axis: int) -> float:
     for lag in range(1, len(field) // 2):
         value = float((field[lag:] * field[:-lag]).mean()) / variance
         if value < 0.5:
+            # Between two lags by a straight line: a whole step more would be 0.5 mm, a quarter of the width.
             return 2 * (lag - 1 + (last - 0.5) / (last - value))
         last = value
     return float("nan")
@@ -140,6 +146,7 @@ def temporal_correlation(frames: Image, inside: NDArray[np.bool_], lag: int) -> 
     values = []
     for first in range(len(frames) - lag):
         both = inside[first] & inside[first + lag]
+        # A correlation over fewer pixels is mostly chance.
         if both.sum() > 50:
             values.append(np.corrcoef(frames[first][both], frames[first + lag][both])[0, 1])
     return float(np.mean(values)) if values else float("nan")

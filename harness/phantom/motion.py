@@ -29,6 +29,7 @@ def bright_tissue(frames: Image, pixel: float) -> NDArray[np.bool_]:
     y, x = np.ogrid[:height, :width]
     deep = np.hypot((y + 0.5) * pixel, (x + 0.5 - width / 2) * pixel) > _DEEP_MM
     fan = ndimage.binary_erosion(frames.max(axis=0) > 0, iterations=max(1, round(2 / pixel))) & deep
+    # Without it the brightest pixels would be single bright speckles, which correlate by selection.
     smooth = ndimage.gaussian_filter(frames, (0, 3 / pixel, 3 / pixel))
     return np.stack([fan & (frame > np.percentile(frame[fan], _BRIGHT)) for frame in smooth])
 
@@ -60,6 +61,7 @@ def bright_correlations(frames: NDArray[np.uint8], pixel: float) -> dict[str, fl
 
 def _places(first: Image, second: Image, pixel: float) -> Image:
     """float32 [H, W, 2]: where each pixel of the first frame lies in the second, as (x, y) for ``cv2.remap``."""
+    # Odd, as a window with a middle has to be.
     window = 2 * round(WINDOW_MM / pixel / 2) + 1
     start, end = (np.clip(np.rint(frame), 0, 255).astype(np.uint8) for frame in (first, second))
     empty = np.zeros((*first.shape, 2), dtype=np.float32)

@@ -68,6 +68,7 @@ def _one_frame(
 
 def _ends_against_middle(clip: Clip, pixel: float) -> dict[str, float]:
     table = frame_statistics(clip)
+    # The ends are the real stills: what is between them should look no smoother and no harder.
     ends, middle = table.iloc[[0, -1]].mean(), table.iloc[1:-1].mean()
     ratios = {name: float(middle[name] / ends[name]) for name in ("sharpness", "residual", "grey_lv", "grey_myo")}
     first = float(table["sharpness"][1] / table["sharpness"][0])
@@ -85,6 +86,7 @@ def _area_curve(masks: NDArray[np.uint8]) -> dict[str, float]:
 def nearness_findings(dataset: EchoDataset, sample: int = _SAMPLE) -> list[Finding]:
     """Notes for ``data check``: medians over clips spread evenly through the data set, beside the real half sequence's."""
     cases = [case for split in SPLITS for case in dataset.cases(split)]
+    # Evenly and not at random: the same check of the same folder says the same.
     chosen = [cases[index] for index in np.unique(np.linspace(0, len(cases) - 1, min(sample, len(cases))).astype(int))]
     table = pd.DataFrame(list(_measured(dataset.load, chosen)))
     if table.empty:

@@ -44,6 +44,7 @@ def weights(share: Image, frame: int, last: int) -> tuple[Image, Image, Image]:
         frame, last: index of the frame and of the last one, N.
     """
     near, far, whole = (np.float32(rho(lag)) for lag in (frame, last - frame, last))
+    # The inverse of the 2 x 2 covariance of both ends, written out, one per pixel; w rho(N) < 1 keeps it regular.
     below = 1 - (share * whole) ** 2
     first = share * (near - share * whole * far) / below
     second = share * (far - share * whole * near) / below
@@ -105,6 +106,7 @@ class Process:
 
     def _stepped(self, field: Image, memory: float) -> Image:
         new = self._texture.draw(self._texture.tissue)
+        # First-order autoregression; the new part is scaled so that the variance stays 1.
         return np.float32(memory) * field + np.float32((1 - memory**2) ** 0.5) * new
 
 
