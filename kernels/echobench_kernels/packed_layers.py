@@ -41,7 +41,10 @@ class Unhooked(nn.Module):
 
 
 class Packed(Unhooked):
-    """Weights in ``dtype``, in panels from the start or packed for oneDNN at the first call (all buffers, none of them saved).
+    """A layer whose weights lie in memory as the computation reads them: for the C kernels, or else for oneDNN.
+
+    The layout for the C kernels is made at once; oneDNN's at the first call, when the input's size is known. Both are buffers that
+    ``state_dict`` leaves out.
 
     oneDNN chooses the layout by the size of the input, and another size on the same layout can be a hundred times slower:
     weights are packed again, in a millisecond or so, whenever the size changes.

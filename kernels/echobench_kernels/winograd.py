@@ -121,5 +121,5 @@ def tiled_filters(weight: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def down(pixels: int) -> int:
-    """Tiles that cover so many pixels."""
+    """Number of 4-pixel tiles that are needed to cover ``pixels`` rows or columns: the quotient, rounded up."""
     return -(-pixels // STEP)
