@@ -39,8 +39,12 @@ class Numbers(click.ParamType):
 @click.argument("clip", type=click.Path(path_type=Path))
 @click.option("--run", type=RUN, help="Name of a finished run, or a part of it that only one has.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Folder of a run, instead of --run.")
+@click.option("--weights", type=click.Path(path_type=Path), help="A file of echobench publish, instead of --run.")
 @trust_option
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
+@click.option(
+    "--data-dir", default="data", show_default=True, help="Where the prepared training data are, for the flags."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results (default: segmented/CLIP).")
 @click.option(
     "--existing",
@@ -80,7 +84,9 @@ def command(
     clip: Path,
     run: str | None,
     checkpoint: Path | None,
+    weights: Path | None,
     results_dir: str,
+    data_dir: str,
     out: Path | None,
     existing: Any,
     crop: tuple[int, int, int, int] | None,
@@ -102,7 +108,8 @@ def command(
 
     Example: echobench segment loop.dcm --run unet-small --overlay gif
     """
-    from harness.segment import Region, Settings, find_trained, is_list, with_engine
+    from harness.errors import ConfigError
+    from harness.segment import Region, Settings, find_trained, is_list, trained_from_file, with_engine
     from harness.training.precision import resolve_device
 
     place = resolve_device(device)
@@ -119,7 +126,10 @@ def command(
     )
     settings.check()
     several = clip.exists() and is_list(clip)
-    trained = with_engine(find_trained(run, results_dir, checkpoint), engine, place)
+    if weights is not None and (run or checkpoint):
+        raise ConfigError("Give one of --run, --checkpoint and --weights.")
+    model = trained_from_file(weights) if weights else find_trained(run, results_dir, checkpoint, data_dir)
+    trained = with_engine(model, engine, place)
     # The whole name: UIDs differ in their last part only.
     folder = out or Path("segmented") / clip.name
     if several:

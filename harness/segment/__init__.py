@@ -3,10 +3,10 @@
 from harness.data.media.frames import FrameSource, Region
 from harness.data.media.source import open_source, with_stated
 from harness.segment.apply import segment
-from harness.segment.batch import TABLE, Settings, kept_or_segmented, segment_all, segment_listed
+from harness.segment.batch import TABLE, Settings, kept_or_segmented, segment_all
 from harness.segment.listing import ListedClip, clips_of, is_list
 from harness.segment.outcome import Outcome
-from harness.segment.trained import Trained, find_trained, with_engine
+from harness.segment.trained import Trained, find_trained, publish, trained_from_file, with_engine
 
 __all__ = [
     "TABLE",
@@ -21,9 +21,10 @@ __all__ = [
     "is_list",
     "kept_or_segmented",
     "open_source",
+    "publish",
     "segment",
     "segment_all",
-    "segment_listed",
+    "trained_from_file",
     "with_engine",
     "with_stated",
 ]

@@ -1,23 +1,25 @@
-"""Decoding ahead of the model: the next frames are read by a thread while the present one is segmented."""
+"""Working ahead: a thread makes the next items while the present one is used."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Iterator
-
-from harness.data.media.frames import Frame
+from typing import TypeVar
 
 DEPTH = 8
 """Frames kept ready: enough to hide a slow frame, few enough that memory stays flat."""
 
 
-def ahead(frames: Iterator[Frame], depth: int = DEPTH) -> Iterator[Frame]:
-    """The same frames in the same order; an error of the reader is raised where its frame would have come."""
-    ready: queue.Queue[Frame | BaseException | None] = queue.Queue(depth)
+Item = TypeVar("Item")
+
+
+def ahead(items: Iterator[Item], depth: int = DEPTH) -> Iterator[Item]:
+    """The same items in the same order, made by a thread; its error is raised where its item would have come."""
+    ready: queue.Queue[Item | BaseException | None] = queue.Queue(depth)
     stopped = threading.Event()
 
-    def put(item: Frame | BaseException | None) -> bool:
+    def put(item: Item | BaseException | None) -> bool:
         # A consumer that has left takes nothing more: waiting for it without end would keep the file open.
         while not stopped.is_set():
             try:
@@ -29,14 +31,14 @@ def ahead(frames: Iterator[Frame], depth: int = DEPTH) -> Iterator[Frame]:
 
     def read() -> None:
         try:
-            for frame in frames:
-                if not put(frame):
+            for item in items:
+                if not put(item):
                     return
             put(None)
         except BaseException as error:
             put(error)
 
-    thread = threading.Thread(target=read, name="decoding", daemon=True)
+    thread = threading.Thread(target=read, name="ahead", daemon=True)
     thread.start()
     try:
         while (item := ready.get()) is not None:

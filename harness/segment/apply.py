@@ -1,12 +1,11 @@
-"""From a clip and a trained run to a folder of results, in one pass; memory does not grow with the clip."""
+"""From a clip and a trained run to a folder of results; memory does not grow with the clip."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,21 @@ import torch
 from numpy.typing import NDArray
 
 from harness.clip import LABELS
-from harness.data.media.frames import Frame, FrameSource, Region
-from harness.errors import BenchError, DataError
+from harness.data.media.frames import FrameSource
 from harness.files import write_json, write_text
-from harness.leftovers import private_folder
-from harness.segment.ahead import ahead
 from harness.segment.curve import plot_areas
+from harness.segment.dicom_seg import SEGMENTATION, make_segmentation
 from harness.segment.nifti import write_masks
 from harness.segment.outcome import Outcome, notes_of, summary_json
-from harness.segment.overlay import Kind, Write, draw_overlay, overlay_writer
-from harness.segment.readout import MeasuredBeat, area_table, estimate_ef, measure_beats, pixel_counts
-from harness.segment.report import Identity, check_libraries, make_report, save_report
-from harness.segment.spool import MaskSpool
-from harness.segment.stream import label_stream
+from harness.segment.overlay import OVERLAY_FILES, Kind
+from harness.segment.readout import Estimate, MeasuredBeat, area_table, estimate_ef, measure_beats
+from harness.segment.report import REPORT, Identity, check_libraries, make_report, save_object
+from harness.segment.streaming import Streamed, stream_clip
 from harness.segment.trained import Trained
+from harness.segment.trust import judge
 
 MASKS, AREAS, CURVE, SUMMARY = "masks.nii.gz", "areas.csv", "areas.png", "summary.json"
-Pairs = Iterator[tuple[Frame, Frame]]
+CPU = torch.device("cpu")
 
 
 def segment(
@@ -51,7 +48,7 @@ def segment(
     the clip is done, so that a stopped run leaves earlier results as they were.
 
     Args:
-        report: whether a DICOM report of a DICOM clip is written, with or without its patient (``report.make_report``).
+        report: whether DICOM objects of a DICOM clip are written, with or without its patient (``report``, ``dicom_seg``).
         tick: called once per frame.
         made_from: what tells this result from another one of the same name; kept in the summary.
 
@@ -59,55 +56,56 @@ def segment(
         DataError: the clip has no frames, cannot be decoded, its region does not fit, or it lacks what a report needs.
         BenchError: the model's output is not finite, or the disk is full.
     """
+    check_clip(source, report)
+    streamed = stream_clip(source, trained, folder, overlay=overlay, device=device or CPU, tick=tick)
+    return finish_clip(streamed, report=report, made_from=made_from)
+
+
+def check_clip(source: FrameSource, report: Identity) -> None:
+    """Raise ``DataError`` or ``ConfigError`` where a clip cannot be segmented so, before any time is spent on it."""
     source.check_chosen()
-    if report != "none" and source.dicom:
+    if report != "none" and source.instances:
         check_libraries()
-    frames = ahead(source.frames())
-    # The size of the overlay is known from the first frame only; it is put back with chain().
-    first = next(frames, None)
-    if first is None:
-        raise DataError(f"The clip {source.path} holds no frame that can be decoded; restore or export it again.")
-    pairs = label_stream(trained, chain([first], frames), region=source.region, device=device or torch.device("cpu"))
-    with new_folder(folder):
-        return _segment(source, trained, folder, pairs, first.shape, overlay, report, tick, made_from or {})
 
 
-def _segment(
-    source: FrameSource,
-    trained: Trained,
-    folder: Path,
-    pairs: Pairs,
-    size: tuple[int, ...],
-    overlay: Kind,
-    report: Identity,
-    tick: Callable[[], None],
-    made_from: dict[str, Any],
-) -> Outcome:
-    # Inside the target: a rename from another disk would be a copy and not atomic.
-    with private_folder(".segment-", folder) as hidden:
-        with MaskSpool(Path(hidden) / "labels.u8") as spool:
-            video = Path(hidden) / f"overlay.{overlay}"
-            with overlay_writer(video, overlay, size, source.frame_rate_hz) as write:
-                counts = _take(pairs, spool, None if overlay == "none" else write, source.region, tick)
-            # Memory-mapped: two frames of a beat are read for EF, the rest goes straight to the NIfTI file.
-            masks = spool.masks()
-        beats = _beats(counts, masks, trained, source)
-        estimates = estimate_ef(beats, metric=source.spacing_mm is not None)
-        # Before anything of an earlier result goes: the clip may lack what a report needs.
-        made = make_report(source.path, estimates, run=trained.name, identity=report) if source.dicom else None
-        # A summary of the earlier result beside masks of this one would be read as whole.
-        (folder / SUMMARY).unlink(missing_ok=True)
-        files = _write(folder, masks, counts, beats, trained, source)
-        if video.is_file():
-            os.replace(video, folder / video.name)
-            files.append(folder / video.name)
-        if made is not None:
-            files.append(save_report(folder, made))
+def finish_clip(streamed: Streamed, *, report: Identity = "none", made_from: dict[str, Any] | None = None) -> Outcome:
+    """The second half of a clip: beats, EF, trust, and every file that is written at its end. The model is not asked.
+
+    Raises:
+        DataError: the clip lacks what a report needs. BenchError: the disk is full.
+    """
+    with streamed.held:
+        return _finish(streamed, report, made_from or {})
+
+
+def _finish(streamed: Streamed, report: Identity, made_from: dict[str, Any]) -> Outcome:
+    source, trained, folder, counts = streamed.source, streamed.trained, streamed.folder, streamed.counts
+    beats = _beats(counts, streamed.masks, trained, source)
+    estimates = estimate_ef(beats, metric=source.spacing_mm is not None)
+    trust = judge(
+        streamed.observer,
+        beats,
+        trained,
+        asked=streamed.asked,
+        spacing_mm=source.spacing_mm or (1.0, 1.0),
+        ef_sd=estimates[0].ef_sd if estimates else math.nan,
+    )
+    # Before anything of an earlier result goes: the clip may lack what a report needs.
+    objects = _dicom_objects(source, trained, streamed.masks, estimates, report)
+    # A summary of the earlier result beside masks of this one would be read as whole.
+    (folder / SUMMARY).unlink(missing_ok=True)
+    files = _write(folder, streamed.masks, counts, beats, trained, source)
+    if streamed.video.is_file():
+        os.replace(streamed.video, folder / streamed.video.name)
+        files.append(folder / streamed.video.name)
+    files += [save_object(folder / name, made) for name, made in objects.items()]
+    _drop_earlier(folder, files)
     outcome = Outcome(
         frames=len(counts),
         empty=int(np.count_nonzero(counts[:, LABELS["lv"] - 1] == 0)),
         beats=beats,
         estimates=estimates,
+        trust=trust,
         files=(*files, folder / SUMMARY),
     )
     outcome = replace(outcome, notes=notes_of(source, trained, outcome))
@@ -117,44 +115,28 @@ def _segment(
     return replace(outcome, summary=summary)
 
 
-def _take(
-    pairs: Pairs, spool: MaskSpool, write: Write | None, region: Region | None, tick: Callable[[], None]
-) -> NDArray[np.int64]:
-    """Pull every (frame, labels) through spool and overlay; returns pixels per structure of ``LABELS`` [T, 3]."""
-    counts = []
-    for frame, labels in pairs:
-        spool.append(labels)
-        # Three numbers per frame are kept; the label maps themselves lie on disk.
-        counts.append(pixel_counts(labels))
-        if write is not None:
-            # Names and dates are burned into the screen beside the image: what lies outside the region stays there.
-            write(draw_overlay(frame if region is None else region.alone(frame), labels))
-        tick()
-    return np.stack(counts)
+def _dicom_objects(
+    source: FrameSource,
+    trained: Trained,
+    masks: NDArray[np.uint8],
+    estimates: Sequence[Estimate],
+    identity: Identity,
+) -> dict[str, Any]:
+    """Report and segmentation of a DICOM clip by their files' names; nothing for other clips, or where there is nothing to say."""
+    if not source.instances or identity == "none":
+        return {}
+    segmentation = make_segmentation(
+        source.instances, masks, trained.structures, run=trained.name, identity=identity, spacing_mm=source.spacing_mm
+    )
+    report = make_report(source.instances, estimates, run=trained.name, identity=identity)
+    return {name: made for name, made in ((REPORT, report), (SEGMENTATION, segmentation)) if made is not None}
 
 
-@contextmanager
-def new_folder(folder: Path) -> Iterator[None]:
-    """Make the folder of a result; where the work inside the context fails, folders that are new and empty go again.
-
-    Raises:
-        BenchError: a file is in the way, or nothing may be written there.
-    """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BenchError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another with --out."
-        ) from error
-    try:
-        yield
-    except BaseException:
-        # From the innermost outwards; a folder that holds something stays.
-        with suppress(OSError):
-            for path in made:
-                path.rmdir()
-        raise
+def _drop_earlier(folder: Path, files: list[Path]) -> None:
+    """Remove what an earlier result wrote and this one does not: its report beside these masks would tell another EF."""
+    for name in (*OVERLAY_FILES, REPORT, SEGMENTATION):
+        if folder / name not in files:
+            (folder / name).unlink(missing_ok=True)
 
 
 def _beats(

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from harness.data.media.dicom_series import open_series
 from harness.data.media.frames import FrameSource, Region
 from harness.data.media.source import open_source, with_stated
 from harness.errors import BenchError
 from harness.files import write_text
-from harness.segment.apply import SUMMARY, segment
+from harness.segment.apply import CPU, SUMMARY, check_clip, finish_clip
 from harness.segment.existing import Existing, kept, made_from
 from harness.segment.listing import ListedClip
 from harness.segment.overlay import Kind
 from harness.segment.report import Identity
+from harness.segment.streaming import stream_clip
 from harness.segment.table import Done, summary_table
 from harness.segment.trained import Trained
 
@@ -53,7 +56,7 @@ class Settings:
     def source(self, clip: ListedClip) -> FrameSource:
         """The clip, opened, with what the list and these settings state; the list knows the clip better."""
         source = with_stated(
-            open_source(clip.path),
+            open_listed(clip),
             region=self.region,
             picture=self.picture,
             whole_frame=self.whole_frame,
@@ -78,7 +81,12 @@ class Settings:
         }
         # Left out where it is the usual one, so that results of earlier versions are recognised.
         engine = {} if trained.engine == "eager" else {"engine": trained.engine}
-        return made_from(clip.path, trained.name, stated | engine)
+        return made_from(clip.files or (clip.path,), trained.name, stated | engine)
+
+
+def open_listed(clip: ListedClip) -> FrameSource:
+    """The clip of a list, opened; see ``open_source`` and ``open_series`` for the errors."""
+    return open_series(clip.path.parent, clip.files) if clip.files else open_source(clip.path)
 
 
 def segment_all(
@@ -99,30 +107,57 @@ def segment_all(
         advance: called with a word on each clip when it is done.
     """
     done: list[Done] = []
-    try:
-        for clip in clips:
-            done.append(segment_listed(clip, trained, out / clip.name, settings, device=device))
+    waiting: tuple[ListedClip, Future[dict[str, Any]]] | None = None
+
+    def settle() -> None:
+        if waiting is not None:
+            clip, written = waiting
+            done.append(_told(clip, out / clip.name, lambda: (True, written.result())))
             advance(clip.name)
             if len(done) % _WRITE_EVERY == 0:
                 _write(out, done)
-    finally:
-        if done:
-            _write(out, done)
+
+    # Files are written by a thread while the next clip is at the model; a single clip waits there, so that memory stays flat.
+    with ThreadPoolExecutor(1, thread_name_prefix="writing") as writer:
+        try:
+            for clip in clips:
+                begun = _begun(clip, trained, out / clip.name, settings, device)
+                settle()
+                waiting = None
+                if isinstance(begun, Done):
+                    done.append(begun)
+                    advance(clip.name)
+                else:
+                    waiting = clip, writer.submit(begun)
+            settle()
+        finally:
+            if done:
+                _write(out, done)
     return done
 
 
-def segment_listed(
-    clip: ListedClip,
-    trained: Trained,
-    folder: Path,
-    settings: Settings,
-    *,
-    device: torch.device | None = None,
-) -> Done:
-    """Segment one clip, or keep its result; a failure is told in the answer."""
+def _begun(
+    clip: ListedClip, trained: Trained, folder: Path, settings: Settings, device: torch.device | None
+) -> Done | Callable[[], dict[str, Any]]:
+    """What is left to do of a clip whose frames have been segmented, or what came of it where nothing is."""
+    left: list[Callable[[], dict[str, Any]]] = []
+
+    def begin() -> tuple[bool, dict[str, Any]]:
+        kept_or_left = _streamed(clip, trained, folder, settings, device)
+        if callable(kept_or_left):
+            left.append(kept_or_left)
+            return True, {}
+        return False, kept_or_left
+
+    told = _told(clip, folder, begin)
+    return left[0] if left else told
+
+
+def _told(clip: ListedClip, folder: Path, work: Callable[[], tuple[bool, dict[str, Any]]]) -> Done:
+    """What came of some work on a clip, which returns whether it was segmented now and its summary; a failure is told."""
     try:
-        made, summary = kept_or_segmented(clip, trained, folder, settings, device=device)
-        study = open_source(clip.path).study
+        made, summary = work()
+        study = open_listed(clip).study
     except BenchError as error:
         return Done(clip=clip, folder=folder, status="failed", error=str(error))
     except Exception as error:
@@ -147,22 +182,27 @@ def kept_or_segmented(
     Raises:
         DataError, BenchError: see ``open_source``, ``kept`` and ``segment``.
     """
+    kept_or_left = _streamed(clip, trained, folder, settings, device, tick)
+    return (True, kept_or_left()) if callable(kept_or_left) else (False, kept_or_left)
+
+
+def _streamed(
+    clip: ListedClip,
+    trained: Trained,
+    folder: Path,
+    settings: Settings,
+    device: torch.device | None,
+    tick: Callable[[], None] = lambda: None,
+) -> dict[str, Any] | Callable[[], dict[str, Any]]:
+    """The summary of a result that is kept, or, its frames segmented, what writes the new one and returns its summary."""
     source = settings.source(clip)
     origin = settings.origin(clip, trained)
     stored = kept(folder / SUMMARY, origin, settings.existing)
     if stored is not None:
-        return False, stored
-    outcome = segment(
-        source,
-        trained,
-        folder,
-        overlay=settings.overlay,
-        report=settings.report,
-        device=device,
-        tick=tick,
-        made_from=origin,
-    )
-    return True, outcome.summary
+        return stored
+    check_clip(source, settings.report)
+    streamed = stream_clip(source, trained, folder, overlay=settings.overlay, device=device or CPU, tick=tick)
+    return lambda: finish_clip(streamed, report=settings.report, made_from=origin).summary
 
 
 def _write(out: Path, done: Sequence[Done]) -> None:

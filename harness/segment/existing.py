@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,13 +15,14 @@ from harness.files import sha256_file
 Existing = Literal["refuse", "keep", "replace"]
 
 
-def made_from(clip: Path, run: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """What tells one result from another: content of the clip, run, settings."""
+def made_from(clips: Sequence[Path], run: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """What tells one result from another: content of the clip's files (or of its folder's), run, settings."""
     digest = hashlib.sha256()
-    for path in _files(clip):
-        if path.is_file():
-            digest.update(path.name.encode() if clip.is_dir() else b"")
-            digest.update(sha256_file(path).encode())
+    for clip in clips:
+        for path in _files(clip):
+            if path.is_file():
+                digest.update(path.name.encode() if clip.is_dir() else b"")
+                digest.update(sha256_file(path).encode())
     return {"clip": digest.hexdigest(), "run": run, "settings": settings}
 
 

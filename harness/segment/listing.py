@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from harness.data.media.dicom import looks_like_dicom
-from harness.data.media.pictures import PICTURE_KINDS, natural
+from harness.data.media.dicom_series import series_in
+from harness.data.media.pictures import holds_pictures, natural
 from harness.data.media.source import ARRAY_KINDS, VIDEO_KINDS
 from harness.errors import ConfigError, DataError
 
@@ -31,6 +32,7 @@ class ListedClip:
         path: where it lies.
         name: of its result, a relative path that no other clip of the list has.
         patient, view, spacing_mm, frame_rate_hz: what the list states; None where it does not.
+        files: of a series of single-frame DICOM images, in the order of the frames; ``path`` is the first then. Else empty.
     """
 
     path: Path
@@ -39,12 +41,13 @@ class ListedClip:
     view: str | None = None
     spacing_mm: tuple[float, float] | None = None
     frame_rate_hz: float | None = None
+    files: tuple[Path, ...] = ()
 
 
 def is_list(path: Path) -> bool:
-    """Whether a path names several clips: a list, or a folder that is not itself a clip of pictures."""
+    """Whether a path names several clips: a list, or a folder that is not itself a clip of pictures or a DICOM series."""
     if path.is_dir():
-        return not _pictures_in(path)
+        return not (holds_pictures(path) or len(list(_walk(path, path))) == 1 == len(series_in(path.iterdir())))
     return path.suffix.lower() in LIST_KINDS
 
 
@@ -67,33 +70,38 @@ def clips_of(path: Path, *, beside: Path) -> list[ListedClip]:
 
 
 def _from_folder(folder: Path, beside: Path) -> list[ListedClip]:
-    return [ListedClip(path=path, name=path.relative_to(folder).as_posix()) for path in _walk(folder, beside.resolve())]
+    return [
+        ListedClip(path=files[0], name=files[0].relative_to(folder).as_posix(), files=files if len(files) > 1 else ())
+        for files in _walk(folder, beside.resolve())
+    ]
 
 
-def _walk(folder: Path, beside: Path) -> Iterator[Path]:
+def _walk(folder: Path, beside: Path) -> Iterator[tuple[Path, ...]]:
+    """The files of each clip: one, or those of a series of single-frame DICOM images, whose place is that of its first."""
     entries = sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=natural)
     names = {entry.name for entry in entries}
+    series = {path: files for files in series_in(entries) for path in files}
     for entry in entries:
+        if entry in series:
+            if entry == series[entry][0]:
+                yield series[entry]
+            continue
         if entry.is_dir():
             if entry.resolve() == beside:
                 continue
-            if _pictures_in(entry):
-                yield entry
+            if holds_pictures(entry):
+                yield (entry,)
             else:
                 yield from _walk(entry, beside)
         # A reference mask beside its image is no clip.
         elif _is_clip(entry) and not ("_gt." in entry.name and entry.name.replace("_gt.", ".") in names):
-            yield entry
+            yield (entry,)
 
 
 def _is_clip(path: Path) -> bool:
     name = path.name.lower()
     # What has a name of another kind is not opened: a folder may hold reports and notes.
     return name.endswith(_NAMED_KINDS) or ((path.suffix[1:].isdecimal() or not path.suffix) and looks_like_dicom(path))
-
-
-def _pictures_in(folder: Path) -> bool:
-    return any(entry.suffix.lower() in PICTURE_KINDS for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
 def _from_list(path: Path) -> list[ListedClip]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from harness.evaluation.clinical import LongAxisProfile
 from harness.evaluation.long_axis import LongAxis
 from harness.segment.readout import Estimate, MeasuredBeat
 from harness.segment.trained import Trained
+from harness.segment.trust import raised, sentences
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +27,7 @@ class Outcome:
         empty: how many of them show no LV.
         beats: in time; empty where the area curve shows no beat or the run segments no LV.
         estimates: EF by each method, the headline first; empty without beats.
+        trust: measures of ``trust.FLAGS``, NaN where one cannot be taken.
         files: written, in the order of making.
         notes: sentences on what was assumed and what is missing.
         summary: what ``summary.json`` holds.
@@ -34,6 +37,7 @@ class Outcome:
     empty: int = 0
     beats: tuple[MeasuredBeat, ...] = ()
     estimates: tuple[Estimate, ...] = ()
+    trust: Mapping[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     summary: dict[str, Any] = field(default_factory=dict)
@@ -57,6 +61,7 @@ def notes_of(source: FrameSource, trained: Trained, outcome: Outcome) -> tuple[s
         notes.append(f"{outcome.frames} of the {source.count} frames that the file announces were segmented.")
     notes += _unknowns(source)
     notes += _beat_notes(trained, outcome)
+    notes += sentences(outcome.trust)
     return tuple(notes)
 
 
@@ -100,6 +105,9 @@ def summary_json(outcome: Outcome, source: FrameSource, trained: Trained) -> dic
         "single_view_estimates": [
             {key: _or_null(value) for key, value in asdict(estimate).items()} for estimate in outcome.estimates
         ],
+        "flags": list(raised(outcome.trust)),
+        # Six digits: the limits have two, and a thread's order of sums must not make another file.
+        "trust": {name: _or_null(float(f"{value:.6g}")) for name, value in outcome.trust.items()},
         "notes": list(outcome.notes),
     }
 

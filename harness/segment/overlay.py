@@ -24,6 +24,8 @@ GIF_FRAMES, GIF_WIDTH = 200, 320
 FALLBACK_HZ = 25.0
 """Playing speed of a clip whose frame rate is unknown."""
 
+OVERLAY_FILES = ("overlay.avi", "overlay.mp4", "overlay.gif")
+"""Every name that an overlay may have."""
 _FOURCC = {"avi": "MJPG", "mp4": "mp4v"}
 _FILL = 0.15
 

@@ -42,13 +42,16 @@ _SERIES = 9800
 
 def check_libraries() -> None:
     """Raise ``ConfigError`` where no report can be made, before hours are spent on a clip."""
-    _libraries()
+    dicom_libraries()
 
 
-def make_report(clip: Path, estimates: Sequence[Estimate], *, run: str, identity: Identity) -> Any | None:
-    """The report, which names the clip's study and instance; None where none is wanted or there is no EF to report.
+def make_report(
+    instances: Sequence[Path], estimates: Sequence[Estimate], *, run: str, identity: Identity
+) -> Any | None:
+    """The report, which names the clip's study and instances; None where none is wanted or there is no EF to report.
 
     Args:
+        instances: the clip's DICOM files.
         identity: ``anonymous`` leaves patient, dates, accession number and referring physician empty; ``identified`` takes them
             over. The UIDs of study and instance stay in both: without them no viewer finds the clip.
 
@@ -58,22 +61,23 @@ def make_report(clip: Path, estimates: Sequence[Estimate], *, run: str, identity
     there = [estimate for estimate in estimates if math.isfinite(estimate.ef_percent)]
     if identity == "none" or not there:
         return None
-    highdicom, pydicom = _libraries()
+    highdicom, _ = dicom_libraries()
     try:
-        return _report(highdicom, _source(pydicom, clip, identity), there, run)
+        return _report(highdicom, [source_header(path, identity) for path in instances], there, run)
     except (AttributeError, ValueError, TypeError, KeyError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise DataError(f"No DICOM report can be made for {clip} ({reason}); leave out --report.") from error
+        raise DataError(f"No DICOM report can be made for {instances[0]} ({reason}); leave out --report.") from error
 
 
-def save_report(folder: Path, report: Any) -> Path:
-    """Write what ``make_report`` made as ``report.dcm``."""
-    with atomic_file(folder / REPORT) as stream:
-        report.save_as(stream, enforce_file_format=True)
-    return folder / REPORT
+def save_object(path: Path, made: Any) -> Path:
+    """Write a DICOM object that ``make_report`` or ``make_segmentation`` made."""
+    with atomic_file(path) as stream:
+        made.save_as(stream, enforce_file_format=True)
+    return path
 
 
-def _libraries() -> tuple[Any, Any]:
+def dicom_libraries() -> tuple[Any, Any]:
+    """highdicom and pydicom; raises ``ConfigError`` where they are not installed."""
     try:
         import highdicom
         import highdicom.sr
@@ -83,9 +87,10 @@ def _libraries() -> tuple[Any, Any]:
     return highdicom, pydicom
 
 
-def _source(pydicom: Any, clip: Path, identity: Identity) -> Any:
-    """The clip's header with the elements that an object made from it takes over."""
-    source = pydicom.dcmread(clip, stop_before_pixels=True, force=True)
+def source_header(path: Path, identity: Identity) -> Any:
+    """A DICOM file's header with the elements that an object made from it takes over, of the person none unless ``identified``."""
+    _, pydicom = dicom_libraries()
+    source = pydicom.dcmread(path, stop_before_pixels=True, force=True)
     for keyword in _PERSONAL:
         if identity == "anonymous" or keyword not in source:
             setattr(source, keyword, None if keyword in ("PatientSize", "PatientWeight") else "")
@@ -97,7 +102,7 @@ def _source(pydicom: Any, clip: Path, identity: Identity) -> Any:
     return source
 
 
-def _report(highdicom: Any, source: Any, estimates: Sequence[Estimate], run: str) -> Any:
+def _report(highdicom: Any, sources: Sequence[Any], estimates: Sequence[Estimate], run: str) -> Any:
     sr, code = highdicom.sr, highdicom.sr.CodedConcept
     algorithm = sr.AlgorithmIdentification(name=run, version=metadata.version("echobench"))
     device = sr.DeviceObserverIdentifyingAttributes(uid=highdicom.UID(), name="echobench", model_name=run)
@@ -105,7 +110,7 @@ def _report(highdicom: Any, source: Any, estimates: Sequence[Estimate], run: str
     groups = [
         sr.MeasurementsAndQualitativeEvaluations(
             tracking_identifier=sr.TrackingIdentifier(uid=highdicom.UID(), identifier=estimate.method),
-            source_images=[sr.SourceImageForMeasurementGroup.from_source_image(source)],
+            source_images=[sr.SourceImageForMeasurementGroup.from_source_image(each) for each in sources],
             algorithm_id=algorithm,
             measurements=[
                 sr.Measurement(
@@ -126,7 +131,7 @@ def _report(highdicom: Any, source: Any, estimates: Sequence[Estimate], run: str
         title=code("126000", "DCM", "Imaging Measurement Report"),
     )
     return sr.EnhancedSR(
-        evidence=[source],
+        evidence=list(sources),
         content=content,
         is_complete=True,
         series_number=_SERIES,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.clip import LABELS
@@ -17,10 +17,19 @@ from harness.evaluation.prediction import label_maps
 from harness.segment.trained import Trained
 
 
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """A frame and its label ids, uint8 [H, W] both, and ``picture``, what the model saw of it, uint8 [S, S]."""
+
+    frame: Frame
+    labels: Frame
+    picture: Frame
+
+
 def label_stream(
     trained: Trained, frames: Iterable[Frame], *, region: Region | None, device: torch.device
-) -> Iterator[tuple[Frame, Frame]]:
-    """Pairs (frame, label ids), both uint8 [H, W], one frame at a time, in order.
+) -> Iterator[Segmented]:
+    """Every frame with its label ids, one at a time, in order.
 
     The part inside ``region`` (default: all of the frame) is resized to the model's size as a data set is prepared,
     segmented with the streaming calls ``begin`` and ``step``, and its logits are resized back before the arg-max.
@@ -38,7 +47,8 @@ def label_stream(
         region, size = _checked(frame, region, size)
         part = region.cut(frame)
         with torch.inference_mode():
-            image = _model_input(part, trained.image_size).to(device)
+            picture = resize_frames(part[None], trained.image_size)[0]
+            image = torch.from_numpy(picture)[None, None].to(torch.float32).div_(255).to(device)
             # begin() takes the first frame itself: models with memory need its size.
             state = model.begin(image) if state is None else state  # type: ignore[operator]
             logits, state = _step(model, image, state)
@@ -46,7 +56,7 @@ def label_stream(
         # Outside the region nothing was looked at, which is background and not unknown.
         labels = np.zeros_like(frame)
         region.cut(labels)[...] = table[classes]
-        yield frame, labels
+        yield Segmented(frame, labels, picture)
 
 
 def _checked(frame: Frame, region: Region | None, size: tuple[int, int] | None) -> tuple[Region, tuple[int, int]]:
@@ -57,12 +67,6 @@ def _checked(frame: Frame, region: Region | None, size: tuple[int, int] | None) 
     if size is None:
         region.check(found)
     return region, found
-
-
-def _model_input(part: Frame, size: int) -> Tensor:
-    """float [1, 1, S, S] in [0, 1] of a frame [h, w]."""
-    resized: NDArray[np.uint8] = resize_frames(part[None], size)
-    return torch.from_numpy(resized)[None].to(torch.float32).div_(255)
 
 
 def _step(model: nn.Module, image: Tensor, state: object) -> tuple[Tensor, object]:

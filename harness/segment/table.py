@@ -14,6 +14,7 @@ import pandas as pd
 from harness.segment.listing import ListedClip
 from harness.segment.outcome import beats_of
 from harness.segment.readout import Estimate, MeasuredBeat, biplane_ef, estimate_ef
+from harness.segment.trust import FLAGS
 
 COLUMNS = (
     "row",
@@ -34,6 +35,8 @@ COLUMNS = (
     "ef_percent",
     "ef_sd",
     "ef_by_beat",
+    "flags",
+    *(f"trust_{name}" for name in FLAGS),
     "folder",
 )
 
@@ -95,6 +98,9 @@ def _clip_row(each: Done, patient: str, out: Path) -> dict[str, Any]:
         "frame_rate_hz": each.summary["frame_rate_hz"],
         "spacing_row_mm": spacing[0],
         "spacing_column_mm": spacing[1],
+        # Results of before 28 November 2026 have neither.
+        "flags": " ".join(each.summary.get("flags", ())),
+        **{f"trust_{name}": value for name, value in each.summary.get("trust", {}).items()},
         "folder": each.folder.relative_to(out).as_posix(),
     }
     estimates = estimate_ef(beats_of(each.summary), metric=each.summary["spacing_mm"] is not None)
@@ -103,7 +109,8 @@ def _clip_row(each: Done, patient: str, out: Path) -> dict[str, Any]:
 
 def _patient_row(name: str, clips: Sequence[Done]) -> dict[str, Any]:
     """Biplane where both views have beats and a pixel size; else the single plane of 4CH, else of any view."""
-    row = {"row": "patient", "patient": name, "status": "done"}
+    flags = {flag for each in clips if each.summary is not None for flag in each.summary.get("flags", ())}
+    row = {"row": "patient", "patient": name, "status": "done", "flags": " ".join(f for f in FLAGS if f in flags)}
     views = {view: _beats_in(clips, view) for view in ("2CH", "4CH")}
     if all(views.values()):
         return row | _estimate_cells(biplane_ef(views["2CH"], views["4CH"]), sum(map(len, views.values())))

@@ -44,7 +44,7 @@ def store(tmp_path: Path) -> Path:
         run = RunStore(root).open(
             RunSpec(
                 model={"name": name, "size": "small", "label": name, "build": {"type": "DarkIsCavity"}},
-                data={"dataset": "phantom", "fingerprint": "x", "mark": None},
+                data={"dataset": "phantom", "fingerprint": "x", "image_size": 32, "mark": None},
                 recipe={"image_size": 32},
                 seed=0,
                 protocol={"first_frame": first_frame, "structures": structures},

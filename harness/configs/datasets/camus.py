@@ -18,3 +18,7 @@ recipes = dict(
     ed_es_paper="paper",
     cine_small="cine_small",
 )
+terms = (
+    "CC BY-NC-SA 4.0; strictly non-commercial scientific research; cite Leclerc et al., IEEE TMI "
+    "38(9):2198-2210, 2019, doi 10.1109/TMI.2019.2900516."
+)

@@ -7,3 +7,7 @@ recipes = dict(
     ed_es_small="camus_small",
     ed_es_paper="paper",
 )
+terms = (
+    "Stanford University research use agreement of EchoNet-Dynamic: non-commercial research, no "
+    "redistribution of the videos; cite Ouyang et al., Nature 580:252-256, 2020."
+)

@@ -11,3 +11,4 @@ recipes = dict(
     ed_es_paper="paper",
     cine_small="cine_small",
 )
+terms = "None: drawn by formula by this program, no patient and no recording is in it."

@@ -33,18 +33,14 @@ def open_dicom(path: Path) -> FrameSource:
         ConfigError: pydicom is not installed.
         DataError: damaged, not DICOM, or without pixels.
     """
-    pydicom = _pydicom()
     try:
-        header = _header(pydicom, path)
+        header = dicom_header(path)
         count, photometric = int(header.get("NumberOfFrames") or 1), str(header.PhotometricInterpretation)
         # Read here, so that a damaged element is one sentence about the file and not a traceback later.
         pictures, spacing, rate = _pictures(header), _pixel_spacing(header), _frame_rate(header)
         int(header.Rows), int(header.Columns), int(header.BitsStored)
-    except (
-        pydicom.errors.InvalidDicomError, AttributeError, OSError, ValueError, KeyError, TypeError, OverflowError
-    ) as error:  # fmt: skip
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise DataError(f"{path} is damaged or not a DICOM image ({reason}); restore or export it again.") from error
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
     alone = pictures[0] if len(pictures) == 1 else None
     notes = [] if pictures or spacing is None else ["The pixel size is PixelSpacing: the file states no region."]
     return FrameSource(
@@ -57,13 +53,29 @@ def open_dicom(path: Path) -> FrameSource:
         pictures=_to_choose(pictures),
         study=str(header.get("StudyInstanceUID") or "") or None,
         view=_view(header),
-        dicom=True,
+        instances=(path,),
         notes=notes,
     )
 
 
+DAMAGE = (AttributeError, OSError, ValueError, KeyError, TypeError, OverflowError, EOFError)
+"""What pydicom raises on files that are torn or hold nonsense, beside its own ``InvalidDicomError``."""
+
+
+def dicom_header(path: Path) -> Any:
+    """All elements but the pixels: a loop of 120 frames is 100 MB once decoded, the header a few kB.
+
+    Raises:
+        ConfigError: pydicom is not installed. DataError: damaged, or not DICOM.
+    """
+    pydicom = _pydicom()
+    try:
+        return _header(pydicom, path)
+    except (pydicom.errors.InvalidDicomError, *DAMAGE) as error:
+        raise _damaged(path, error) from error
+
+
 def _header(pydicom: Any, path: Path) -> Any:
-    """All elements but the pixels: a loop of 120 frames is 100 MB once decoded, the header a few kB."""
     try:
         return pydicom.dcmread(path, stop_before_pixels=True)
     except pydicom.errors.InvalidDicomError:
@@ -72,6 +84,11 @@ def _header(pydicom: Any, path: Path) -> Any:
         if "SOPClassUID" not in header or "Rows" not in header:
             raise
         return header
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return DataError(f"{path} is damaged or not a DICOM image ({reason}); restore or export it again.")
 
 
 def looks_like_dicom(path: Path) -> bool:

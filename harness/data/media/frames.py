@@ -79,7 +79,7 @@ class FrameSource:
         pictures: the images to choose from, where the file states several and none is chosen yet.
         study: a key that the clips of one examination share; never written anywhere.
         view: ``2CH`` or ``4CH``, where the file says so.
-        dicom: whether it is a DICOM file, which a report can refer to.
+        instances: the DICOM files that it comes from, one for all frames or one for each; empty for other kinds.
         notes: sentences on what the file states in an unusual way and on what was assumed, some as ``check: sentence``; readers
             add to it while frames are read.
     """
@@ -93,7 +93,7 @@ class FrameSource:
     pictures: tuple[Picture, ...] = ()
     study: str | None = None
     view: str | None = None
-    dicom: bool = False
+    instances: tuple[Path, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     def check_chosen(self) -> None:

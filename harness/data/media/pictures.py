@@ -55,6 +55,11 @@ def picture_files(folder: Path, *, masks: bool = False) -> tuple[list[Path], tup
     return chosen, ()
 
 
+def holds_pictures(folder: Path) -> bool:
+    """Whether a folder holds a picture that is not hidden: it is then a clip of pictures."""
+    return any(entry.suffix.lower() in PICTURE_KINDS for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
 def mask_owner(stem: str) -> str | None:
     """``frame_3`` of ``frame_3_mask``; None for a name without such an ending."""
     return next(

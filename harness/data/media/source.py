@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.media.dicom import looks_like_dicom, open_dicom
+from harness.data.media.dicom_series import open_series, series_in
 from harness.data.media.frames import Frame, FrameSource, Region
 from harness.data.media.levels import FrameLevels, luma, to_grey
 from harness.data.media.nifti import open_nifti
-from harness.data.media.pictures import PICTURE_KINDS, picture_files, read_pictures
+from harness.data.media.pictures import PICTURE_KINDS, holds_pictures, natural, picture_files, read_pictures
 from harness.data.media.video import open_video
 from harness.data.media.volume import read_volume
 from harness.errors import ConfigError, DataError
@@ -35,7 +36,9 @@ def open_source(path: Path | str) -> FrameSource:
     if not path.exists():
         raise DataError(f"The clip {path} does not exist; check the path.")
     if path.is_dir():
-        return _open_pictures(path)
+        # A folder that is one series, and nothing else, is a clip.
+        series = [] if holds_pictures(path) else series_in(sorted(path.iterdir(), key=natural))
+        return open_series(path, series[0]) if len(series) == 1 else _open_pictures(path)
     name = path.name.lower()
     # By name first: a .nii.gz has no magic number of its own, it is a gzip like any other.
     if name.endswith((".nii", ".nii.gz")):
