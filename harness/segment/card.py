@@ -15,7 +15,7 @@ from harness.experiments.sweep.clips import prepared_of
 from harness.experiments.trained import maker_of
 from harness.results.frames import at_ends
 from harness.results.measures import DICE, HD95, HD95_PX, Measure, Selection, ef_error
-from harness.results.result_set import read_run
+from harness.results.run_results import read_run
 from harness.schema import Listed, Schema, Seed, Whole
 from harness.segment.trust.training_range import TrainingRange, training_range
 from harness.statistics.bootstrap import mean_interval

@@ -50,8 +50,13 @@ def open_series(where: Path, paths: Sequence[Path]) -> FrameSource:
     """
     sources = [open_dicom(path) for path in paths]
     first = sources[0]
-    if any((each.region, each.spacing_mm, each.pictures) != (first.region, first.spacing_mm, first.pictures) for each in sources):
-        raise DataError(f"The images of the series in {where} state different regions or pixel sizes; segment them one by one.")
+    if any(
+        (each.region, each.spacing_mm, each.pictures) != (first.region, first.spacing_mm, first.pictures)
+        for each in sources
+    ):
+        raise DataError(
+            f"The images of the series in {where} state different regions or pixel sizes; segment them one by one."
+        )
     return replace(
         first,
         path=where,

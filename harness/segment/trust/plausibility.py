@@ -17,10 +17,13 @@ def scattered(mask: NDArray[np.bool_]) -> float:
     >>> scattered(mask)
     0.1
     """
+    # OpenCV dies of a picture without pixels, which is what is cut close around nothing.
+    if not mask.any():
+        return math.nan
     count, _, stats, _ = cv2.connectedComponentsWithStats(_close_cut(mask), connectivity=8)
     # Row 0 is the background.
     areas = stats[1:count, cv2.CC_STAT_AREA]
-    return float(1 - areas.max() / areas.sum()) if len(areas) else math.nan
+    return float(1 - areas.max() / areas.sum())
 
 
 def hollow(mask: NDArray[np.bool_]) -> float:
