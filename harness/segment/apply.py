@@ -125,9 +125,7 @@ def _dicom_objects(
     """Report and segmentation of a DICOM clip by their files' names; nothing for other clips, or where there is nothing to say."""
     if not source.instances or identity == "none":
         return {}
-    segmentation = make_segmentation(
-        source.instances, masks, trained.structures, run=trained.name, identity=identity, spacing_mm=source.spacing_mm
-    )
+    segmentation = make_segmentation(source.instances, masks, trained.structures, run=trained.name, identity=identity)
     report = make_report(source.instances, estimates, run=trained.name, identity=identity)
     return {name: made for name, made in ((REPORT, report), (SEGMENTATION, segmentation)) if made is not None}
 

@@ -35,13 +35,13 @@ def make_segmentation(
     *,
     run: str,
     identity: Identity,
-    spacing_mm: tuple[float, float] | None = None,
 ) -> Any | None:
     """A binary segmentation with a frame for each structure and frame of the clip that shows it; None where none does.
 
     highdicom makes objects of several frames only where these lie in a frame of reference, which ultrasound loops do not have. It makes
     the object of the first frame here; the other frames are added after its pattern, ordered by structure and
-    ``TemporalPositionIndex``.
+    ``TemporalPositionIndex``. It states no pixel size: that element asks for the thickness of a slice, which no loop has; the clip
+    that is referred to has the size.
 
     Args:
         instances: the clip's DICOM files, one for all frames or one for each.
@@ -64,7 +64,7 @@ def make_segmentation(
                 f"its frames have {headers[0].Rows} rows and {headers[0].Columns} columns, the masks {masks.shape[1:]}"
             )
         made = _first_frame(headers[0], present, run)
-        _add_frames(made, headers, masks, present, spacing_mm)
+        _add_frames(made, headers, masks, present)
     except (AttributeError, ValueError, TypeError, KeyError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(
@@ -78,8 +78,11 @@ def _first_frame(header: Any, present: Sequence[str], run: str) -> Any:
     import highdicom.seg
     from highdicom import UID, AlgorithmIdentificationSequence
     from highdicom.sr import CodedConcept
+    from pydicom.uid import UltrasoundImageStorage
 
     source = copy.deepcopy(header)
+    # Of a multi-frame class highdicom asks for functional groups, which only enhanced objects have.
+    source.SOPClassUID = UltrasoundImageStorage
     source.NumberOfFrames = 1
     # Loops have no plane positions, without which highdicom takes a frame of reference for one of slides or slices.
     for keyword in ("FrameOfReferenceUID", "PositionReferenceIndicator"):
@@ -121,7 +124,6 @@ def _add_frames(
     headers: Sequence[Any],
     masks: NDArray[np.uint8],
     present: Sequence[str],
-    spacing_mm: tuple[float, float] | None,
 ) -> None:
     pattern = list(made.PerFrameFunctionalGroupsSequence)
     items, bits, rest = [], bytearray(), np.zeros(0, dtype=np.uint8)
@@ -139,12 +141,6 @@ def _add_frames(
     made.SegmentsOverlap = "NO"
     made.DimensionIndexSequence.append(_time_index(made.DimensionIndexSequence[0]))
     _refer_to_all(made, headers)
-    if spacing_mm is not None:
-        from highdicom import PixelMeasuresSequence
-
-        # A slice has a thickness in every other modality; of ultrasound none is known, and the element is optional then.
-        measures = PixelMeasuresSequence(pixel_spacing=spacing_mm, slice_thickness=None)
-        made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = measures
 
 
 def _shown(masks: NDArray[np.uint8], present: Sequence[str]) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
@@ -162,11 +158,11 @@ def _item(pattern: Any, headers: Sequence[Any], number: int, frame: int) -> Any:
     content = item.FrameContentSequence[0]
     content.DimensionIndexValues = [number + 1, frame + 1]
     content.TemporalPositionIndex = frame + 1
-    source = item.DerivationImageSequence[0].SourceImageSequence[0]
-    if len(headers) > 1:
-        source.ReferencedSOPInstanceUID = headers[frame].SOPInstanceUID
-    elif int(headers[0].get("NumberOfFrames") or 1) > 1 or "ReferencedFrameNumber" in source:
-        source.ReferencedFrameNumber = frame + 1
+    origin = item.DerivationImageSequence[0].SourceImageSequence[0]
+    header = headers[frame] if len(headers) > 1 else headers[0]
+    _refer(origin, header)
+    if len(headers) == 1 and "NumberOfFrames" in header:
+        origin.ReferencedFrameNumber = frame + 1
     return item
 
 
@@ -183,13 +179,14 @@ def _time_index(first: Any) -> Any:
 
 def _refer_to_all(made: Any, headers: Sequence[Any]) -> None:
     """Every instance of a series stands among the references, not the first alone."""
-    series = made.ReferencedSeriesSequence[0].ReferencedInstanceSequence
-    for header in headers[1:]:
-        reference = copy.deepcopy(series[0])
-        reference.ReferencedSOPInstanceUID = header.SOPInstanceUID
-        series.append(reference)
-    images = made.get("SourceImageSequence")
-    for header in headers[1:] if images else ():
-        reference = copy.deepcopy(images[0])
-        reference.ReferencedSOPInstanceUID = header.SOPInstanceUID
-        images.append(reference)
+    lists = [made.ReferencedSeriesSequence[0].ReferencedInstanceSequence, made.get("SourceImageSequence")]
+    for references in filter(None, lists):
+        pattern = references[0]
+        for header in headers[1:]:
+            references.append(_refer(copy.deepcopy(pattern), header))
+        _refer(pattern, headers[0])
+
+
+def _refer(reference: Any, header: Any) -> Any:
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = header.SOPClassUID, header.SOPInstanceUID
+    return reference
