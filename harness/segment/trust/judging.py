@@ -24,7 +24,7 @@ from harness.segment.trust.training_range import Spread, TrainingRange
 if TYPE_CHECKING:
     from harness.segment.trained import Trained
 
-Place = tuple[float, float]
+Point = tuple[float, float]
 
 
 def judge(
@@ -71,7 +71,7 @@ def _profiles(beat: MeasuredBeat) -> list[LongAxisProfile]:
     return [profile for profile in (beat.end_diastole, beat.end_systole) if profile is not None]
 
 
-def _shares(profile: LongAxisProfile, region: Region, spacing_mm: tuple[float, float]) -> tuple[Place, Place]:
+def _shares(profile: LongAxisProfile, region: Region, spacing_mm: tuple[float, float]) -> tuple[Point, Point]:
     """Base and apex as shares (down, across) of the rectangle that was segmented."""
     corner, sides = (region.y, region.x), (region.height, region.width)
     base, apex = (
@@ -97,7 +97,7 @@ def _features(observer: Observer) -> NDArray[np.float64]:
     return np.asarray(np.mean([picture_features(kept.picture) for kept in observer.kept], axis=0))
 
 
-def _outside(brightest: NDArray[np.uint8] | None, places: Sequence[Place]) -> float:
+def _outside(brightest: NDArray[np.uint8] | None, places: Sequence[Point]) -> float:
     """How far the farthest base or apex lies outside of the sector, as a share of the side; negative inside."""
     if brightest is None or not places:
         return math.nan
