@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
-from harness import __version__, config
+from harness import config
 from harness.clip import structure_names
 from harness.data import PreparedCache
 from harness.errors import ConfigError, DataError
@@ -117,7 +118,7 @@ def card_of(run: Run, data_dir: Path, terms: str | None = None) -> Card:
     return Card(
         name=run.name,
         identity=spec.identity,
-        echobench=__version__,
+        echobench=metadata.version("echobench"),
         demonstration=dataset in DRAWN,
         model=_model(run),
         first_mask=None if maker is None else _model(maker),
