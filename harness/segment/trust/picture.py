@@ -42,13 +42,16 @@ def picture_features(frame: NDArray[np.uint8]) -> NDArray[np.float64]:
 def distance(features: NDArray[np.float64], mean: NDArray[np.float64], precision: NDArray[np.float64]) -> float:
     """Mahalanobis distance divided by the square root of the number of features: 1 is usual; NaN stays NaN."""
     away = features - mean
-    return float(np.sqrt(max(away @ precision @ away, 0.0) / len(away)))
+    return float(np.sqrt(np.maximum(float(away @ precision @ away), 0.0) / len(away)))
 
 
 def precision_of(samples: NDArray[np.float64], shrinkage: float = 0.1) -> NDArray[np.float64]:
     """Inverse covariance [d, d] of samples [n, d], correlations shrunk towards none: percentiles and mean nearly repeat each other."""
-    spread = np.maximum(samples.std(axis=0), 1e-3)
-    correlation = np.nan_to_num(np.corrcoef(samples, rowvar=False)) if len(samples) > 2 else np.eye(samples.shape[1])
-    np.fill_diagonal(correlation, 1.0)
+    spread = np.maximum(np.asarray(samples.std(axis=0)), 1e-3)
+    correlation = np.eye(samples.shape[1])
+    # Of two samples every correlation is 1, and of one there is none.
+    if len(samples) > 2:
+        correlation = np.asarray(np.nan_to_num(np.corrcoef(samples, rowvar=False)))
+        np.fill_diagonal(correlation, 1.0)
     shrunk = (1 - shrinkage) * correlation + shrinkage * np.eye(len(spread))
     return np.asarray(np.linalg.inv(shrunk) / np.outer(spread, spread))
