@@ -81,12 +81,6 @@ def compare_measures(
     return {(m.key, other): found[m.key, reference, other] for m, _, other in pairs}
 
 
-def compare_measure(measured: Measured, reference: str, *, not_learned: Collection[str] = ()) -> dict[str, Comparison]:
-    """Compare in one measure that is a family of its own; keys are the other arms."""
-    found = compare_measures([measured], reference, not_learned=not_learned)
-    return {other: comparison for (_, other), comparison in found.items()}
-
-
 def compare_pairs(
     primary: Sequence[Pair],
     secondary: Sequence[Pair] = (),

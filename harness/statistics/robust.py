@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.statistics.bootstrap import RESAMPLES, Floats, Interval, bootstrap_interval
+from harness.statistics.bootstrap import Floats
 
 
 def worst_decile(values: ArrayLike, *, higher: bool = True, share: float = 0.1) -> float:
@@ -22,19 +22,12 @@ def worst_decile(values: ArrayLike, *, higher: bool = True, share: float = 0.1) 
     sample = sample[np.isfinite(sample)]
     if not len(sample):
         return float("nan")
-    return float(_tail_mean(np.ones((1, len(sample))), sample if higher else -sample, share)[0]) * (1 if higher else -1)
-
-
-def worst_decile_interval(
-    values: ArrayLike, *, higher: bool = True, share: float = 0.1, resamples: int = RESAMPLES, seed: int = 0
-) -> Interval:
-    """``worst_decile`` with its bootstrap interval over patients; with few patients a tail of so few is only a hint."""
-    sample = np.asarray(values, dtype=np.float64)
-    sample = sample[np.isfinite(sample)]
-    sign = 1.0 if higher else -1.0
-    return bootstrap_interval(
-        lambda weights: sign * _tail_mean(weights, sign * sample, share), len(sample), resamples=resamples, seed=seed
-    )
+    sign = 1 if higher else -1
+    tail = np.sort(sign * sample)
+    quota = max(share * len(sample), 1.0)
+    # The last patient of the tail counts with the share that is still free, so the mean does not jump as n grows.
+    taken = np.clip(quota - np.arange(len(sample)), 0.0, 1.0)
+    return sign * float(taken @ tail) / quota
 
 
 def hodges_lehmann(differences: ArrayLike) -> float:
@@ -64,15 +57,3 @@ def profile(values: ArrayLike, thresholds: ArrayLike) -> Floats:
     if not len(sample):
         return np.full(wanted.shape, np.nan)
     return 1 - np.searchsorted(sample, wanted, side="left") / len(sample)
-
-
-def _tail_mean(weights: Floats, values: Floats, share: float) -> Floats:
-    """Mean of the lowest ``share`` of the weighted ``values`` [n] under each row of ``weights`` [R, n]."""
-    order = np.argsort(values)
-    ordered, total = weights[:, order], weights.sum(axis=1, keepdims=True)
-    quota = np.maximum(share * total, 1.0)  # never less than one patient
-    before = np.cumsum(ordered, axis=1) - ordered
-    # The last patient of the tail counts with the share that is still free, so the mean does not jump as n grows.
-    taken = np.clip(quota - before, 0.0, ordered)
-    mean: Floats = (taken @ values[order]) / quota[:, 0]
-    return mean

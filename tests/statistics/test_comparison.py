@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.statistics.comparison import Measured, compare_measure, compare_measures
+from harness.statistics.comparison import Measured, compare_measures
 from harness.statistics.crossed import arm_spread
 from harness.statistics.verdict import Comparison
+
+
+def compared(measured: Measured, reference: str, *, not_learned: Collection[str] = ()) -> dict[str, Comparison]:
+    """One measure that is a family of its own; keys are the other arms."""
+    found = compare_measures([measured], reference, not_learned=not_learned)
+    return {other: comparison for (_, other), comparison in found.items()}
 
 
 def arm(values: np.ndarray) -> pd.DataFrame:
@@ -34,7 +42,7 @@ def simulated(
 
 def test_estimate_and_variance_are_those_of_the_formulas_written_out() -> None:
     values = simulated(1, {"ours": 1.0, "a": 0.0, "b": 0.0})
-    found = compare_measure(Measured(key="dice", values=values, margin=0.5), "ours")["a"]
+    found = compared(Measured(key="dice", values=values, margin=0.5), "ours")["a"]
     means = {label: table.to_numpy().mean(axis=1) for label, table in values.items()}
     spreads = {label: arm_spread(table.to_numpy()) for label, table in values.items()}
     paired = means["ours"] - means["a"]
@@ -54,7 +62,7 @@ def test_estimate_and_variance_are_those_of_the_formulas_written_out() -> None:
 @pytest.mark.parametrize(("ours", "other"), [(1, 1), (3, 1), (1, 3), (2, 2), (5, 2)])
 def test_fewer_than_three_trainings_on_either_side_are_no_comparison_of_models(ours: int, other: int) -> None:
     values = simulated(2, {"ours": 20.0, "a": 0.0}, s=5)
-    found = compare_measure(
+    found = compared(
         Measured(
             key="dice", values={"ours": values["ours"].iloc[:, :ours], "a": values["a"].iloc[:, :other]}, margin=0.5
         ),
@@ -74,7 +82,7 @@ def test_fewer_than_three_trainings_on_either_side_are_no_comparison_of_models(o
 def test_a_training_that_is_off_for_every_patient_is_no_difference_of_models() -> None:
     values = simulated(3, {"ours": 0.0, "a": 0.0}, sd=0.0)
     values["a"] = values["a"] - np.array([0.0, 0.0, 6.0])  # one of three trainings lost two points of the mean
-    found = compare_measure(Measured(key="dice", values=values, margin=0.5), "ours")["a"]
+    found = compared(Measured(key="dice", values=values, margin=0.5), "ours")["a"]
     assert found.difference == pytest.approx(2.0, abs=0.5)
     assert found.flip.p < 0.001  # these trainings do differ
     assert not found.shown
@@ -87,7 +95,7 @@ def test_verdict_interval_and_probabilities_speak_of_the_mean_and_not_of_the_med
     ours = arm(93 + rng.normal(0, 0.3, (100, 3)))
     lost = np.where(np.arange(100) % 20 == 0, 30.0, 0.0)[:, None]
     other = arm(ours.to_numpy() - lost + rng.normal(0, 0.3, (100, 3)))
-    found = compare_measure(Measured(key="dice", values={"ours": ours, "a": other}, margin=0.5), "ours")["a"]
+    found = compared(Measured(key="dice", values={"ours": ours, "a": other}, margin=0.5), "ours")["a"]
     assert found.difference == pytest.approx(1.5, abs=0.1)
     assert abs(found.median) < 0.1
     assert abs(found.shift) < 0.2
@@ -103,12 +111,10 @@ def test_verdict_interval_and_probabilities_speak_of_the_mean_and_not_of_the_med
 def test_verdicts(effect: float, verdict: str) -> None:
     values = simulated(5, {"ours": 0.0, "a": 0.0}, n=400, s=8, sd=0.02)
     centred = values["ours"] - values["ours"].to_numpy().mean() + values["a"].to_numpy().mean()
-    found = compare_measure(
-        Measured(key="dice", values={"ours": centred + effect, "a": values["a"]}, margin=0.5), "ours"
-    )["a"]
+    found = compared(Measured(key="dice", values={"ours": centred + effect, "a": values["a"]}, margin=0.5), "ours")["a"]
     assert found.difference == pytest.approx(effect)
     assert found.verdict == verdict
-    down = compare_measure(
+    down = compared(
         Measured(key="hd", values={"ours": centred - effect, "a": values["a"]}, margin=0.5, higher=False), "ours"
     )["a"]
     assert down.verdict == verdict
@@ -118,7 +124,7 @@ def test_verdicts(effect: float, verdict: str) -> None:
 
 def test_without_a_margin_nothing_is_equivalent_or_superior() -> None:
     values = simulated(6, {"ours": 3.0, "a": 0.0, "b": 3.0}, n=400, s=8, sd=0.01)
-    found = compare_measure(Measured(key="asd_px", values=values), "ours")
+    found = compared(Measured(key="asd_px", values=values), "ours")
     assert found["a"].verdict == "better"
     assert found["b"].verdict in ("undecided", "better", "worse")
     assert not found["a"].non_inferior
@@ -126,7 +132,7 @@ def test_without_a_margin_nothing_is_equivalent_or_superior() -> None:
 
 def test_arms_that_have_not_learned_get_no_verdict() -> None:
     values = {label: arm(np.zeros((30, 3))) for label in ("ours", "a")}
-    found = compare_measure(Measured(key="dice", values=values, margin=0.5), "ours", not_learned=["a"])["a"]
+    found = compared(Measured(key="dice", values=values, margin=0.5), "ours", not_learned=["a"])["a"]
     assert found.verdict == "not learned"
     assert not found.shown
     assert np.isnan(found.p)
@@ -157,12 +163,12 @@ def test_the_prior_weight_comes_from_all_measures_and_the_pooled_variance_from_e
 def test_patients_without_a_value_leave_that_pair_only() -> None:
     values = simulated(8, {"ours": 0.0, "a": 0.0, "b": 0.0})
     values["a"].iloc[0, 1] = np.nan
-    found = compare_measure(Measured(key="dice", values=values), "ours")
+    found = compared(Measured(key="dice", values=values), "ours")
     assert (found["a"].n, found["b"].n) == (39, 40)
 
 
 def test_few_patients_have_an_estimate_and_nothing_else() -> None:
-    found = compare_measure(Measured(key="dice", values=simulated(9, {"ours": 3.0, "a": 0.0}, n=9)), "ours")["a"]
+    found = compared(Measured(key="dice", values=simulated(9, {"ours": 3.0, "a": 0.0}, n=9)), "ours")["a"]
     assert np.isfinite(found.difference)
     assert np.isnan([found.low, found.p, found.p_better, found.detectable]).all()
     assert found.verdict == "undecided"
@@ -181,9 +187,9 @@ def test_ten_patients_detect_nothing_where_no_sign_flip_p_is_small_enough() -> N
 def test_arms_without_a_shared_patient_or_a_reference_have_nothing_to_compare() -> None:
     values = simulated(10, {"ours": 0.0, "a": 0.0}, n=12)
     values["a"].index = [f"q{i}" for i in range(12)]
-    found = compare_measure(Measured(key="dice", values=values), "ours")["a"]
+    found = compared(Measured(key="dice", values=values), "ours")["a"]
     assert (found.scope, found.n, found.shown, found.verdict) == ("none", 0, False, "not compared")
-    assert compare_measure(Measured(key="dice", values=values), "absent") == {}
+    assert compared(Measured(key="dice", values=values), "absent") == {}
     assert compare_measures([], "ours") == {}
 
 
@@ -223,13 +229,13 @@ def test_p_and_interval_of_these_trainings_never_disagree(seed: int, n: int, sha
         "tied": np.round(rng.normal(effect, 1, n)),
     }
     values = {"ours": arm(90 + drawn[shape]), "a": arm(np.full(n, 90.0))}
-    found = compare_measure(Measured(key="dice", values=values, margin=0.5), "ours")["a"]
+    found = compared(Measured(key="dice", values=values, margin=0.5), "ours")["a"]
     assert (found.flip.p < 0.05) == (found.low > 0 or found.high < 0)
     assert found.low <= found.difference <= found.high
 
 
 def test_a_record_holds_what_the_comparison_says() -> None:
-    found = compare_measure(Measured(key="dice", values=simulated(1, {"ours": 1.0, "a": 0.0}), margin=0.5), "ours")["a"]
+    found = compared(Measured(key="dice", values=simulated(1, {"ours": 1.0, "a": 0.0}), margin=0.5), "ours")["a"]
     record = found.record()
     assert {key for key in record if record[key] != getattr(found, key, None)} == {"sign_flip_p", "sign_flip_error"}
     assert (record["sign_flip_p"], record["sign_flip_error"]) == (found.flip.p, found.flip.error)

@@ -12,7 +12,7 @@ import pytest
 
 from harness.statistics.agreement import agreement
 from harness.statistics.bootstrap import mean_interval
-from harness.statistics.comparison import Measured, compare_measure
+from harness.statistics.comparison import Measured, compare_measures
 from harness.statistics.ranks import friedman, nemenyi, rank_stability
 from harness.statistics.robust import hodges_lehmann
 from harness.statistics.seeds import summarise
@@ -43,7 +43,7 @@ def trainings(values: pd.Series, count: int = 3) -> pd.DataFrame:
 
 def compared(ours: pd.Series, other: pd.Series) -> Comparison:
     values = {"A": trainings(ours), "B": trainings(other)}
-    return compare_measure(Measured(key="dice", values=values, margin=0.005), "A")["B"]
+    return compare_measures([Measured(key="dice", values=values, margin=0.005)], "A")["dice", "B"]
 
 
 def test_two_equal_models_are_equivalent_with_p_of_one() -> None:
@@ -65,7 +65,7 @@ def test_too_few_pairs_have_no_p_and_no_interval(n: int) -> None:
     one = compared(varied(), varied(1)[:n]) if n else None
     if one is None:
         values = {"A": trainings(varied()), "B": trainings(varied(1)[:0])}
-        assert compare_measure(Measured(key="dice", values=values), "A") == {}
+        assert compare_measures([Measured(key="dice", values=values)], "A") == {}
         return
     assert one.n == n
     assert math.isnan(one.p)

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from harness.statistics.failures import failed_patients, failure_rate, rate_of, worst_ef_error
-from harness.statistics.robust import profile, worst_decile, worst_decile_interval
+from harness.statistics.robust import profile, worst_decile
 
 
 @pytest.mark.parametrize(("failed", "n"), [(0, 25), (0, 50), (3, 50), (50, 50)])
@@ -55,13 +55,6 @@ def test_the_worst_decile_counts_the_last_patient_with_a_fraction() -> None:
     assert worst_decile(values, higher=False) == pytest.approx((24 + 23 + 0.5 * 22) / 2.5)
     assert worst_decile(np.array([3.0, np.nan, 1.0])) == 1.0
     assert np.isnan(worst_decile([]))
-
-
-def test_the_interval_of_the_worst_decile_holds_its_point() -> None:
-    values = np.random.default_rng(0).normal(0, 1, 60)
-    found = worst_decile_interval(values, resamples=500)
-    assert found.point == pytest.approx(worst_decile(values))
-    assert found.low < found.point < found.high
 
 
 def test_a_profile_is_the_share_at_or_above_each_threshold() -> None:
