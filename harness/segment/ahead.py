@@ -36,6 +36,7 @@ def ahead(items: Iterator[Item], depth: int = DEPTH) -> Iterator[Item]:
                     return
             put(None)
         except BaseException as error:
+            # Handed over and not raised here, where it would end the thread and nobody would hear of it.
             put(error)
 
     thread = threading.Thread(target=read, name="ahead", daemon=True)

@@ -44,6 +44,7 @@ class Settings:
 
     def check(self) -> None:
         """Raise ``ConfigError`` where these settings can fit no clip."""
+        # Against an empty clip: what the user typed is refused before the first of a thousand files is opened.
         nothing = FrameSource(path=Path("clip"), frames=lambda: iter(()))
         stated = {name: getattr(self, name) for name in ("spacing_mm", "frame_rate_hz", "max_frames")}
         with_stated(nothing, **stated)
@@ -64,6 +65,7 @@ class Settings:
             frame_rate_hz=clip.frame_rate_hz or self.frame_rate_hz,
             max_frames=self.max_frames,
         )
+        # The list first: what a person states about a clip corrects what its file says.
         return replace(source, view=clip.view or source.view)
 
     def origin(self, clip: ListedClip, trained: Trained) -> dict[str, Any]:
@@ -114,6 +116,7 @@ def segment_all(
             clip, written = waiting
             done.append(_told(clip, out / clip.name, lambda: (True, written.result())))
             advance(clip.name)
+            # Not after each clip: the whole table is written anew every time.
             if len(done) % _WRITE_EVERY == 0:
                 _write(out, done)
 

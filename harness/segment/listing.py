@@ -48,6 +48,7 @@ def is_list(path: Path) -> bool:
     """Whether a path names several clips: a list, or a folder that is not itself a clip of pictures or a DICOM series."""
     if path.is_dir():
         return not (holds_pictures(path) or len(list(_walk(path, path))) == 1 == len(series_in(path.iterdir())))
+    # By its name alone: a clip may be huge, and nothing of it is read to decide this.
     return path.suffix.lower() in LIST_KINDS
 
 
@@ -107,6 +108,7 @@ def _is_clip(path: Path) -> bool:
 def _from_list(path: Path) -> list[ListedClip]:
     try:
         if path.suffix.lower() == ".csv":
+            # As text: a patient 007 must not become 7, nor one called NA become nobody.
             return _from_csv(path, pd.read_csv(path, dtype=str, keep_default_na=False))
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:

@@ -57,6 +57,7 @@ def notes_of(source: FrameSource, trained: Trained, outcome: Outcome) -> tuple[s
     else:
         notes.append("The whole frame was segmented: text that is burned into it is in the overlay.")
     notes += source.sentences
+    # A file that was cut off may decode without an error, up to where it ends.
     if source.count is not None and outcome.frames < source.count:
         notes.append(f"{outcome.frames} of the {source.count} frames that the file announces were segmented.")
     notes += _unknowns(source)
@@ -114,6 +115,7 @@ def summary_json(outcome: Outcome, source: FrameSource, trained: Trained) -> dic
 
 def _beat_json(beat: MeasuredBeat) -> dict[str, Any]:
     """Frames and profiles of a beat: what a biplane volume needs of this view."""
+    # Kept with the numbers, so that a patient's second view, segmented on another day, still makes a biplane EF.
     profiles = {"end_diastole": beat.end_diastole, "end_systole": beat.end_systole}
     return {"ed": beat.ed, "es": beat.es} | {
         name: profile

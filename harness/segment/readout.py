@@ -59,6 +59,7 @@ class MeasuredBeat:
 
 def pixel_counts(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Pixels of each structure of ``LABELS`` in a label map [H, W], in the order of their ids."""
+    # Without the background, which has id 0.
     return np.bincount(labels.ravel(), minlength=max(LABELS.values()) + 1)[1:]
 
 
@@ -119,6 +120,7 @@ def estimate_ef(beats: Sequence[MeasuredBeat], *, metric: bool) -> tuple[Estimat
 
 def biplane_ef(two_chamber: Sequence[MeasuredBeat], four_chamber: Sequence[MeasuredBeat]) -> Estimate:
     """Biplane EF, every beat of one view with every beat of the other: the views are not filmed together."""
+    # No beat of one view belongs to a beat of the other, so none is preferred.
     pairs = itertools.product(two_chamber, four_chamber)
     volumes = [
         (
@@ -131,6 +133,7 @@ def biplane_ef(two_chamber: Sequence[MeasuredBeat], four_chamber: Sequence[Measu
 
 
 def _over_beats(method: str, volumes: Sequence[tuple[float, float]], *, metric: bool) -> Estimate:
+    # EF of each beat, then the mean: the ratio of mean volumes would let beats of large volume weigh more.
     by_beat = np.array([ejection_fraction(*pair) for pair in volumes])
     there = by_beat[np.isfinite(by_beat)]
     edv, esv = (mean_or_nan([pair[index] for pair in volumes]) if metric else math.nan for index in (0, 1))

@@ -93,6 +93,7 @@ def source_header(path: Path, identity: Identity) -> Any:
     source = pydicom.dcmread(path, stop_before_pixels=True, force=True)
     for keyword in _PERSONAL:
         if identity == "anonymous" or keyword not in source:
+            # Set empty instead of deleted: highdicom copies these elements and fails where they are absent.
             setattr(source, keyword, None if keyword in ("PatientSize", "PatientWeight") else "")
     source.Modality = source.get("Modality") or "US"
     # Exports for research often lack them; the same file gives the same ones.

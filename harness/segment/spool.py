@@ -38,6 +38,7 @@ class MaskSpool:
             raise ValueError(f"labels must be uint8 {self.size or '[H, W]'}, got {labels.dtype} {labels.shape}")
         self.size = size
         self.count += 1
+        # Raw bytes without a header: they can be mapped as one array although their number was unknown at the start.
         self._stream.write(np.ascontiguousarray(labels).tobytes())
 
     def masks(self) -> NDArray[np.uint8]:

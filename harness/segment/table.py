@@ -73,6 +73,7 @@ def _patients(done: Sequence[Done]) -> list[str]:
         if each.clip.patient:
             names.append(each.clip.patient)
         elif each.study:
+            # A number and not the UID: the table may leave the house, and a UID leads back to the patient.
             names.append(studies.setdefault(each.study, f"study {len(studies) + 1}"))
         else:
             names.append("")
@@ -103,6 +104,7 @@ def _clip_row(each: Done, patient: str, out: Path) -> dict[str, Any]:
         **{f"trust_{name}": value for name, value in each.summary.get("trust", {}).items()},
         "folder": each.folder.relative_to(out).as_posix(),
     }
+    # From the stored beats, so that kept results and new ones go the same way.
     estimates = estimate_ef(beats_of(each.summary), metric=each.summary["spacing_mm"] is not None)
     return row | (_estimate_cells(estimates[0], len(each.summary["beats"])) if estimates else {"beats": 0})
 
@@ -115,6 +117,7 @@ def _patient_row(name: str, clips: Sequence[Done]) -> dict[str, Any]:
     if all(views.values()):
         return row | _estimate_cells(biplane_ef(views["2CH"], views["4CH"]), sum(map(len, views.values())))
     there = [each for each in clips if each.summary is not None and each.summary["beats"]]
+    # Of one view where there is one: the single planes of two views are not measures of the same volume.
     chosen = [each for each in there if each.summary and each.summary["view"] == "4CH"] or there
     if not chosen:
         return row | {"status": "failed", "error": "No clip of this patient has an EF.", "beats": 0}
@@ -141,5 +144,6 @@ def _beats_in(clips: Sequence[Done], view: str) -> list[MeasuredBeat]:
 def _estimate_cells(estimate: Estimate, beats: int) -> dict[str, Any]:
     by_beat = " ".join("-" if math.isnan(value) else f"{value:.1f}" for value in estimate.by_beat)
     values = {name: getattr(estimate, name) for name in ("edv_ml", "esv_ml", "ef_percent", "ef_sd")}
+    # Hundredths: more digits would suggest a precision that a mask of pixels does not have.
     rounded = {name: float(np.round(value, 2)) for name, value in values.items()}
     return {"method": estimate.method, "beats": beats, "ef_by_beat": by_beat, **rounded}

@@ -54,6 +54,7 @@ def with_engine(trained: Trained, engine: str, device: torch.device) -> Trained:
     if engine == "eager":
         return trained
     model = cast(VideoSegmenter, trained.model.to(device).eval())
+    # Two frames: the first one takes another way through a model with memory, and both are to be prepared.
     example = torch.rand(1, 2, model.in_channels, trained.image_size, trained.image_size, device=device)
     return replace(trained, model=make_engine(engine)(model, example), engine=engine)
 
@@ -135,6 +136,7 @@ def _named(name: str, store: RunStore) -> Run:
     runs = {run.name: run for run in store.all()}
     if name in runs:
         return runs[name]
+    # An exact name wins above; a part of one is a convenience that must be unambiguous.
     finished = [run for run in runs.values() if name in run.name and run.status == "finished"]
     if len(finished) == 1:
         return finished[0]

@@ -55,6 +55,7 @@ def dice_against_fps(table: Table) -> Figure | None:
 
 def _bubble(axes: Axes, row: Row, colour: tuple[float, float, float]) -> Point:
     fps, dice, millions = row.cell("fps").value, row.cell("dice"), row.cell("parameters_m").value
+    # Masks scored from elsewhere may come without a count of parameters; they are still a point.
     size = _BUBBLE * millions if math.isfinite(millions) else 20.0
     if dice.has_interval:
         axes.plot([fps, fps], [dice.low, dice.high], color=colour, linewidth=1, zorder=2)
@@ -75,6 +76,7 @@ def _size_legend(axes: Axes, millions: Sequence[float]) -> None:
     known = [value for value in millions if math.isfinite(value)]
     if not known:
         return
+    # Two sizes are enough to read the others by, and are round numbers.
     shown = sorted({_round(min(known)), _round(max(known))})
     handles = [
         axes.scatter([], [], s=_BUBBLE * value, color="0.75", edgecolor="black", linewidth=0.5, label=f"{value:g} M")

@@ -35,6 +35,7 @@ def paired_distribution(scores: pd.DataFrame, label: str, *, mark: str | None = 
         figure = new_figure(COLUMN_INCHES, 2.7)
         axes = figure.add_subplot()
         positions = np.arange(scores.shape[1])
+        # Lines per patient: the comparison is paired, and two boxes alone would hide that.
         axes.plot(positions, scores.to_numpy().T, color="0.7", linewidth=0.4, alpha=0.6, zorder=1)
         # boxplot draws nothing at all for a column that holds one NaN.
         complete = [scores[name].dropna().to_numpy(float) for name in scores.columns]
@@ -92,6 +93,7 @@ def bland_altman(
             axes.scatter(middle, difference, s=7, color=[colours(pairs)[label]], alpha=0.8, marker=shape)
         for interval, style in ((agreement.bias, "-"), (agreement.lower_limit, "--"), (agreement.upper_limit, "--")):
             axes.axhline(interval.point, color="black", linestyle=style, linewidth=0.9)
+            # Too few patients have limits of agreement but no interval of them.
             if interval.defined:
                 axes.axhspan(interval.low, interval.high, color="0.6", alpha=0.25, linewidth=0)
         bias, low, high = (
@@ -116,6 +118,7 @@ def ef_regression(
         truth = np.concatenate([table["truth"].to_numpy(float) for table in tables])
         ends = np.array([truth.min(), truth.max()])
         axes.plot(ends, agreement.slope * ends + agreement.intercept, color="black", linewidth=0.9)
+        # Identity: a slope below 1 (high EF read too low) is seen against it and not in r.
         axes.plot(ends, ends, color="0.4", linestyle=":", linewidth=0.9)
         r = f"{agreement.r.point:.3f}" if np.isfinite(agreement.r.point) else "--"
         axes.set_title(f"{label}, n = {agreement.n}\nr = {r}, slope {_minus(agreement.slope, 2)}", fontsize=7)
@@ -232,6 +235,7 @@ def _panels(
             panel(axes, label, table)
         for index in range(len(tables), len(grid)):
             grid[index].remove()
+            # Shared axes write numbers under the last row only, and here that row has a gap.
             grid[index - columns].tick_params(labelbottom=True)
         figure.supxlabel(xlabel if not mark else f"{xlabel}\n{mark}", fontsize=8)
         figure.supylabel(ylabel, fontsize=8)

@@ -54,6 +54,7 @@ def place_labels(axes: Axes, points: Sequence[Point], size: float = 7.0) -> None
         ]
         # What covers least, then what lies nearest: greedy, which a dozen names allow.
         distance, best = min(options, key=lambda option: (_cost(option[1], taken, frame), option[0]))
+        # It was only there to be measured.
         label.remove()
         arrow = {"arrowstyle": "-", "linewidth": 0.5, "color": "0.4", "shrinkA": 0, "shrinkB": point.radius}
         place = ((best.x0 - x) / pixels, (best.y0 - y) / pixels)
@@ -67,6 +68,7 @@ def place_labels(axes: Axes, points: Sequence[Point], size: float = 7.0) -> None
             zorder=4,
             arrowprops=arrow if far else None,
         ).set_in_layout(False)
+        # Later labels keep clear of this one too.
         taken.append(best)
 
 

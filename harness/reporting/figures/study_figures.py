@@ -154,6 +154,7 @@ def _panel(axes: Axes, table: pd.DataFrame, one: str, two: str, measure: Measure
 def _order(levels: list[str]) -> list[str]:
     """Numbers by size; else the reference, which comes first, last (off before on)."""
     try:
+        # As numbers: by text 16 would stand before 4.
         return sorted(levels, key=float)
     except ValueError:
         return levels[::-1]
@@ -166,12 +167,14 @@ def history_plot(trials: pd.DataFrame, *, mark: str | None = None) -> Figure:
         axes = figure.add_subplot()
         done = trials.dropna(subset=["value"])
         sns.scatterplot(x=done["number"], y=done["value"], ax=axes, s=18, color=colours(["a"])["a"], label="trial")
+        # The best so far is steady between trials, so a step; a slanted line would show values nobody had.
         axes.step(done["number"], done["value"].cummax(), where="post", color="0.3", label="best so far")
         for state, colour in (("pruned", "#e69f00"), ("fail", "#d55e00")):
             other = trials[trials["state"] == state]
             if len(other):
                 axes.plot(
                     other["number"],
+                    # In fractions of the axes: these trials have no Dice at which they could be drawn.
                     np.full(len(other), 0.02),
                     "|",
                     color=colour,
