@@ -71,15 +71,18 @@ def begin_report(
                 f"The report {name} in {reports_dir} is of another condition (data, recipe, protocol or size); "
                 "choose another --name, or remove its folder."
             )
+        # The name was made from the options and is taken by another recipe or data; the key tells the two apart.
         name = f"{name}-{condition.key[:6]}"
         before = find_manifest(Path(reports_dir) / name, "suite")
     stored = {run.name: run for run in store.all()}
     earlier = [stored[run] for run in before.runs if run in stored] if before else []
     for run in earlier:
+        # An acceptance holds for the report in which it was given, and only there.
         if before and run.name in before.accepted:
             run.accept(**before.accepted[run.name])
     asked = {spec.question: spec.folder for spec in specs}
     joining = [] if named else finished_runs(stored.values(), condition)
+    # Runs that the report already had come second and win: what is in a report stays in it.
     known = {run.spec.question: run for run in joining}
     known |= {run.spec.question: run for run in earlier}
     others = {question: run for question, run in known.items() if question not in asked}

@@ -107,6 +107,7 @@ def write_leaderboard(folders: Sequence[Path], out_dir: Path, results_dir: Path)
 
 def _manifests(folder: Path) -> list[Path]:
     """Manifests of a report's folder, else of those below it; a suite's sweep lies one folder deeper."""
+    # A folder that is a report itself; only else is it a folder of reports.
     near = [path for kind in KINDS for path in sorted(folder.glob(f"{kind}.json"))]
     below = [path for kind in KINDS for path in sorted(folder.glob(f"*/{kind}.json"))]
     deeper = [path for kind in KINDS for path in sorted(folder.glob(f"*/*/{kind}.json"))]
@@ -134,6 +135,7 @@ def _verified(folder: Path, manifest: Manifest, results_dir: Path) -> str:
     store = archive if is_archive(archive) else results_dir
     try:
         found = verify_report(folder.name, folder.parent, store)
+    # A report without its rows is still listed; that nobody could check it stands beside it.
     except BenchError:
         return "rows not at hand"
     return "verified" if found.agrees else "differs"

@@ -45,6 +45,7 @@ def write_passing_report(results: ResultSet, folder: Path) -> list[Path]:
 
 
 def _passing_figures(results: ResultSet) -> Iterator[tuple[str, Figure, str]]:
+    # At the strongest only: a figure for each of five severities would say the same five times.
     severity = max(results.severities)
     for name in results.perturbations:
         table = around_window(results, name, severity)

@@ -53,6 +53,7 @@ def for_screen(png: bytes) -> bytes:
         size = min(image.width, round(_PAGE_DPI * width)), min(image.height, round(_PAGE_DPI * height))
         small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     stream = io.BytesIO()
+    # Without dither: it would speckle the flat areas of a chart and cost more bytes.
     small.quantize(256, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
     # A small chart of few colours may be smaller as it came.
     return min(stream.getvalue(), png, key=len)

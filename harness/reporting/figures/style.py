@@ -53,6 +53,7 @@ _SETTINGS: Any = {
     "lines.linewidth": 1.3,
     "legend.frameon": False,
     "figure.dpi": 100,
+    # TrueType instead of matplotlib's Type 3, which publishers refuse.
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
 }
@@ -77,6 +78,8 @@ def colours(labels: Iterable[str]) -> dict[str, tuple[float, float, float]]:
     >>> colours(["U-Net"])["U-Net"] == colours(["GDKVM", "U-Net"])["U-Net"]
     True
     """
+    # By the place in the list and not by the order of the call: a figure of two models must not exchange their
+    # colours.
     places = _places(labels)
     palette = sns.color_palette("colorblind", max(places.values(), default=-1) + 1)
     return {label: palette[index] for label, index in places.items()}

@@ -61,6 +61,7 @@ def player(picture: CasePicture) -> Player:
 
 def contour_path(mask: NDArray[np.integer], x_scale: float, y_scale: float) -> str:
     """SVG path data of the outlines of every structure of a label map [H, W]; pixel centres lie at half integers."""
+    # A frame of zeros around it: a structure that touches the border needs a closed outline too.
     padded = np.pad(mask, 1)
     lines = [
         line
@@ -71,6 +72,7 @@ def contour_path(mask: NDArray[np.integer], x_scale: float, y_scale: float) -> s
 
 
 def _path(line: NDArray[np.float64], x_scale: float, y_scale: float) -> str:
+    # Padding moved pixel k to k + 1, and its centre lies at k + 1/2.
     points = (line - 0.5) * [x_scale, y_scale]
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + "Z"
 

@@ -14,6 +14,7 @@ from harness.results.result_set import ResultSet
 def commands(results: ResultSet, sections: Sequence[Section] = ()) -> list[str]:
     """Checkout, the suite's command, those of its sections, and the report, in this order."""
     commits = _values(results, "code", "commit")
+    # The newest of them where there are several; `origin` names them all.
     checkout = [f"git checkout {commits[-1]}"] if commits else []
     report = f"echobench report {shlex.quote(results.name)}"
     return [*checkout, results.command or "make bench", *(part.command for part in sections if part.command), report]

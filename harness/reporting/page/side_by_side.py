@@ -72,8 +72,10 @@ def side_by_side(pictures: Sequence[CasePicture]) -> SideBySide | None:
     factors = (width / columns, height / rows)
     areas = {picture.label: _areas(picture.predicted) for picture in same}
     reference = _areas(first.reference)
+    # One scale for all models, so that a larger area stands higher in every panel.
     top = max(1, *(int(area.max()) for area in (reference, *areas.values())))
     palette = colours(list(areas))
+    # A curve with gaps would be read as a heart that comes and goes.
     drawn = bool((reference > 0).all())
     ends = ((int(reference.argmax()), "ED"), (int(reference.argmin()), "ES")) if drawn else ()
     places = tuple(round(float(x), 1) for x in np.linspace(_MARGIN, CURVE[0] - _MARGIN, len(first.frames)))

@@ -16,6 +16,7 @@ from harness.results.result_set import ResultSet
 def suite_verdicts(results: ResultSet) -> list[str]:
     """Sentences about the suite: the reference against each baseline, then the ranking, then what is missing."""
     found = comparisons(results, DICE)
+    # First on the page where it holds: who reads on to the ranking must have read it.
     stills = [f"{NO_MEMORY}: what follows compares models on single pictures and says nothing of their memories."]
     lines = (
         [
@@ -97,6 +98,7 @@ def _fastest(costs: dict[str, ProfileSummary]) -> list[str]:
         return []
     best = max(speeds, key=lambda label: speeds[label].fps)
     slowest = speeds[best].fps_spread[0]
+    # Who is slower even in his best repeats is no rival.
     rivals = [label for label, cost in speeds.items() if label != best and not cost.fps_spread[1] < slowest]
     told = f"fastest {best} ({speeds[best].fps:.1f} FPS)"
     return [told + (f", within the spread of the repeats also {', '.join(rivals)}" if rivals else "")]

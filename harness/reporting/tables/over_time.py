@@ -81,6 +81,7 @@ def stage_table(results: ResultSet) -> Table | None:
 
 def _measures(results: ResultSet) -> list[Measure]:
     tables = [table for arm in results.arms for table in arm.tables]
+    # Without a finished run nobody knows which metrics the rows will hold.
     if not tables:
         return []
     names = {name for table in tables for name in table["metric"].unique()}
@@ -94,6 +95,7 @@ def _occurs(results: ResultSet, measure: Measure) -> bool:
     runs = [run for arm in results.arms for run in arm.finished]
     if measure.every:
         between = any((run.every["phase"] == "labelled").any() for run in runs)
+        # With stills only this column would repeat that of the main table under another name.
         return between and any(arm.values(measure, results.main).size for arm in results.arms)
     return any(arm.values(measure, results.main).notna().any(axis=None) for arm in results.arms)
 
