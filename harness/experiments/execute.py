@@ -81,6 +81,7 @@ def carry_out(
         LeaseLostError: the run is no longer ours; nothing is written.
         KeyboardInterrupt: stopped by the user; the run is marked as interrupted.
     """
+    # Where the hash began to follow imports: without it nobody could say later which file has changed.
     facts: dict[str, Any] = {"code_roots": code_roots(run.spec)} if run.spec.code else {}
     if maker is not None:
         facts["first_mask_run"] = maker.name
@@ -114,6 +115,7 @@ def _told_in(run: Run) -> Iterator[None]:
         happened = unmasked(error)
         if isinstance(happened, KeyboardInterrupt):
             run.stop("interrupted", "stopped by Ctrl-C")
+            # Unwrapped: libraries bring a Ctrl-C back as an error of their own, which would read as a failed run.
             raise happened from None
         if not isinstance(happened, Exception):
             raise

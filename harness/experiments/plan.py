@@ -59,9 +59,8 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     """
     known = resolve(options)
     suite, data_cfg, recipe = known.suite, known.data_cfg, known.recipe
-    if (
-        data_cfg["dataset"].get("root") is not None or "generate" in data_cfg
-    ):  # without a root open_data says what to give
+    # Before the data are read, where the config says enough; without a root `open_data` says what to give.
+    if data_cfg["dataset"].get("root") is not None or "generate" in data_cfg:
         structures_of(
             asked_structures(options, suite, data_cfg), stated(data_cfg)[2], short_name(suite["dataset"]), data_cfg
         )
@@ -71,6 +70,7 @@ def plan_suite(options: SuiteOptions, progress: bool = True) -> SuitePlan:
     )
     check_masks(suite["structures"], cache)
     told = [f"{item.level.capitalize()}: {item.message}" for item in cache.findings]
+    # Taken out before the identity: where curves are shown changes no weight.
     vis_backends = recipe["vis_backends"]
     recipe = fitted(identity_keys({key: recipe[key] for key in known.tree["recipe"]}), cache)
     check_lengths(cache, recipe["clip_length"], Recipe.from_dict(recipe).frames_at_test)
@@ -135,6 +135,7 @@ def _chosen_profile(settings: dict[str, Any]) -> dict[str, Any]:
         ConfigError: a setting is invalid; told before the first training, not after it.
     """
     ProfileSettings.from_dict(settings)
+    # Only what differs is kept, so that the same wish reads the same whichever defaults are written out.
     default = ProfileSettings().as_dict()
     for name, why in (("image_size", "recipe.image_size"), ("device", "recipe.device")):
         if settings[name] != default[name]:

@@ -44,6 +44,7 @@ class Stopwatch:
         # events are recorded on the current device's stream: on cuda:1 they would else lie on cuda:0, which does nothing
         with torch.cuda.device(self.device):
             torch.cuda.synchronize(self.device)
+            # Events and no clock: calls return before the device is done.
             events = [torch.cuda.Event(enable_timing=True) for _ in range(len(actions) + 1)]
             events[0].record()
             for action, event in zip(actions, events[1:], strict=True):
@@ -122,6 +123,7 @@ def latency_rows(model: VideoSegmenter, settings: ProfileSettings) -> Iterator[d
         for _ in range(settings.warmup):
             model(frames)
         count = settings.clip_length * settings.batch_size
+        # Warm-up above and not per action: all of them run the same layers at the same sizes.
         actions: dict[str, tuple[Action, int]] = {
             "clip": (lambda: model(frames), count),
             "clip_with_copy": (lambda: model(to_device(host, settings)), count),
@@ -146,6 +148,7 @@ def _streaming(model: VideoSegmenter, frames: Tensor, settings: ProfileSettings,
         stream = _Stream(model, frames)
         milliseconds = watch([stream.next] * frames.shape[1])
         if repeat:
+            # The first frame of a stream fills the memory and has a row of its own.
             timed += milliseconds[1:] or milliseconds
     return timed
 

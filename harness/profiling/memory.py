@@ -27,6 +27,7 @@ MIB = 2**20
 
 def held_bytes(state: Any) -> int:
     """Bytes of the storages that a stream's state (dataclasses, tuples, lists of tensors) keeps alive, each once."""
+    # By storage: views of one tensor would be counted several times.
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors_in(state)}
     return sum(storages.values())
 
@@ -122,6 +123,8 @@ def _prepare_process() -> str:
     gc.collect()
     give_back_freed_memory()
     try:
+        # Resets VmHWM (man 5 proc); kernels without it, and containers that forbid it, leave the mark of the whole
+        # process.
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         return "weights + rise of ru_maxrss"

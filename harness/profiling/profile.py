@@ -57,6 +57,7 @@ def profile_model(
         "build": build,
         "settings": chosen.as_dict(),
         "custom_imports": list(custom_imports),
+        # The worker must find a user's model where this process found it; the empty entry means another folder there.
         "paths": [entry for entry in sys.path if entry],
     }
     lines = _in_process(request, chosen, timeout_s, build.get("type", "model"))
@@ -83,6 +84,7 @@ def _in_process(
         asked, answered = folder / "request.json", folder / "rows.jsonl"
         asked.write_text(json.dumps(request), encoding="utf-8")
         answered.touch()
+        # A process of its own: the peak memory of what ran here before would be counted too.
         command = [sys.executable, "-m", "harness.profiling", str(asked), str(answered)]
         memory = OutOfMemoryWatch()
         try:
@@ -91,6 +93,7 @@ def _in_process(
             )
         except subprocess.TimeoutExpired as error:
             raise BenchError(f"Profiling {name} took more than {timeout_s:.0f} s and was stopped.") from error
+        # Line by line on disk, so that what was measured before a kill is still there.
         lines = [json.loads(line) for line in answered.read_text(encoding="utf-8").splitlines()]
     return collect(lines, done.returncode, done.stderr, name, out_of_memory=memory.happened())
 

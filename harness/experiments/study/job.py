@@ -63,7 +63,9 @@ class StudyJob:
         """Read what ``to_json`` wrote."""
         raw = json.loads(text)
         options: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in raw["options"].items()
+            # JSON has no tuples; as lists the options would compare unequal to those of the parent process.
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in raw["options"].items()
         }
         options["data_root"] = Path(options["data_root"])
         return cls(
@@ -100,7 +102,11 @@ class ResolvedStudy:
     def identity(self) -> str:
         """Hash of what is varied and of what it is varied from; seeds and budget may grow."""
         fixed = {
-            key: value for key, value in asdict(self.definition).items() if key not in ("seeds", "budget", "recipes")
+            # Seeds and budget are left out so that a study can be enlarged; recipes, because the resolved spec below
+            # holds the chosen one.
+            key: value
+            for key, value in asdict(self.definition).items()
+            if key not in ("seeds", "budget", "recipes")
         }
         base = asdict(self.plan.specs[0])
         return canonical_hash([fixed, {**base, "seed": 0}], length=16)
@@ -145,6 +151,7 @@ def resolve(job: StudyJob, progress: bool = True) -> ResolvedStudy:
         # Of the first seed: the seed changes no length.
         _check_clips(definition, cell, resolved.spec(cell.overrides, definition.seeds[0]), plan)
     if definition.kind == "tpe":
+        # One point of the space for its refusal: a misspelt key is said now and not by every trial.
         resolved.spec({one.sets: _first_value(one) for one in definition.space}, definition.seeds[0])
         build("samplers", definition.sampler or {"type": "TPESampler"})
         build("pruners", definition.pruner or {"type": "NopPruner"})

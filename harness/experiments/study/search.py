@@ -44,6 +44,7 @@ class Search:
         self.job, self.resolved, self.tell, self.progress = job, resolved, tell, progress
         self.study = open_study(job.storage, open_storage(job.storage), job.name)
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # a failed trial is told in one line, not with a traceback
+        # Samplers live in the process and not in the storage, so every worker sets its own.
         self.study.sampler = SeededByTrial(resolved.definition.sampler or {"type": "TPESampler"})
         self.study.pruner = build("pruners", resolved.definition.pruner or {"type": "NopPruner"})
 
@@ -106,6 +107,7 @@ class Search:
             self.tell(f"{title}: stopped early")
             raise
         except (KeyboardInterrupt, LeaseLostError):
+            # Proposed again as the same point: its run lies in the store with a checkpoint, and goes on from there.
             self.study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
             raise
         except Exception as error:
@@ -118,6 +120,7 @@ class Search:
     def _bring_to_end(self, run: Run, spec: RunSpec, trial: Trial, title: str) -> None:
         """Finish the makers of its first masks, then the run itself; what others work on is waited for."""
         for task in tasks_of(self.resolved.store, [spec]):
+            # A maker of first masks is not the point that is judged, and is never stopped early.
             hooks = [PruningHook(trial)] if task.run.name == run.name and self.resolved.definition.pruner else []
             # Finished ones too: the point may be a run that a suite has trained, and is then taken as it is.
             with hold(task.run, finished_too=True, wait=True):
@@ -151,6 +154,7 @@ class PruningHook(Hook):
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Report a validation's score at its iteration; NaN (nothing could be scored) is no report."""
         score = (metrics or {}).get("score", float("nan"))
+        # NaN would count as the worst trial there is, although it only says that nothing was measured.
         if score == score:
             self.trial.report(score, runner.state.iteration)
             if self.trial.should_prune():
