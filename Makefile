@@ -43,8 +43,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt kernels/pyproject.toml $(wild
 	else echo "No C compiler: the engine native is left out; everything else works without it (docs/engines.md)."; fi
 	@touch $@
 
+# One training per GPU; without one, a training per core (at most four): trainings of one thread each are done sooner than one after
+# the other with several threads, which wait for each other.
+BENCH_WORKERS = $(or $(strip $(WORKERS)),$(shell n=$$(nvidia-smi -L 2>/dev/null | grep -c GPU); [ $$n -gt 0 ] || n=$$(nproc); [ $$n -gt 4 ] && n=4; echo $$n))
+
 bench: setup ## train and compare the models: DATASET= MODELS= SEEDS= STRUCTURES= FIRST_FRAME= WORKERS= AUGMENT=robust SET="recipe.x=1"
-	$(BIN)/echobench bench $(DATA_ARGS) $(SUITE_ARGS) $(call flag,WORKERS,workers) $(ARGS)
+	$(BIN)/echobench bench $(DATA_ARGS) $(SUITE_ARGS) --workers $(BENCH_WORKERS) $(ARGS)
 
 bench-paper: setup ## the same with paper-size models at 256 px on a CUDA device (DATASET=camus unless given)
 	$(MAKE) bench DATASET=$(if $(filter file,$(origin DATASET)),camus,$(DATASET)) SUITE=paper

@@ -16,7 +16,7 @@ def main(path: str) -> int:
     console = new_console(errors=True)
     logging.captureWarnings(True)
     try:
-        Trainings.from_json(Path(path).read_text(encoding="utf-8")).work(console.print)
+        Trainings.from_json(Path(path).read_text(encoding="utf-8")).work(console.print, brief=True)
     except BenchError as error:
         console.print(str(error), style="red")
         return error.exit_code

@@ -118,7 +118,7 @@ def run_suite(
     if workers > 1 and train:
         trainings.work_in(workers, console.print)
     # What a worker that died has left is done here; what failed in a worker is not tried once more.
-    outcome = trainings.work(console.print, retry_failed=workers == 1) if train else Outcome()
+    outcome = trainings.work(console.print, retry_failed=workers == 1, brief=workers > 1) if train else Outcome()
     # Alone and at the end: a timing beside other trainings compares with nothing.
     left, measured = trainings.left(), []
     if plan.profile is not None and only is None and not trainings.limit.over:

@@ -48,8 +48,8 @@ class Trainings:
     progress: bool = True
     limit: TimeLimit = field(default_factory=lambda: TimeLimit(None))
 
-    def work(self, tell: Tell, *, retry_failed: bool = True) -> Outcome:
-        """Take what is free until all of it has ended, here or elsewhere, or time is over.
+    def work(self, tell: Tell, *, retry_failed: bool = True, brief: bool = False) -> Outcome:
+        """Take what is free until all of it has ended, here or elsewhere, or time is over; ``brief`` tells of our own runs alone.
 
         Raises:
             KeyboardInterrupt: Ctrl-C; the run in hand is marked as interrupted and given back.
@@ -60,7 +60,9 @@ class Trainings:
             let_measuring_end(self.store, tell)
             return not self.limit.over and not orphaned()
 
-        return Worklist(self.tasks, self._attempt, tell=tell, retry_failed=retry_failed, wanted=wanted).work()
+        return Worklist(
+            self.tasks, self._attempt, tell=tell, retry_failed=retry_failed, wanted=wanted, brief=brief
+        ).work()
 
     def work_in(self, workers: int, tell: Tell) -> None:
         """The same by so many processes of this machine, which share its cores and have a CUDA device each, in turn.
@@ -129,7 +131,7 @@ class Trainings:
             tasks=tasks,
             keep=keep,
             vis_backends=order["vis_backends"],
-            progress=False,
+            progress=True,
             limit=TimeLimit(None if left_s is None else left_s / 60),
         )
 

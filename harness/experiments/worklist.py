@@ -80,6 +80,7 @@ class Worklist:
         tell: receives one line per step.
         retry_failed: try runs again that had failed when this process began.
         wanted: asked before each claim; False ends the work (the process that started us is gone).
+        brief: tell only of what this process does itself; who works beside it tells the rest.
     """
 
     def __init__(
@@ -90,10 +91,11 @@ class Worklist:
         tell: Callable[[str], None],
         retry_failed: bool = True,
         wanted: Callable[[], bool] = lambda: True,
+        brief: bool = False,
     ) -> None:
         self._waiting, self._total = list(enumerate(tasks, 1)), len(tasks)
         self._carry_out, self._tell = carry_out, tell
-        self._retry_failed, self._wanted = retry_failed, wanted
+        self._retry_failed, self._wanted, self._brief = retry_failed, wanted, brief
         self._told: set[str] = set()
         self.outcome = Outcome()
 
@@ -127,7 +129,8 @@ class Worklist:
             return False
         answer = claim(task.run)
         if isinstance(answer, Done):
-            self._tell(f"{title}: finished ({task.run.name})")
+            if not self._brief:
+                self._tell(f"{title}: finished ({task.run.name})")
             return True
         if isinstance(answer, Busy):
             self._say_busy(title, task.run, f"{answer.holder.by}, since {answer.holder.since}")
@@ -175,7 +178,7 @@ class Worklist:
         return not self._retry_failed or task.run.record.get("attempts", 0) > task.attempts
 
     def _say_busy(self, title: str, run: Run, by: str) -> None:
-        if run.name not in self._told:
+        if run.name not in self._told and not self._brief:
             # Told once: a run of an hour would fill the log with the same line every second.
             self._told.add(run.name)
             self._tell(f"{title}: waits for {by} ({run.name})")

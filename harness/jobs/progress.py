@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
+from harness.jobs.workers import is_worker
+
 if TYPE_CHECKING:
     import rich.progress
 
@@ -26,7 +28,7 @@ class Progress:
         done: steps that an earlier session did; they do not count for the speed.
         shown: False shows nothing at all.
         unit: word after the count in lines, such as "iterations".
-        stream, terminal, clock: for tests; stderr, whether it is a terminal, and a clock in seconds.
+        stream, terminal, clock: for tests; stderr, whether it is a terminal of this process alone, and a clock in seconds.
 
     Examples:
         >>> seconds = iter([0.0, 40.0, 80.0])
@@ -51,7 +53,8 @@ class Progress:
         self.label, self.total, self.done, self.shown, self.unit = label, total, done, shown, unit
         self._first = done
         self._stream = stream or sys.stderr
-        self._terminal = self._stream.isatty() if terminal is None else terminal
+        # Workers share one terminal: two bars would be drawn over each other.
+        self._terminal = self._stream.isatty() and not is_worker() if terminal is None else terminal
         self._clock = clock
         self._lines, self._started, self._due = 0, 0.0, 0.0
         self._bar: rich.progress.Progress | None = None

@@ -77,6 +77,11 @@ def run_workers(
     return [process.returncode for process in processes]
 
 
+def is_worker() -> bool:
+    """Whether this process is one of several that the same command started."""
+    return _PARENT in os.environ
+
+
 def orphaned() -> bool:
     """Whether this process is such a worker and whoever started it is gone: finish what is in hand and end."""
     parent = os.environ.get(_PARENT)

@@ -24,7 +24,7 @@ def plan(tiny):
 
 
 @pytest.mark.slow
-def test_two_workers_train_every_run_once_and_a_failure_is_not_tried_twice(plan, tmp_path):
+def test_two_workers_train_every_run_once_and_a_failure_is_not_tried_twice(plan, tmp_path, capfd):
     broken = RunStore(tmp_path).open(plan.specs[1])
     (broken.path / "checkpoints").mkdir()
     (broken.path / "checkpoints" / "last.pth").write_bytes(b"damaged")
@@ -36,6 +36,9 @@ def test_two_workers_train_every_run_once_and_a_failure_is_not_tried_twice(plan,
     assert failed["attempts"] == 1, "the parent does not try again what failed in a worker"
     assert outcome.failed == [failed["name"]]
     assert outcome.executed == 0, "nothing is left for the parent"
+    told = "".join(capfd.readouterr())
+    assert told.count(": start (") == 2, "each run is told by whoever trains it, and by nobody else"
+    assert "waits for" not in told
     assert (RunStore(tmp_path).root / done["name"] / "cases.csv").is_file()
 
 

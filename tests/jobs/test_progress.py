@@ -37,6 +37,22 @@ def test_a_log_gets_a_line_every_half_minute_with_count_loss_and_time_left() -> 
     ]
 
 
+def test_workers_that_share_a_terminal_write_lines_and_no_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for worker in (True, False):
+        with monkeypatch.context() as patch:
+            if worker:
+                patch.setenv("ECHOBENCH_WORKER_OF", "1")
+            clock, log = Clock(), Terminal()
+            with Progress("training", 100, stream=log, clock=clock) as progress:
+                clock.now += 40.0
+                progress.at(50)
+            assert (log.getvalue().splitlines()[0] == "training: 50/100, 0:40 left") == worker
+
+
 def test_short_work_leaves_no_line() -> None:
     assert lines_of(0.1, 100) == []
 
