@@ -8,6 +8,7 @@ Every line is a simulation with known truth; the standard error of a share p ove
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from harness.statistics.bootstrap import bca_limits, mean_interval, resampling_weights
+from harness.statistics.failures import mean_share
 from harness.statistics.seeds import summarise
 
 RESAMPLES, SIZES = 2000, (10, 25, 50, 100)
@@ -75,13 +77,34 @@ def trainings(n: int, s: int, sd: float, repeats: int) -> str:
     return f"{100 * hits / repeats:.1f}"
 
 
+def failures(n: int, rate: float, between: float, repeats: int) -> str:
+    """Coverage of the exact limits of a mean share of failed conditions, and how often the truth lies above them.
+
+    A patient fails in each of 80 conditions with a chance of its own, from a beta distribution with the mean ``rate`` and the
+    variance ``between`` times the largest there is: 1 where a patient fails throughout or not at all, 0 where all are alike.
+    """
+    g = np.random.default_rng([4, n, round(1000 * rate), round(100 * between)])
+    weight = 1 / between - 1 if between else math.inf
+    if weight == 0:
+        chances = (g.random((repeats, n)) < rate).astype(float)
+    elif weight == math.inf:
+        chances = np.full((repeats, n), rate)
+    else:
+        chances = g.beta(weight * rate, weight * (1 - rate), (repeats, n))
+    shares = g.binomial(80, chances) / 80
+    found = [mean_share(row) for row in shares]
+    covered = np.mean([one.low <= rate <= one.high for one in found])
+    above = np.mean([one.high < rate for one in found])
+    return f"{100 * covered:.1f} ({100 * above:.1f})"
+
+
 def _expanded(n: int) -> float:
     """The expanded level of BCa, written out: Phi(sqrt(n / (n - 1)) t)."""
     return float(2 * stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1)) - 1)
 
 
 def main() -> None:
-    """Print three Markdown tables."""
+    """Print four Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=3000)
     repeats = parser.parse_args().repeats
@@ -101,6 +124,12 @@ def main() -> None:
     for n, s in ((25, 3), (50, 3), (50, 5)):
         cells = [trainings(n, s, sd, repeats // 3) for sd in (0.2, 0.5, 1.0)]
         print(f"| n = {n}, {s} trainings | " + " | ".join(cells) + " |", flush=True)
+    spreads = {"all or nothing": 1.0, "much, a half": 0.5, "some, a tenth": 0.1, "none": 0.0}
+    print("\n| rate of failures | n | " + " | ".join(spreads) + " |\n|" + " --- |" * (2 + len(spreads)))
+    for rate in (0.02, 0.1, 0.3):
+        for n in SIZES[:3]:
+            cells = [failures(n, rate, between, repeats) for between in spreads.values()]
+            print(f"| {100 * rate:g} % | {n} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ all arms and kinds of images (augmentation), main effects and contrasts apart (s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -18,6 +19,7 @@ from harness.results.ejection import ef_measure
 from harness.results.measures import DICE, Measure, Selection
 from harness.results.result_set import ResultSet, design_of
 from harness.results.sweep import DECIMALS
+from harness.statistics.bootstrap import SMALLEST_SAMPLE
 from harness.statistics.comparison import (
     SMALLEST_TRAININGS,
     Measured,
@@ -26,6 +28,7 @@ from harness.statistics.comparison import (
 )
 from harness.statistics.effects import Effect, contrasts, main_effects
 from harness.statistics.failures import FailureRate, rate_of
+from harness.statistics.failures import failure_rate as rate_limits
 from harness.statistics.families import ALPHA
 from harness.statistics.verdict import Comparison, Verdict, interval_verdict
 from harness.store.formats.sweep import CLEAN
@@ -165,11 +168,23 @@ def gains(results: ResultSet, measure: Measure) -> pd.DataFrame:
         for images, conditions in image_kinds(results, arm).items():
             tables = _paired_means(measure, arm, base, conditions)
             pairs.append((measured(results, measure, tables, f"{images} of {arm.label}"), arm.label, base.label))
-            means = [interval(tables[one.label].mean(axis=1, skipna=False)) for one in (base, arm)]
+            means = [interval(tables[one.label].mean(axis=1, skipna=False), measure) for one in (base, arm)]
             rows.append({"model": base.label, "images": images, "plain": means[0], "augmented": means[1]})
     found = compare_pairs(pairs, not_learned=_not_learned_clean(results))
-    compared = [found[column.key, first, second] for column, first, second in pairs]
+    compared = [_limited(found[column.key, first, second], measure) for column, first, second in pairs]
     return pd.DataFrame([{**row, "gain": one} for row, one in zip(rows, compared, strict=True)])
+
+
+def _limited(one: Comparison, measure: Measure) -> Comparison:
+    """The comparison of two rates that differ in no patient, with the limits that so many patients give.
+
+    There are no signs to flip, which would leave an interval of no width. Two rates differ by no more than the share of patients
+    whom they differ in, and of that the exact upper limit is known.
+    """
+    if not measure.is_rate or one.n < SMALLEST_SAMPLE or one.paired.any():
+        return one
+    reach = measure.scale * rate_limits(0, one.n, one.level).high
+    return replace(one, low=-reach, high=reach)
 
 
 def image_kinds(results: ResultSet, arm: Arm) -> dict[str, list[tuple[str, int]]]:

@@ -7,6 +7,7 @@ them; severity 0 is the clean image.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,7 +16,9 @@ import pandas as pd
 from harness.results.arm import Arm
 from harness.results.measures import DICE, Measure
 from harness.results.result_set import ResultSet
-from harness.statistics.bootstrap import Interval, bootstrap_interval, mean_interval
+from harness.results.sweep import DECIMALS
+from harness.statistics.bootstrap import Interval, bootstrap_interval, mean_interval, mean_statistic
+from harness.statistics.failures import mean_share
 from harness.store.formats.sweep import CLEAN
 
 Wide = pd.DataFrame
@@ -75,10 +78,24 @@ def mean_drops(results: ResultSet, arm: Arm, measure: Measure = DICE) -> pd.Seri
     return pd.Series(lost, dtype=float)
 
 
-def interval(values: pd.Series, resamples: int = 10_000) -> Interval:
-    """Mean over patients with its 95 % interval (``statistics.bootstrap.mean_interval``); NaN patients are left out."""
+def interval(values: pd.Series, measure: Measure = DICE, resamples: int = 10_000) -> Interval:
+    """Mean over patients of a measure's displayed values with its 95 % interval; NaN patients are left out.
+
+    The interval is bootstrap-t (``statistics.bootstrap.mean_interval``), of a rate of failures the exact one over patients
+    (``statistics.failures.mean_share``): resampling patients who all succeeded finds no uncertainty at all.
+    """
     sample = values.to_numpy(float)
+    if measure.is_rate:
+        return _rate_interval(sample[np.isfinite(sample)], measure.scale)
     return _mean_interval(sample[np.isfinite(sample)].tobytes(), resamples)
+
+
+def _rate_interval(sample: np.ndarray, scale: float) -> Interval:
+    exact = mean_share(sample / scale)
+    point = float(mean_statistic(sample)(np.ones((1, exact.n)))[0]) if exact.n else float("nan")
+    # Shares are stored with so many decimals, which the limits cannot be finer than.
+    low, high = (round(scale * limit, DECIMALS) for limit in (exact.low, exact.high))
+    return replace(exact, point=point, low=low, high=high)
 
 
 @lru_cache(maxsize=16_384)

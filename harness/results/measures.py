@@ -72,6 +72,11 @@ class Measure:
         return self.direction == "up"
 
     @property
+    def is_rate(self) -> bool:
+        """Whether it is a share of failures, whose limits are exact ones."""
+        return self.averaging == "share below"
+
+    @property
     def scale(self) -> float:
         """From stored to displayed values."""
         return 100.0 if self.unit == "%" else 1.0

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
-from scipy import stats
+from numpy.typing import ArrayLike
+from scipy import special
+
+from harness.statistics.bootstrap import Interval
 
 FAILED_DICE = 0.5
 """A patient with a lower Dice (0..1) has failed: less than half of the structure is where it was said to be."""
@@ -43,8 +47,35 @@ def failure_rate(failed: int, n: int, level: float = 0.95) -> FailureRate:
     """
     if n == 0:
         return FailureRate(0, 0, float("nan"), float("nan"), float("nan"))
-    interval = stats.binomtest(failed, n).proportion_ci(confidence_level=level, method="exact")
-    return FailureRate(failed, n, failed / n, float(interval.low), float(interval.high))
+    return FailureRate(failed, n, failed / n, *_exact_limits(failed, n, level))
+
+
+def mean_share(shares: ArrayLike, level: float = 0.95) -> Interval:
+    """Mean of the patients' ``shares`` [n] of failed frames or conditions, 0..1, with exact limits; NaN patients are left out.
+
+    Where every patient fails throughout or not at all it is ``failure_rate``. Shares in between spread less than that, so
+    that the same limits at a sum of shares that is no whole number err on the safe side (``benchmarks/interval_simulation.py``).
+    Frames and conditions of a patient are not independent: n counts patients.
+
+    >>> found = mean_share([0.0, 1.0, 0.5, 0.0])
+    >>> found.point, round(found.low, 3), round(found.high, 3)
+    (0.375, 0.028, 0.873)
+    """
+    sample = np.asarray(shares, dtype=np.float64)
+    sample = sample[np.isfinite(sample)]
+    n, nan = len(sample), float("nan")
+    if n == 0:
+        return Interval.none(nan, 0, level)
+    low, high = _exact_limits(float(sample.sum()), n, level)
+    return Interval(float(sample.mean()), low, high, nan, nan, n, level)
+
+
+def _exact_limits(failed: float, n: int, level: float) -> tuple[float, float]:
+    """Limits of Clopper and Pearson as quantiles of beta distributions; ``failed`` in [0, n] need not be whole."""
+    tail = (1 - level) / 2
+    low = float(special.betaincinv(failed, n - failed + 1, tail)) if failed > 0 else 0.0
+    high = float(special.betaincinv(failed + 1, n - failed, 1 - tail)) if failed < n else 1.0
+    return low, high
 
 
 def worst_ef_error(truth: pd.Series) -> pd.Series:

@@ -10,8 +10,9 @@ from drawn_sweep import results
 
 from harness.reporting.tables.augmentation_gains import augmentation_table
 from harness.results.comparisons import augmented_pairs, gains
-from harness.results.measures import DICE, EF_ERROR
+from harness.results.measures import DICE, EF_ERROR, FAILURE
 from harness.results.result_set import ResultSet
+from harness.statistics.failures import failure_rate
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,18 @@ def test_a_mean_is_over_the_conditions_that_both_arms_have(demo):
     changed = dataclasses.replace(demo, runs=(plain, dataclasses.replace(augmented, swept=table)))
     found = gains(changed, EF_ERROR).set_index("images").loc["1 seen perturbations"]
     assert found["plain"].point == found["augmented"].point == pytest.approx((10 * 3.0 + 2 * 2.5) / 12)
+
+
+def test_rates_of_arms_that_never_fail_differ_by_no_more_than_their_exact_limit():
+    found = gains(results("GDKVM", GDKVM=0.04, better=0.01), FAILURE).set_index("images")
+    never = found.loc["clean images"]
+    reach = 100 * failure_rate(0, 12).high
+    assert (never["plain"].low, never["plain"].high) == (0, round(reach, 4))
+    assert (never["gain"].low, never["gain"].difference, never["gain"].high) == (-reach, 0, reach)
+    some = found.loc["1 seen perturbations"]
+    assert some["plain"].low > 0
+    assert some["gain"].low < some["gain"].difference < some["gain"].high < 0
+    assert gains(results("GDKVM", GDKVM=0.01, better=0.01), DICE)["gain"].iloc[0].high == 0, "equal Dice is equal"
 
 
 def test_the_table_shows_gain_significance_and_what_was_seen(demo):

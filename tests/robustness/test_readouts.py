@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn_sweep import NAMES, SEVERITIES, arm, dice, results, rows, run_results
+from scipy import stats
 
+from harness.reporting.tables.robustness_by_severity import severity_table
+from harness.reporting.tables.robustness_summary import summary_table
 from harness.results.comparisons import by_condition, overall
 from harness.results.conditions import (
     at,
@@ -58,6 +61,29 @@ def test_mean_drop_area_and_relative_performance_follow_their_definitions():
 def test_intervals_are_those_of_the_patients():
     values = mean_of(patient_values(rows(0.02), DICE), NAMES, SEVERITIES)
     assert interval(values) == mean_interval(values.to_numpy())
+
+
+def test_a_rate_of_failures_has_exact_limits_also_where_nobody_failed():
+    wide = patient_values(rows(0.04), FAILURE)
+    nobody, some = interval(clean(wide), FAILURE), interval(at(wide, "haze", 5), FAILURE)
+    assert (nobody.point, nobody.low, nobody.n) == (0, 0, 12)
+    assert nobody.high == pytest.approx(100 * stats.beta.ppf(0.975, 1, 12), abs=5e-5)
+    failed = at(wide, "haze", 5).sum() / 100
+    assert some.point == pytest.approx(100 * failed / 12)
+    assert some.low == pytest.approx(100 * stats.beta.ppf(0.025, failed, 13 - failed), abs=5e-5)
+    assert interval(clean(wide), FAILURE) != interval(clean(wide))
+
+
+def test_the_tables_of_a_sweep_show_the_exact_limits_and_say_so():
+    drawn = results(GDKVM=0.04, other=0.01)
+    exact = interval(at(drawn.arms[1].under(FAILURE), "speckle", 1), FAILURE)
+    table = severity_table(drawn, FAILURE)
+    cell = next(row for row in table.rows if (row.label, row.group) == ("other", "speckle")).cell("severity_1")
+    assert (cell.value, cell.low, cell.high) == (0, exact.low, exact.high)
+    assert "exact 95 % (Clopper–Pearson) limits" in table.caption
+    assert "95 % bootstrap-t interval" in severity_table(drawn, DICE).caption
+    assert summary_table(drawn).rows[1].cell("failure_clean").high == exact.high == pytest.approx(26.46, abs=0.01)
+    assert "with exact limits over patients" in summary_table(drawn).caption
 
 
 def test_a_condition_that_was_not_measured_is_missing_not_zero():

@@ -75,6 +75,14 @@ def test_every_table_has_a_name_of_its_own(demo):
     assert len(set(names)) == len(names) == 7
 
 
+def test_the_words_of_a_sweeps_tables(demo, same_words):
+    plain, augmented = demo.runs
+    twins = dataclasses.replace(demo, runs=(plain, dataclasses.replace(augmented, plain=plain.label)))
+    several = results("GDKVM", GDKVM=0.01, other=0.02, trainings=3)
+    tables = [table for table in robustness_tables(several) if table.name in ("robustness", "robustness_losses")]
+    same_words("sweep", *robustness_tables(twins), *tables)
+
+
 def test_the_tables_compile_with_a_real_latex(demo, tmp_path):
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed (texlive-latex-extra, texlive-science)")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from harness.statistics.failures import failed_patients, failure_rate, rate_of, worst_ef_error
+from harness.statistics.failures import failed_patients, failure_rate, mean_share, rate_of, worst_ef_error
 from harness.statistics.robust import profile, worst_decile
 
 
@@ -22,6 +22,17 @@ def test_limits_of_a_rate_are_the_quantiles_of_beta_distributions(failed: int, n
 def test_no_failure_among_twenty_five_does_not_exclude_thirteen_percent() -> None:
     assert 100 * failure_rate(0, 25).high == pytest.approx(13.7, abs=0.05)
     assert 100 * failure_rate(0, 50).high == pytest.approx(7.1, abs=0.05)
+
+
+def test_a_share_of_frames_has_the_limits_of_patients_and_whole_patients_those_of_a_rate() -> None:
+    found, rate = mean_share([0.0] * 22 + [1.0] * 3 + [np.nan]), failure_rate(3, 25)
+    assert (found.point, found.low, found.high, found.n) == (rate.rate, rate.low, rate.high, 25)
+    half = mean_share([0.0] * 22 + [0.5] * 3)
+    assert (half.point, half.n) == (0.06, 25)
+    assert (half.low, half.high) == pytest.approx((stats.beta.ppf(0.025, 1.5, 24.5), stats.beta.ppf(0.975, 2.5, 23.5)))
+    assert mean_share([0.0] * 25).high == pytest.approx(0.137, abs=0.0005)
+    assert mean_share([1.0] * 25, 0.9).low == pytest.approx(stats.beta.ppf(0.05, 25, 1))
+    assert np.isnan([mean_share([]).point, mean_share([np.nan]).high]).all()
 
 
 def test_without_patients_there_is_no_rate() -> None:

@@ -46,7 +46,7 @@ def severity_curves(results: ResultSet, measure: Measure = DICE) -> Figure:
 def _curve(axes: Axes, results: ResultSet, arm: Arm, measure: Measure, name: str) -> None:
     labels = [item.label for item in results.arms]
     steps = [0, *results.severities]
-    found = [interval(at(arm.under(measure), name, severity)) for severity in steps]
+    found = [interval(at(arm.under(measure), name, severity), measure) for severity in steps]
     colour, shape = colours(labels)[arm.label], markers(labels)[arm.label]
     style = "--" if name in arm.seen else "-"
     points = [one.point for one in found]

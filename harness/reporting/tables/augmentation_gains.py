@@ -22,7 +22,7 @@ def augmentation_table(results: ResultSet) -> Table | None:
     return Table(
         name="robustness_augmentation",
         title=f"{results.heading}: what training with the perturbations buys on the test split of {results.dataset}",
-        caption="Means over patients, severities and perturbations with 95 % bootstrap-t interval; differences are paired by "
+        caption="Means over patients, severities and perturbations with 95 % bootstrap-t interval (failures: exact limits); differences are paired by "
         "patient, every quantity is a family of its own. "
         + family_sentence([one for table in found.values() for one in table["gain"]]),
         columns=(

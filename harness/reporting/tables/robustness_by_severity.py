@@ -30,7 +30,7 @@ def severity_table(results: ResultSet, measure: Measure) -> Table:
     return Table(
         name=f"robustness_{measure.name}",
         title=f"{results.heading}: {measure.header} [{measure.unit}] by perturbation and severity",
-        caption=sweep_caption(results)
+        caption=sweep_caption(results, measure)
         + " Area: under the curve from the clean image (severity 0) on, divided by its width; the same scale as the values. "
         "Patients for whom a value is undefined (an empty mask) are left out of that cell.",
         columns=tuple(columns),
@@ -44,8 +44,8 @@ def severity_table(results: ResultSet, measure: Measure) -> Table:
 
 def _severity_row(results: ResultSet, measure: Measure, arm: Arm, name: str) -> Row:
     wide = arm.under(measure)
-    cells = {f"severity_{level}": Cell.of(interval(at(wide, name, level))) for level in results.severities}
-    cells["mean"] = Cell.of(interval(mean_of(wide, [name], results.severities)))
-    cells["area"] = Cell.of(interval(curve_area(wide, name, results.severities)))
+    cells = {f"severity_{level}": Cell.of(interval(at(wide, name, level), measure)) for level in results.severities}
+    cells["mean"] = Cell.of(interval(mean_of(wide, [name], results.severities), measure))
+    cells["area"] = Cell.of(interval(curve_area(wide, name, results.severities), measure))
     cells["seen"] = Cell(text="seen" if name in arm.seen else "unseen")
     return Row(label=arm.label, cells=cells, group=plain_words(name))

@@ -84,7 +84,7 @@ def summary_table(results: ResultSet) -> Table:
         title=f"{results.heading}: robustness on the test split of {results.dataset}",
         caption=sweep_caption(results)
         + " rPC: mean perturbed over mean clean Dice. Worst perturbation: the largest of these mean losses, picked after they were seen; "
-        "on other patients it would be smaller. Failures: labelled frames with Dice < 0.5 or an empty mask. "
+        "on other patients it would be smaller. Failures: labelled frames with Dice < 0.5 or an empty mask, with exact limits over patients. "
         f"{_test_sentence(results, tests)}Seen: perturbations used as training augmentation.",
         columns=tuple(columns),
         rows=tuple(rows),
@@ -111,8 +111,8 @@ def _summary_row(results: ResultSet, arm: Arm, rest: list[Measure], shown: set[t
     }
     for item in rest:
         own = arm.under(item)
-        cells[f"{item.name}_clean"] = Cell.of(interval(clean(own)))
-        cells[item.name] = Cell.of(interval(available_mean(own, results.perturbations, results.severities)))
+        cells[f"{item.name}_clean"] = Cell.of(interval(clean(own), item))
+        cells[item.name] = Cell.of(interval(available_mean(own, results.perturbations, results.severities), item))
     return Row(label=arm.label, cells=cells)
 
 

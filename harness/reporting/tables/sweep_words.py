@@ -6,6 +6,7 @@ import itertools
 
 from harness.perturbations.ladders import unmatched
 from harness.reporting.tables.words import plain_words
+from harness.results.measures import DICE, Measure
 from harness.results.result_set import ResultSet
 
 
@@ -28,10 +29,15 @@ def _missing(results: ResultSet) -> list[str]:
     return lines
 
 
-def sweep_caption(results: ResultSet) -> str:
-    """What was swept, and how means and intervals of the table are made."""
+def sweep_caption(results: ResultSet, measure: Measure = DICE) -> str:
+    """What was swept, and how means and intervals of a table of ``measure`` are made."""
     low, high = results.severities[0], results.severities[-1]
     return (
         f"{len(results.perturbations)} perturbations at severities {low} to {high}, matched by mean SSIM across "
-        "perturbations; every model sees the same images. Means over patients with 95 % BCa bootstrap interval."
+        f"perturbations; every model sees the same images. Means over patients with {interval_of(measure)}."
     )
+
+
+def interval_of(measure: Measure) -> str:
+    """What the interval of a mean of this measure is."""
+    return "exact 95 % (Clopper–Pearson) limits" if measure.is_rate else "95 % bootstrap-t interval"
