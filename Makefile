@@ -21,7 +21,7 @@ SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZ
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
 	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,REPORT,report) $(call flag,RUNS,runs)
 
-.PHONY: help setup gpu-check bench bench-paper profile robustness ablate report tables reference reference-reports verify mutate torture audit data test coverage docs lint style format clean
+.PHONY: help setup gpu-check bench bench-paper profile robustness ablate report tables reference reference-reports verify mutate torture torture-quick fuzz lock sbom release audit-dependencies audit data test coverage docs lint style format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -95,6 +95,32 @@ mutate: setup ## break the code on purpose and see whether a test notices: SAMPL
 
 torture: setup ## kill every verb at random moments and compare its files: KILLS=100 MINUTES=60
 	$(BIN)/python benchmarks/torture.py --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),60) $(ARGS)
+
+torture-quick: setup ## the same in five minutes
+	$(BIN)/python benchmarks/torture.py --kills $(or $(KILLS),20) --minutes $(or $(MINUTES),5) $(ARGS)
+
+fuzz: setup ## damaged files for every reader: MINUTES=10 (each) READERS=NIfTI,DICOM ENGINE=atheris
+	$(if $(filter atheris,$(ENGINE)),$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/pip install --quiet -c constraints.txt -e ".[fuzz]")
+	$(BIN)/python benchmarks/fuzz.py --minutes $(or $(MINUTES),10) $(call flag,READERS,readers) $(call flag,ENGINE,engine) $(ARGS)
+
+RELEASE_TOOLS = $(BIN)/python -c "import uv, cyclonedx_py, pip_audit" 2>/dev/null || $(BIN)/pip install --quiet -c constraints.txt -e ".[release]"
+lock: setup ## requirements.lock, what this environment holds with the hash of every file: ARGS="--find-links FOLDER"
+	$(RELEASE_TOOLS)
+	$(BIN)/python tools/lock.py $(ARGS)
+
+sbom: setup ## build/sbom.cdx.json, the bill of materials of a release (CycloneDX), from requirements.lock
+	$(RELEASE_TOOLS)
+	mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.cdx.json
+
+release: sbom ## build/release: the wheel with its lock file and bill of materials
+	rm -rf build/release
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/release .
+	cp requirements.lock build/sbom.cdx.json build/release
+
+audit-dependencies: setup ## known faults of the packages in requirements.lock; a sentence where the database cannot be reached
+	$(RELEASE_TOOLS)
+	$(BIN)/python tools/audit_dependencies.py $(ARGS)
 
 audit: setup ## whether our tables and the published ones can be true
 	$(BIN)/echobench audit --strict $(wildcard reports/reference/*/table.csv)

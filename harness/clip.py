@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import unknown
+from harness.stated import stated
 
 LABELS = {"lv": 1, "myo": 2, "la": 3}
 """Label ids of the stored masks (0 is background): LV cavity, LV myocardium, left atrium."""
@@ -86,6 +87,9 @@ class Clip:
         source: where the clip came from (relative path or generator), for provenance.
         notes: what is strange about it, as ``check: sentence``.
         subgroups: further columns of the data set's table, such as the scanner or the sex.
+
+    Raises:
+        DataError: a pixel size, frame rate or EF that no heart or video has (``harness.stated``).
     """
 
     case: Case
@@ -113,6 +117,11 @@ class Clip:
             flags = getattr(self, name)
             if flags.shape != (t,) or flags.dtype != np.bool_:
                 raise ValueError(f"{name} must be bool [{t}], got {flags.dtype} {flags.shape}")
+        # The last look at values that no reader has checked: they would pass through the cache into rows and tables.
+        facts = {"frame_rate_hz": self.frame_rate_hz, "ef_percent": self.ef_percent}
+        numbers = {key: None if value is None else float(value) for key, value in facts.items()}
+        spacing = None if self.spacing_mm is None else tuple(map(float, self.spacing_mm))
+        stated(f"The clip {self.case.name}", spacing_mm=spacing, **numbers)
 
     def phase(self, frame: int) -> str:
         """``"ED"``, ``"ES"`` or ``""`` for the frame at this index."""

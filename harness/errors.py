@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import re
@@ -32,6 +33,30 @@ class DiskFullError(BenchError):
     """No room for what was to be written: nothing further can succeed, so that a suite stops."""
 
 
+@contextlib.contextmanager
+def decoding(path: object, what: str, cure: str) -> Iterator[None]:
+    """Inside, whatever a decoder raises on damaged bytes becomes a ``DataError``: ``<path> <what> (<reason>); <cure>.``
+
+    Decoders raise what they happen to meet (TokenError, struct.error, AttributeError): a list of it is never complete. Errors
+    of the disk and sentences of our own pass.
+
+    >>> with decoding("a.npy", "is damaged", "write it again"):
+    ...     raise AttributeError("no such thing")
+    Traceback (most recent call last):
+    harness.errors.DataError: a.npy is damaged (no such thing); write it again.
+    """
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (*_CAUSES, *_FULL):
+            raise
+        # A MemoryError belongs here as well: a file of kilobytes that claims gigabytes is damaged.
+        reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+        raise DataError(f"{path} {what} ({reason}); {cure}.") from error
+
+
 def without_secrets(text: str) -> str:
     """Text in which no URL has its password any more.
 
@@ -45,6 +70,7 @@ def without_secrets(text: str) -> str:
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest valid name, or ``""`` when none is close."""
+    name = str(name)
     lowered = {candidate.lower(): candidate for candidate in valid}
     # Half alike is near enough for a slip of the keyboard; below it the guess only confuses.
     matches = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.5)
@@ -136,6 +162,11 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text
 
 
+def _shortened(name: str) -> str:
+    return name if len(name) <= 400 else f"{name[:200]}...{name[-100:]}"
+
+
 def _place(error: OSError) -> str:
-    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    # A name that is too long for the file system is too long for a sentence as well.
+    names = [_shortened(str(name)) for name in (error.filename, error.filename2) if name is not None]
     return " and ".join(names) or "a file that the system does not name"

@@ -211,7 +211,13 @@ def is_inside(name: str) -> bool:
     """
     if not isinstance(name, str) or not name or not name.isprintable() or "\\" in name:
         return False
-    return not name.startswith(("/", "~")) and not {"", ".", ".."} & set(name.split("/"))
+    parts = name.split("/")
+    # 255 bytes are what file systems allow for one name.
+    return (
+        not name.startswith(("/", "~"))
+        and not {"", ".", ".."} & set(parts)
+        and all(len(part.encode()) < 256 for part in parts)
+    )
 
 
 def inside(folder: Path, name: str, what: str) -> Path:
@@ -221,8 +227,28 @@ def inside(folder: Path, name: str, what: str) -> Path:
         DataError: the name would lead out of the folder; ``what`` is said to have it.
     """
     if not is_inside(name):
-        raise DataError(f"{what} has the name {name!r}, which may not become a path; use letters, digits, - and _.")
+        raise DataError(
+            f"{what} has the name {str(name)[:80]!r}, which may not become a path; use letters, digits, - and _."
+        )
     return Path(folder) / name
+
+
+def check_writable(folder: Path) -> None:
+    """Raise the ``OSError`` of a folder that cannot be made or written into, hours before something has to be written there."""
+    place = Path(folder)
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        # Permissions tell little (root, read-only mounts, /proc): only trying does.
+        os.rmdir(tempfile.mkdtemp(prefix=".echobench-", dir=place))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+
+
+def refuse_pipe(path: Path, what: str) -> None:
+    """Raise ``DataError`` for a pipe, a device or a socket: whoever reads one may wait, or read, without end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError(f"{what} {path} is no regular file (a pipe, device or socket); give a file.")
 
 
 def sha256_file(path: Path) -> str:

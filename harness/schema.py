@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, TypeAdapter, ValidationError
 
-from harness.errors import ConfigError, unknown
+from harness.errors import ConfigError, DataError, unknown
 
 T = TypeVar("T", bound="Schema")
+D = TypeVar("D")
 
 Whole = Annotated[int, Field(gt=0)]
 """A whole number above zero."""
@@ -67,6 +70,30 @@ class Schema(BaseModel):
             return cls.model_validate(dict(values))
         except ValidationError as error:
             raise _sentence(cls, error, values, where) from None
+
+
+def parsed(kind: type[D], values: Any, where: str, cure: str) -> D:
+    """A dataclass from the plain values of a file (JSON), each field of the kind that it is annotated with.
+
+    Raises:
+        DataError: ``<where> ... ; <cure>.``, with the first value that is missing or of another kind.
+    """
+    try:
+        # Through JSON, because that is what such a file holds: a list stands for a tuple, and nothing else is converted.
+        return _adapter(kind).validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise DataError(
+            f"{where}: {place or 'it'} is not what is written there ({str(first['msg']).lower()}); {cure}."
+        ) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"{where} cannot be read ({type(error).__name__}); {cure}.") from error
+
+
+@functools.cache
+def _adapter(kind: type[D]) -> TypeAdapter[D]:
+    return TypeAdapter(kind)
 
 
 class Config(Schema):

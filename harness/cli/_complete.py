@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from harness import config
+from harness.errors import ConfigError
 
 Names = Callable[[click.Context], Iterable[str]]
 
@@ -32,6 +34,16 @@ class Named(click.ParamType):
         """Names that begin with what is typed, or the shell's own completion of files."""
         items = [CompletionItem(name) for name in _safely(self.names, ctx) if name.startswith(incomplete)]
         return items or ([CompletionItem(incomplete, type="file")] if self.paths else [])
+
+
+class Device(Named):
+    """A device that models are run on; torch knows further ones, of which some hold no numbers (``meta``)."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word as it is; ``ConfigError`` for any other device."""
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+            raise ConfigError(f"The device must be auto, cpu, cuda or cuda:N, got '{value}'.")
+        return value
 
 
 class CommaList(click.ParamType):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from harness.cli import _complete
-from harness.cli._complete import CommaList, Named
+from harness.cli._complete import CommaList, Device, Named
 from harness.modules import trust_records
 from harness.vocabulary import FIRST_FRAMES
 
@@ -19,7 +19,7 @@ SIZE = Named(_complete.words("small", "paper"))
 RECIPE = Named(_complete.configs("recipes"), paths=True)
 STRUCTURES = Named(_complete.words("lv", "all"))
 FIRST_FRAME = Named(_complete.words(*FIRST_FRAMES))
-DEVICE = Named(_complete.words("auto", "cpu", "cuda"))
+DEVICE = Device(_complete.words("auto", "cpu", "cuda"))
 RUN = Named(_complete.runs)
 RUNS = CommaList(names=_complete.runs)
 REPORT = Named(_complete.reports)

@@ -103,8 +103,11 @@ def suite_runs(name: str, store: RunStore, reports_dir: Path) -> list[Run]:
     folder = reports_dir / name
     manifest = find_manifest(folder, "suite") or find_manifest(folder / ROBUSTNESS_FOLDER, "robustness")
     if manifest is not None:
-        runs = [run for run in map(store.get, manifest.runs) if run.status == "finished"]
-        return [run for run in runs if not run.spec.external]  # there is no model to sweep
+        opened, damaged = store.opened(manifest.runs)
+        for run, sentence in damaged.items():
+            click.echo(f"{run} is left out, it is damaged: {sentence}", err=True)
+        # Of masks that were made elsewhere there is no model to sweep.
+        return [run for run in opened if run.status == "finished" and not run.spec.external]
     raise unknown("report", name, list_reports(reports_dir, "suite", "robustness"), str(reports_dir))
 
 

@@ -51,9 +51,12 @@ def command(
     from harness.api.benching import keeping, run_bench
     from harness.experiments import SuiteOptions, plan_suite
     from harness.experiments.bench import Work, run_suite
+    from harness.files import check_writable
     from harness.reporting import print_report
 
     options = SuiteOptions(data_root=Path(data_dir), **chosen)
+    for folder in () if dry_run else (results_dir, reports_dir):
+        check_writable(Path(folder))
     work = Work(retrain=retrain, accept_code=accept_code, workers=workers, minutes=minutes, train=not report_only)
     if dry_run:
         from harness.experiments.preview import preview

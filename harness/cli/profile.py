@@ -140,8 +140,8 @@ def _measure_again(name: str, results_dir: Path, reports_dir: Path, chosen: dict
     from harness.store.runs import RunStore
 
     store = RunStore(results_dir)
-    runs = [store.get(model.record["name"]) for model in read_suite(name, reports_dir, results_dir).runs]
-    finished = [run for run in runs if run.status == "finished" and not run.spec.external]
+    named = [run.name for run in read_suite(name, reports_dir, results_dir).runs if run.status == "finished"]
+    finished = [run for run in map(store.get, named) if not run.spec.external]
     with Progress("profiling", len(finished), unit="runs") as bar:
         for run in finished:
             # A sweep or an evaluation may be writing into the folder of the finished run.

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from harness.errors import DataError
+from harness.stated import stated
 
 N = TypeVar("N", int, float)
+_NAMES = {
+    "ed": "ED", "es": "ES", "frames": "NbFrame", "edv_ml": "LVedv", "esv_ml": "LVesv", "frame_rate_hz": "FrameRate", "age": "Age",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +43,7 @@ def read_info(path: Path) -> CamusInfo:
     """Parse one cfg file of either release.
 
     Raises:
-        DataError: unreadable, or a number that is none.
+        DataError: unreadable, a number that is none, or one that no heart has (``harness.stated``).
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -50,18 +54,18 @@ def read_info(path: Path) -> CamusInfo:
     }
     # The NIfTI release says EF, the old one LVef.
     ef_key = "EF" if "EF" in values else "LVef"
-    return CamusInfo(
-        ed=_number(values, "ED", int, path),
-        es=_number(values, "ES", int, path),
-        frames=_number(values, "NbFrame", int, path),
-        ef_percent=_number(values, ef_key, float, path),
-        edv_ml=_number(values, "LVedv", float, path),
-        esv_ml=_number(values, "LVesv", float, path),
-        frame_rate_hz=_number(values, "FrameRate", float, path),
-        quality=values.get("ImageQuality") or None,
-        sex=values.get("Sex") or None,
-        age=_number(values, "Age", int, path),
-    )
+    numbers: dict[str, Any] = {
+        "ed": _number(values, "ED", int, path),
+        "es": _number(values, "ES", int, path),
+        "frames": _number(values, "NbFrame", int, path),
+        "ef_percent": _number(values, ef_key, float, path),
+        "edv_ml": _number(values, "LVedv", float, path),
+        "esv_ml": _number(values, "LVesv", float, path),
+        "frame_rate_hz": _number(values, "FrameRate", float, path),
+        "age": _number(values, "Age", int, path),
+    }
+    stated(str(path), {**_NAMES, "ef_percent": ef_key}, **numbers)
+    return CamusInfo(**numbers, quality=values.get("ImageQuality") or None, sex=values.get("Sex") or None)
 
 
 def _number(values: dict[str, str], key: str, kind: Callable[[str], N], path: Path) -> N | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from harness.data.findings import shorten
 from harness.data.polygon import fill_polygon
 from harness.errors import DataError
+from harness.stated import stated
 
 SPLIT_NAMES = {"TRAIN": "train", "VAL": "val", "TEST": "test"}
 LIST_COLUMNS = ("FileName", "EF", "ESV", "EDV", "FrameHeight", "FrameWidth", "FPS", "NumberOfFrames", "Split")
@@ -29,6 +30,9 @@ WITHOUT_TRACINGS = frozenset(
 TRACINGS_WITHOUT_VIDEO = frozenset({"0X4F8859C8AB4DA9CB"})
 """Traced, but not in the list of videos."""
 
+
+_MOST = 1_000_000
+"""No video has so many frames or pixels a side."""
 
 TRACING_ROWS = 21
 """Rows of one tracing: the long axis and twenty chords."""
@@ -52,9 +56,13 @@ def read_file_list(path: Path) -> dict[str, Video]:
     """Videos by name. Only ``FileName`` and ``Split`` are needed; an empty EF costs this video its EF and nothing more.
 
     Raises:
-        DataError: unreadable, one of these columns is missing, a name occurs twice, or a split is unknown.
+        DataError: unreadable, one of these columns is missing, a name occurs twice, a split is unknown, or a value is none that a
+            heart or a video has (``harness.stated``).
     """
     table = _read_table(path, ("FileName", "Split"))
+    # An empty cell is missing to pandas, and its text would be "nan".
+    if (empty := np.flatnonzero(table[["FileName", "Split"]].isna().any(axis=1))).size:
+        raise DataError(f"{path}, line {empty[0] + 2}: the FileName or the Split is empty; restore the owners' file.")
     names = table["FileName"].astype(str).str.removesuffix(".avi")
     # The later row would silently win, with another EF or another split.
     if names.duplicated().any():
@@ -64,17 +72,21 @@ def read_file_list(path: Path) -> dict[str, Video]:
         {text for text, split in zip(table["Split"].astype(str), splits, strict=True) if split is None}
     ):
         raise DataError(f"{path} has the unknown split {shorten(strange)}; it must be TRAIN, VAL or TEST.")
-    columns = [_optional(table, name) for name in ("EF", "FPS", "NumberOfFrames")]
-    return {
-        name: Video(
-            name=name,
-            split=str(split),
-            ef_percent=ef,
-            frame_rate_hz=rate if rate is None or rate > 0 else None,
-            frames=None if frames is None else int(frames),
-        )
-        for name, split, ef, rate, frames in zip(names, splits, *columns, strict=True)
-    }
+    columns = [_optional(path, table, name) for name in ("EF", "FPS", "NumberOfFrames")]
+    rows = zip(names, splits, *columns, strict=True)
+    return {row[0]: _video(f"{path}, line {line}", *row) for line, row in enumerate(rows, start=2)}
+
+
+def _video(where: str, name: str, split: str, ef: float | None, rate: float | None, frames: float | None) -> Video:
+    length = None if frames is None or frames != int(frames) else int(frames)
+    if length is None and frames is not None:
+        raise DataError(f"{where}: NumberOfFrames is {frames:g}, which is no whole number; restore the owners' file.")
+    stated(
+        where,
+        {"ef_percent": "EF", "frame_rate_hz": "FPS", "frames": "NumberOfFrames"},
+        ef_percent=ef, frame_rate_hz=rate, frames=length,
+    )  # fmt: skip
+    return Video(name=name, split=split, ef_percent=ef, frame_rate_hz=rate, frames=length)
 
 
 def _split(text: str) -> str | None:
@@ -83,11 +95,17 @@ def _split(text: str) -> str | None:
     return whole if whole.isdigit() else SPLIT_NAMES.get(text.strip().upper())
 
 
-def _optional(table: pd.DataFrame, name: str) -> list[float | None]:
-    """A column of numbers, None where it or a value is missing or no number."""
+def _optional(path: Path, table: pd.DataFrame, name: str) -> list[float | None]:
+    """A column of numbers, None where it or a value is missing; ``DataError`` for a word or an infinite number."""
     if name not in table:
         return [None] * len(table)
     values = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64)
+    # pandas has read an empty cell, NA and nan as missing; what is still there and no number is a slip.
+    if (wrong := np.flatnonzero(~np.isfinite(values) & table[name].notna().to_numpy())).size:
+        text = table[name].iloc[wrong[0]]
+        raise DataError(
+            f"{path}, line {wrong[0] + 2}: {name} is '{text}', which is no number; correct it, or leave it empty."
+        )
     return [float(value) if np.isfinite(value) else None for value in values]
 
 
@@ -98,7 +116,7 @@ def read_tracings(path: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
     float [n, 2] with x, y; its rows whose frame is a word ("No Systolic") belong to no frame and are left out.
 
     Raises:
-        DataError: unreadable, or a column or value is missing.
+        DataError: unreadable, or a column or value is missing or none that a video has.
     """
     table = _read_table(path, ("FileName", "Frame"))
     points = "X" in table and "X1" not in table
@@ -111,6 +129,7 @@ def read_tracings(path: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
     if not (np.isfinite(numbers).all() and np.isfinite(frames).all()):
         wrong = int(np.flatnonzero(~(np.isfinite(numbers).all(axis=1) & np.isfinite(frames)))[0])
         raise DataError(f"{path} has an empty or non-numeric value in row {wrong + 2}; restore the owners' file.")
+    _check_places(path, frames.to_numpy(np.float64), numbers)
     names = table["FileName"].astype(str).str.removesuffix(".avi").to_numpy()
     found: dict[str, dict[int, NDArray[np.float64]]] = {}
     # sort=False keeps the order of the chords, from apex to base: the outline follows it.
@@ -120,6 +139,16 @@ def read_tracings(path: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
         name, frame = str(key[0]), int(key[1])  # type: ignore[index]
         found.setdefault(name, {})[frame] = numbers[rows]
     return found
+
+
+def _check_places(path: Path, frames: NDArray[np.float64], points: NDArray[np.float64]) -> None:
+    """Refuse frames and points that no video has: -5 would be the fifth frame from the end, 1e30 no pixel at all."""
+    whole = (frames == np.rint(frames)) & (frames >= 0) & (frames < _MOST)
+    near = (np.abs(points) < _MOST).all(axis=1)
+    if (wrong := np.flatnonzero(~(whole & near))).size:
+        row = int(wrong[0])
+        what = f"the frame {frames[row]:g}" if not whole[row] else "a point far outside any frame"
+        raise DataError(f"{path} has {what} in row {row + 2}; restore the owners' file.")
 
 
 def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

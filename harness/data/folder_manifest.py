@@ -16,6 +16,7 @@ import yaml
 from harness.data.findings import shorten
 from harness.errors import DataError
 from harness.files import is_inside
+from harness.stated import stated
 
 MANIFEST_FILE = "manifest.csv"
 LABELS_FILE = "labels.yaml"
@@ -127,6 +128,17 @@ def _row(line: int, cells: dict[str, str], seen: Counter[tuple[str, str]]) -> Ma
     row, column = _number(cells, "spacing_row_mm"), _number(cells, "spacing_col_mm")
     if (row is None) != (column is None):
         raise ValueError("only one of spacing_row_mm and spacing_col_mm is given")
+    spacing = None if row is None or column is None else (row, column)
+    rate, ef, ed, es = (
+        _number(cells, "frame_rate_hz"),
+        _number(cells, "ef_percent"),
+        _frame(cells, "ed"),
+        _frame(cells, "es"),
+    )
+    try:
+        stated("", spacing_mm=spacing, frame_rate_hz=rate, ef_percent=ef, ed=ed, es=es)
+    except DataError as error:
+        raise ValueError(str(error).removesuffix(".")) from None
     return ManifestRow(
         line=line,
         clip=cells["clip"],
@@ -134,12 +146,12 @@ def _row(line: int, cells: dict[str, str], seen: Counter[tuple[str, str]]) -> Ma
         patient=patient,
         view=view,
         split=_split(cells.get("split", "")),
-        frame_rate_hz=_number(cells, "frame_rate_hz"),
-        spacing_mm=None if row is None or column is None else (row, column),
-        ed=_frame(cells, "ed"),
-        es=_frame(cells, "es"),
+        frame_rate_hz=rate,
+        spacing_mm=spacing,
+        ed=ed,
+        es=es,
         labelled=_frames(cells.get("labelled", "")),
-        ef_percent=_number(cells, "ef_percent"),
+        ef_percent=ef,
         quality=cells.get("quality") or None,
         subgroups={key: text for key, text in cells.items() if key not in (*REQUIRED, *OPTIONAL) and text},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 
 from harness.clip import Case, label_ids
 from harness.data.findings import Finding
-from harness.errors import DataError
+from harness.errors import DataError, decoding
 from harness.files import inside, read_json, sha256_file
+from harness.schema import parsed
+from harness.stated import stated
 
 FORMAT = 3
 READABLE = (2, 3)
@@ -57,12 +60,13 @@ class ClipRecord:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ClipRecord:
         """The inverse of ``to_json``."""
-        plain: dict[str, Any] = {
-            # JSON has no tuples; without this a record would not equal the one that was written.
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in values.items()
-        }
-        return cls(**{**plain, "case": Case(**values["case"])})
+        record = parsed(cls, dict(values), "A clip of the prepared cache", AGAIN)
+        stated(
+            f"The clip {record.case.name} of a prepared cache",
+            spacing_mm=record.spacing_mm, frame_rate_hz=record.frame_rate_hz, ef_percent=record.ef_percent,
+            frames=record.count, ed=record.ed, es=record.es,
+        )  # fmt: skip
+        return record
 
 
 class PreparedClip:
@@ -122,7 +126,12 @@ class PreparedClip:
         offset, length = self._record.native
         try:
             # Decompressed at each call: native masks are asked for once per evaluation and would fill memory.
-            raw = zlib.decompress(bytes(self._cache.native[offset : offset + length]))
+            packed, size = (
+                bytes(self._cache.native[offset : offset + length]),
+                self._record.count * math.prod(self.native_size),
+            )
+            # One byte more than stated: a few kilobytes can unpack to gigabytes.
+            raw = zlib.decompressobj().decompress(packed, size + 1)
             return np.frombuffer(raw, dtype=np.uint8).reshape(self._record.count, *self.native_size)
         except (zlib.error, ValueError) as error:
             raise DataError(
@@ -177,6 +186,8 @@ class PreparedCache:
         self.findings = tuple(Finding(**item) for item in manifest.get("findings", ()))
         self.labels = label_ids(self.structures)
         self.records = [ClipRecord.from_json(item) for item in manifest["clips"]]
+        if strange := next((record for record in self.records if not self._holds(record)), None):
+            raise DataError(f"The prepared cache {path} does not hold what it says of {strange.case.name}; {AGAIN}.")
 
     @classmethod
     def open(cls, path: str | Path) -> PreparedCache:
@@ -188,7 +199,7 @@ class PreparedCache:
         path = Path(path)
         if not (path / MANIFEST).is_file():
             raise DataError(f"{path} is not a prepared cache (it has no {MANIFEST}); {AGAIN}.")
-        try:
+        with decoding(f"The prepared cache {path}", f"is damaged in {MANIFEST}", AGAIN):
             try:
                 manifest = read_json(path / MANIFEST)
             except DataError as error:
@@ -197,13 +208,29 @@ class PreparedCache:
                 raise DataError(
                     f"The prepared cache {path} has format {manifest['format']} instead of {FORMAT}; {AGAIN}."
                 )
+            texts = [manifest["name"], manifest["fingerprint"], manifest["mark"] or "", *manifest["structures"]]
+            if not all(isinstance(text, str) for text in texts) or not isinstance(manifest["image_size"], int):
+                raise TypeError("a name, a mark or a size is of another kind")
             cache = cls(path, manifest)
             cache._check_sizes()
-        except DataError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(f"The prepared cache {path} is damaged in {MANIFEST}; {AGAIN}.") from error
         return cache
+
+    def _holds(self, record: ClipRecord) -> bool:
+        """Whether the files have what a record points at: a slice beyond their end would be shorter without a word."""
+        sizes = {name: self.manifest["files"][name]["bytes"] for name in (FRAMES, MASKS, NATIVE)}
+        area = self.image_size**2
+        kept = record.count if record.mask_start is None else len(record.mask_frames or ())
+        first = record.start if record.mask_start is None else record.mask_start
+        offset, length = record.native
+        ends = (record.ed or 0, record.es or 0, *(record.mask_frames or ()))
+        return (
+            min(record.start, first, offset, length, *record.native_size) >= 0
+            and (record.start + record.count) * area <= sizes[FRAMES]
+            and (first + kept) * area <= sizes[MASKS]
+            and offset + length <= sizes[NATIVE]
+            and len(record.labelled) == len(record.interpolated) == record.count
+            and all(0 <= frame < record.count for frame in ends)
+        )
 
     def _check_sizes(self) -> None:
         for name, expected in self.manifest["files"].items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import cv2
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError
+from harness.stated import rate_of_header
 
 
 def read_avi(path: Path) -> NDArray[np.uint8]:
@@ -47,7 +47,7 @@ def read_rate(path: Path) -> float | None:
     capture = cv2.VideoCapture(str(path), cv2.CAP_OPENCV_MJPEG)
     rate = capture.get(cv2.CAP_PROP_FPS)
     capture.release()
-    return float(rate) if math.isfinite(rate) and rate > 0 else None
+    return rate_of_header(rate)
 
 
 def write_avi(path: Path, frames: NDArray[np.uint8], frame_rate_hz: float) -> None:

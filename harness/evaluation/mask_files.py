@@ -8,8 +8,6 @@ structures too, the column ``labels`` holds their label ids, and the classes 1, 
 from __future__ import annotations
 
 import csv
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +19,7 @@ from numpy.typing import NDArray
 
 from harness.clip import LABELS
 from harness.data.nifti import read_nifti
-from harness.errors import DataError
+from harness.errors import DataError, decoding
 from harness.files import canonical_hash, sha256_file
 
 SUFFIXES = (".npy", ".npz", ".nii.gz", ".nii", ".png")
@@ -31,7 +29,6 @@ Frame = int | str
 Masks = NDArray[Any] | Mapping[Frame, NDArray[Any]]
 """Label maps of a case: [T, H, W], or [H, W] by frame."""
 
-DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 """What numpy raises for an archive that is cut, damaged or none."""
 
 _PHASES = ("ED", "ES")
@@ -236,26 +233,22 @@ def _stored(file: MaskFile) -> NDArray[Any]:
         # Labels are checked where the data set is there: 1, 2 and 3 are not all that it may have.
         return read_nifti(path)[0]
     if path.suffix.lower() == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return np.asarray(arrays[file.array])
-        except DAMAGED as error:
-            raise DataError(f"{path} is damaged ({error}); write it again with numpy.savez_compressed.") from error
-    try:
+        with (
+            decoding(path, "is damaged", "write it again with numpy.savez_compressed"),
+            np.load(path, allow_pickle=False) as arrays,
+        ):
+            return np.asarray(arrays[file.array])
+    with decoding(path, "cannot be read as an array", "write it with numpy.save"):
         # allow_pickle=False: a file of masks must not run code.
         array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as an array ({error}); write it with numpy.save.") from error
     return array
 
 
 def _arrays(path: Path) -> list[str]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return list(arrays.files)
-    # AttributeError, TypeError: a single array that was called .npz.
-    except (*DAMAGED, AttributeError, TypeError) as error:
-        raise DataError(f"{path} cannot be read as arrays ({error}); write it with numpy.savez_compressed.") from error
+    # A single array that was called .npz is told here too.
+    cure = "write it with numpy.savez_compressed"
+    with decoding(path, "cannot be read as arrays", cure), np.load(path, allow_pickle=False) as arrays:
+        return list(arrays.files)
 
 
 def _picture(path: Path) -> NDArray[Any]:

@@ -78,7 +78,9 @@ def read_manifest(root: Path | str) -> dict[str, Any]:
         raise DataError(
             f"{root} is not a finished phantom: it has no {MANIFEST}; generate it with `echobench phantom`."
         )
-    manifest: dict[str, Any] = read_json(path)
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or not {"parameters", "patients"} <= set(manifest):
+        raise DataError(f"{path} is damaged: it has no parameters or no patients; remove {root} and generate it again.")
     return manifest
 
 

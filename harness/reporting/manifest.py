@@ -21,7 +21,7 @@ from harness.results.sweep import sweep_results
 from harness.statistics.margins import Criteria
 from harness.store.formats.archive import is_archive
 from harness.store.formats.cases import CASES
-from harness.store.formats.manifest import Kind, Manifest, find_manifest
+from harness.store.formats.manifest import KINDS, Kind, Manifest, find_manifest
 from harness.store.formats.profile import PROFILE
 from harness.store.formats.record import FILE as RECORD
 from harness.store.formats.sweep import PATIENTS
@@ -56,7 +56,7 @@ def write_manifest(
         mark=results.mark,
         reference=results.reference,
         command=results.command,
-        runs=tuple(run.name for run in results.runs),
+        runs=(*(run.name for run in results.runs), *results.left_out),
         accepted={run.name: _acceptance(run) for run in results.runs if run.accepted},
         tables=tables,
         captions=dict(captions or {}),
@@ -107,21 +107,29 @@ def read_suite(name: str, reports_dir: Path, results_dir: Path) -> ResultSet:
     store = RunStore(results_dir)
     # A bench that was killed early has not begun all of its runs.
     begun = [run for run in manifest.runs if manifest.tables or (store.root / run / RECORD).is_file()]
-    runs = [store.get(run) for run in begun]
+    runs, damaged = store.opened(begun)
     for run in runs:
         if run.name in manifest.accepted:
             run.accept(**manifest.accepted[run.name])
-    return with_groups(
-        Path(reports_dir) / name,
-        suite_results(
-            runs,
-            name=manifest.name,
-            dataset=manifest.dataset,
-            reference=manifest.reference,
-            command=manifest.command,
-            criteria=Criteria.read(manifest.criteria),
-        ),
+    results = suite_results(
+        runs,
+        name=manifest.name,
+        dataset=manifest.dataset,
+        reference=manifest.reference,
+        command=manifest.command,
+        criteria=Criteria.read(manifest.criteria),
+        damaged=damaged,
     )
+    # In the order of the report, so that a run which is mended stands again where it stood.
+    order = {run: index for index, run in enumerate(manifest.runs)}
+    ordered = sorted(results.runs, key=lambda run: order.get(run.name, len(order)))
+    return with_groups(Path(reports_dir) / name, replace(results, runs=tuple(ordered)))
+
+
+def _without(results: ResultSet, damaged: Mapping[str, str]) -> ResultSet:
+    """Results of a sweep, and a note on every run that is left out of it; the manifest keeps its name."""
+    notes = [f"Left out is the run {name}, which is damaged: {reason}" for name, reason in damaged.items()]
+    return replace(results, notes=(*results.notes, *notes), left_out=tuple(damaged))
 
 
 def with_groups(folder: Path, results: ResultSet) -> ResultSet:
@@ -160,23 +168,26 @@ def read_results(name: str, reports_dir: Path, results_dir: Path) -> dict[Path, 
     folder, store = Path(reports_dir) / name, RunStore(results_dir)
     results: dict[Path, ResultSet] = {}
     if manifest := find_manifest(folder / ROBUSTNESS_FOLDER, "robustness"):
-        runs = [store.get(run) for run in manifest.runs]
-        results[folder / ROBUSTNESS_FOLDER] = sweep_results(
+        runs, damaged = store.opened(manifest.runs)
+        swept = sweep_results(
             runs,
             name=manifest.name,
             reference=manifest.reference,
             command=manifest.command,
             criteria=Criteria.read(manifest.criteria),
         )
+        results[folder / ROBUSTNESS_FOLDER] = _without(swept, damaged)
     for passing in sorted(folder.glob("passing-*")):
         if manifest := find_manifest(passing, "robustness"):
-            results[passing] = passing_results(
-                [store.get(run) for run in manifest.runs],
+            runs, damaged = store.opened(manifest.runs)
+            swept = passing_results(
+                runs,
                 int(passing.name.rpartition("-")[2]),
                 name=manifest.name,
                 reference=manifest.reference,
                 command=manifest.command,
             )
+            results[passing] = _without(swept, damaged)
     if manifest := find_manifest(folder, "study"):
         results[folder] = archived_study(results_dir) if is_archive(results_dir) else stored_study(folder, store)
     elif find_manifest(folder, "suite"):
@@ -190,8 +201,9 @@ def list_reports(reports_dir: Path, *kinds: Kind) -> list[str]:
     return [
         folder.name
         for folder in folders
-        if find_manifest(folder, *kinds)
-        or ((not kinds or "robustness" in kinds) and find_manifest(folder / ROBUSTNESS_FOLDER, "robustness"))
+        # By the files alone: one damaged manifest must not keep the others from being listed.
+        if any((folder / f"{kind}.json").is_file() for kind in kinds or KINDS)
+        or ((not kinds or "robustness" in kinds) and (folder / ROBUSTNESS_FOLDER / "robustness.json").is_file())
     ]
 
 

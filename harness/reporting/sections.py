@@ -7,15 +7,21 @@ beside it belongs to every suite of its dataset (a study).
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from harness.errors import DataError
 from harness.files import canonical_hash
 from harness.reporting.tables.stored import SUFFIX, read_table
 from harness.reporting.tables.table import Table
 from harness.store.formats.manifest import KINDS, read_manifest
 
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
 _SECTIONS = tuple(kind for kind in KINDS if kind != "suite")
 
 
@@ -58,8 +64,18 @@ def fingerprint(report: Path, dataset: str) -> str:
 def _manifests(report: Path, dataset: str) -> list[Path]:
     inside = [path for kind in _SECTIONS for path in sorted(report.glob(f"*/{kind}.json"))]
     beside = [path for kind in _SECTIONS for path in sorted(report.parent.glob(f"*/{kind}.json"))]
+    whole = [path for path in inside if _or_none(read_manifest, path) is not None]
     # A study of another dataset says nothing about this one, wherever it lies.
-    return inside + [path for path in beside if read_manifest(path).dataset == dataset]
+    return whole + [path for path in beside if (read := _or_none(read_manifest, path)) and read.dataset == dataset]
+
+
+def _or_none(read: Callable[[Path], T], path: Path) -> T | None:
+    """What ``read`` makes of a file; None, with a word in the log, for a damaged one: a neighbour's damage stops no report."""
+    try:
+        return read(path)
+    except DataError as error:
+        logger.warning("%s It is left out of the page.", error)
+        return None
 
 
 def _tables(manifest: Path) -> list[Path]:
@@ -79,7 +95,7 @@ def _read(path: Path, report: Path) -> Section:
         relative_path=Path(os.path.relpath(folder, report)).as_posix(),
         command=manifest.command,
         mark=manifest.mark,
-        tables=tuple(read_table(table) for table in _tables(path)),
+        tables=tuple(table for file in _tables(path) if (table := _or_none(read_table, file)) is not None),
         figures=tuple(
             (stem, text) for stem, text in manifest.captions.items() if (folder / "figures" / f"{stem}.png").is_file()
         ),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
-import zipfile
-import zlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import DataError, decoding
 from harness.files import write_bytes
 from harness.results.result_set import ResultSet
 
@@ -100,11 +100,14 @@ def load_pictures(folder: Path) -> list[CasePicture]:
         return []
     # Pictures illustrate and carry no figure: a report without those of a damaged file is still right.
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with (
+            decoding(f"The file of pictures {path}", "is damaged", "the report goes on without it"),
+            np.load(path, allow_pickle=False) as stored,
+        ):
             meta = json.loads(stored["meta"].tobytes().decode())
             return [_picture(entry, {name: stored[f"{i}_{name}"] for name in _ARRAYS}) for i, entry in enumerate(meta)]
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        logger.warning("The pictures %s cannot be read (%s) and are left out.", path, str(error).partition("\n")[0])
+    except (DataError, OSError) as error:
+        logger.warning("%s", error)
         return []
 
 
@@ -120,4 +123,9 @@ def stored_pictures(results: ResultSet) -> list[CasePicture]:
 
 def _picture(entry: dict[str, Any], arrays: dict[str, Any]) -> CasePicture:
     spacing = entry["spacing_mm"]
+    texts = (entry["label"], entry["patient"], entry["view"], entry["phase"], entry["role"])
+    if not all(isinstance(text, str) for text in texts) or not math.isfinite(entry["dice"]):
+        raise ValueError("a caption is of another kind")
+    if not 0 <= entry["frame"] < len(arrays["frames"]) or arrays["frames"].dtype != np.uint8:
+        raise ValueError("the frame that is shown is not there")
     return CasePicture(**{**entry, **arrays, "spacing_mm": tuple(spacing) if spacing else None})

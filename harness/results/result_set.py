@@ -43,6 +43,7 @@ class ResultSet:
         criteria: primary endpoint and the smallest differences that matter.
         groups: what else is known of the patients (index), a grouping per column (``results.groups``).
         condition: key of the condition that all runs share; empty where they differ.
+        left_out: names of runs that belong here and cannot be read; a note says why.
         difference: what sets that condition apart from the headline one, as part of a title; empty for that.
     """
 
@@ -61,6 +62,7 @@ class ResultSet:
     difference: str = ""
     criteria: Criteria = field(default_factory=Criteria)
     groups: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
+    left_out: tuple[str, ...] = ()
 
     @property
     def heading(self) -> str:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pandas as pd
 
+from harness.errors import BenchError, explained
 from harness.results.labels import differing, flattened
 from harness.results.measures import DICE, HD95, HD95_PX, Measure, Selection
 from harness.store.formats.cases import CASES
 from harness.store.runs import Run
 
 _SCORES = (DICE, HD95, HD95_PX)
+_NO_SCORES: dict[str, float] = {**{measure.name: float("nan") for measure in _SCORES}, "patients": 0}
 # What differs between any two runs, or follows from something that is shown.
 _TOLD = ("seed", "code", "generation", "masks", "model.name", "model.label", "data.dataset", "data.fingerprint")
 
@@ -38,14 +40,19 @@ def list_runs(runs: Sequence[Run]) -> pd.DataFrame:
 def _row(run: Run, settings: dict[str, Any]) -> dict[str, Any]:
     spec = run.spec
     note = "other code" if run.other_code else str(run.record.get("reason") or "").partition("\n")[0]
+    try:
+        scores, status = _scores(run), str(run.status)
+    # One damaged table never keeps the others from being listed.
+    except (BenchError, OSError) as error:
+        scores, status, note = _NO_SCORES, "damaged", str(explained(error) or error)
     return {
         "run": run.name,
-        "status": run.status,
+        "status": status,
         "model": spec.model.get("label") or spec.model["name"],
         "size": spec.model["size"],
         "dataset": spec.data["dataset"],
         "seed": spec.seed,
-        **_scores(run),
+        **scores,
         "differs": {key: value for key, value in settings.items() if key not in _TOLD},
         "finished": run.record.get("finished") or "",
         "note": note,
@@ -55,7 +62,7 @@ def _row(run: Run, settings: dict[str, Any]) -> dict[str, Any]:
 def _scores(run: Run) -> dict[str, float]:
     path = CASES.stored(run.path)
     if run.status != "finished" or path is None:
-        return {**{measure.name: float("nan") for measure in _SCORES}, "patients": 0}
+        return _NO_SCORES
     rows = CASES.read(path)
     rows = rows[rows["split"] == "test"]
     # Values of a whole patient have no structure and may stand first.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,9 @@ from harness.store.formats.cases import CASES
 from harness.store.formats.profile import PROFILE
 from harness.store.formats.sweep import CONDITION
 from harness.store.runs import Run
+
+_NAME = re.compile(r"(?:.*/)?(?P<model>[^/]+)-(?P<size>[^-/]+)-s(?P<seed>\d+)-[0-9a-f]+")
+"""How a store calls a run (``RunSpec.folder``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,3 +119,15 @@ def read_run(run: Run, **changes: Any) -> RunResults:
         accepted=run.accepted,
     )
     return replace(read, **changes)
+
+
+def damaged_run(name: str, reason: str, **fields: Any) -> RunResults:
+    """A run whose record cannot be read, as far as its name tells: a row that says so, where the report would have stopped.
+
+    >>> damaged_run("phantom/unet-small-s1-0123456789", "cut").seed
+    1
+    """
+    told = _NAME.fullmatch(name)
+    facts = {"model": told["model"], "size": told["size"], "seed": int(told["seed"])} if told else {"model": name}
+    chosen: dict[str, Any] = {"label": facts["model"], **facts, "record": {"name": name}, **fields}
+    return RunResults(status="damaged", reason=reason, **chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import optuna
 from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.errors import BenchError
+from harness.errors import BenchError, decoding
 from harness.results.design import Design
 from harness.results.result_set import ResultSet, design_of
-from harness.results.run_results import RunResults, read_run
+from harness.results.run_results import RunResults, damaged_run, read_run
 from harness.store.formats.archive import ArchivedRun, StudyArchive, read_archive, read_design
 from harness.store.runs import Run, RunStore
 
@@ -89,9 +90,18 @@ def stored_study(folder: Path, store: RunStore) -> ResultSet:
     """
     stored = read_design(folder)
     design = Design(definition=stored.definition, cells=stored.cells, study=_study(stored))
-    runs = [(run.cell, store.get(run.record["name"])) for run in stored.runs]
+    names = [run.record["name"] for run in stored.runs]
+    opened, damaged = store.opened(names)
+    there = {run.name: run for run in opened}
+    runs = [(run.cell, there[name]) for run, name in zip(stored.runs, names, strict=True) if name in there]
     data = {"dataset": stored.dataset, "mark": stored.mark}
-    return study_results(design, runs, data, name=stored.name, command=stored.command)
+    results = study_results(design, runs, data, name=stored.name, command=stored.command)
+    lost = [
+        damaged_run(name, damaged[name], label=design.names[run.cell], seed=run.seed)
+        for run, name in zip(stored.runs, names, strict=True)
+        if name in damaged
+    ]
+    return replace(results, runs=tuple(sorted((*results.runs, *lost), key=lambda run: names.index(run.name))))
 
 
 def archived_study(folder: Path) -> ResultSet:
@@ -144,14 +154,17 @@ def _study(stored: StudyArchive) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", study_name=stored.name)
     for trial in stored.trials:
-        study.add_trial(
-            optuna.create_trial(
-                state=TrialState[trial["state"]],
-                value=trial["value"],
-                params=trial["params"],
-                distributions={name: json_to_distribution(kind) for name, kind in trial["distributions"].items()},
-                user_attrs=trial["user_attrs"],
-                intermediate_values={int(step): value for step, value in trial["intermediate_values"].items()},
+        with decoding(
+            f"The archive of the study {stored.name}", "holds a trial that is none", "export the study again"
+        ):
+            study.add_trial(
+                optuna.create_trial(
+                    state=TrialState[trial["state"]],
+                    value=trial["value"],
+                    params=trial["params"],
+                    distributions={name: json_to_distribution(kind) for name, kind in trial["distributions"].items()},
+                    user_attrs=trial["user_attrs"],
+                    intermediate_values={int(step): value for step, value in trial["intermediate_values"].items()},
+                )
             )
-        )
     return study

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from harness.errors import ConfigError
 from harness.results.condition import condition_of
 from harness.results.labels import run_labels
 from harness.results.result_set import ResultSet
-from harness.results.run_results import RunResults, read_run
+from harness.results.run_results import RunResults, damaged_run, read_run
 from harness.statistics.margins import Criteria
 from harness.store.runs import Run
 
@@ -22,11 +23,12 @@ def suite_results(
     command: str = "",
     distinct: bool = False,
     criteria: Criteria | None = None,
+    damaged: Mapping[str, str] | None = None,
 ) -> ResultSet:
     """Read a suite from the results store; unfinished runs come along without rows, with their status and reason.
 
     ``reference`` is a label or a registry name. Runs that differ in the seed alone are one arm; arms of one model are told
-    apart by what differs. ``criteria`` are the suite's own. With ``distinct`` every run is an arm of its own, called by its name where labels are the same.
+    apart by what differs. ``criteria`` are the suite's own; ``damaged`` are runs whose record cannot be read, and why. With ``distinct`` every run is an arm of its own, called by its name where labels are the same.
 
     Raises:
         ConfigError: there is no run, or the runs come from different datasets.
@@ -43,6 +45,7 @@ def suite_results(
     if distinct and len(set(labels)) < len(opened):
         labels = [run.name for run in opened]
     read = [read_run(run, label=label) for run, label in zip(opened, labels, strict=True)]
+    read += [_damaged(run, reason, read) for run, reason in (damaged or {}).items()]
     condition = condition_of(*(run.spec for run in opened))
     trained = [run.spec for run in opened if not run.spec.external] or [run.spec for run in opened]
     shared = len({condition_of(spec).key for spec in trained}) == 1
@@ -57,6 +60,13 @@ def suite_results(
         command=command,
         criteria=criteria or Criteria(),
     )
+
+
+def _damaged(name: str, reason: str, read: Sequence[RunResults]) -> RunResults:
+    """In the row of the other seeds of its model, where there is exactly one such row; else in one of its own."""
+    bare = damaged_run(name, reason)
+    labels = {run.label for run in read if (run.model, run.size) == (bare.model, bare.size)}
+    return replace(bare, label=labels.pop() if len(labels) == 1 else bare.label)
 
 
 def reference_label(runs: Sequence[RunResults], wanted: str) -> str:

@@ -17,6 +17,8 @@ from harness.data.media.dicom_series import series_in
 from harness.data.media.pictures import holds_pictures, natural
 from harness.data.media.source import ARRAY_KINDS, VIDEO_KINDS
 from harness.errors import ConfigError, DataError
+from harness.files import refuse_pipe
+from harness.stated import stated
 
 LIST_KINDS = (".csv", ".txt")
 VIEWS = ("2CH", "4CH")
@@ -106,6 +108,7 @@ def _is_clip(path: Path) -> bool:
 
 
 def _from_list(path: Path) -> list[ListedClip]:
+    refuse_pipe(path, "The list")
     try:
         if path.suffix.lower() == ".csv":
             # As text: a patient 007 must not become 7, nor one called NA become nobody.
@@ -152,8 +155,11 @@ def _positive(path: Path, line: int, row: Mapping[Hashable, Any], column: str) -
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"{path}, line {line}: {column} is '{text}'; a positive number was expected.")
+    field, checked = ("spacing_mm", (value, value)) if column.startswith("spacing") else (column, value)
+    try:
+        stated("", **{field: checked})
+    except DataError:
+        raise ConfigError(f"{path}, line {line}: {column} is '{text}'; a positive number was expected.") from None
     return value
 
 

@@ -27,6 +27,8 @@ from harness.store.process import ended, now, this_process
 FOLDER = ".claim"
 LIMIT_S = 120.0
 """A holder without a sign of life for so long has lost its lease."""
+LONGEST_S = 24 * 3600.0
+"""A lease that claims to hold longer without a sign of life is damaged: nobody could ever take it over."""
 BEATS_PER_LIMIT = 8
 """Signs of life within the limit: a shared folder may swallow or delay several of them."""
 SKEW_S = 600.0
@@ -230,10 +232,26 @@ def _read(folder: Path) -> tuple[int, dict[str, Any] | None]:
     if not number:
         return 0, None
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return number, None
-    return number, content
+    return number, content if _whole(content) else None
+
+
+def _whole(content: Any) -> bool:
+    """Whether a file's content is a lease as ``acquire`` writes it, with a limit that ends within a day."""
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), str) for key in ("token", "since", "host")
+    ):
+        return False
+    numbers = [content.get(key) for key in ("pid", "beat", "limit_s")]
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in numbers):
+        return False
+    return (
+        isinstance(content["pid"], int)
+        and 0 < content["limit_s"] <= LONGEST_S
+        and isinstance(content.get("started"), int | None)
+    )
 
 
 def _replace(path: Path, content: dict[str, Any]) -> None:

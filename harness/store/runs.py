@@ -19,13 +19,14 @@ from __future__ import annotations
 import glob
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from harness.errors import BenchError, explained, without_secrets
+from harness.errors import BenchError, DataError, explained, without_secrets
 from harness.files import create_text, write_json
 from harness.store.code import code_hash
 from harness.store.environment import code_version, environment
@@ -206,6 +207,24 @@ class RunStore:
         """The run at this path below the root, None where there is none."""
         path = self.root / name
         return Run(path, read_record(path / "run.json")) if (path / "run.json").is_file() else None
+
+    def opened(self, names: Iterable[str]) -> tuple[list[Run], dict[str, str]]:
+        """The runs of these names, and of those whose record is damaged the sentence about it: the others go on without them.
+
+        Raises:
+            BenchError: a run is not in the store, or all of them are damaged.
+        """
+        runs: list[Run] = []
+        damaged: dict[str, str] = {}
+        for name in names:
+            try:
+                runs.append(self.get(name))
+            except DataError as error:
+                # Reports travel: the folder of this machine's store does not.
+                damaged[name] = str(error).replace(f"{self.root}/", "")
+        if damaged and not runs:
+            raise BenchError(next(iter(damaged.values())))
+        return runs, damaged
 
     def all(self) -> list[Run]:
         """Every run in the store whose record can be read, ordered by name; ``damaged`` names the others."""

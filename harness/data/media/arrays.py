@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import DataError
+from harness.errors import DataError, decoding
 
 CLIP_NAMES = ("video", "frames", "clip", "images", "image", "img", "data", "x", "arr_0")
 MASK_NAMES = ("mask", "masks", "labels", "label", "segmentation", "seg", "gt", "y", "arr_0")
@@ -25,15 +24,13 @@ def read_numpy(path: Path, array: str | None = None, *, masks: bool = False) -> 
     Raises:
         DataError: unreadable, holds Python objects, or no array can be told to be the one.
     """
-    try:
+    with decoding(path, "cannot be read as NumPy arrays", "write it with numpy.savez again"):
         # allow_pickle=False: a file of pixels must not run code.
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
             return content
         with content:
             return np.asarray(content[_name(path, content.files, array, MASK_NAMES if masks else CLIP_NAMES)])
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read as NumPy arrays ({error}); write it with numpy.savez again.") from error
 
 
 def _name(path: Path, there: list[str], wanted: str | None, usual: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.media.frames import Frame, FrameSource, Picture, Region
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError, decoding
+from harness.stated import is_pixel_size, rate_of_header
 
+DAMAGED = ("is damaged or not a DICOM image", "restore or export it again")
 _CENTIMETRES = 3
 _TWO_D, _TISSUE = 1, 1
 _VIEWS = {"2CH": ("two chamber", "2 chamber", "2ch", "a2c"), "4CH": ("four chamber", "4 chamber", "4ch", "a4c")}
@@ -33,14 +36,12 @@ def open_dicom(path: Path) -> FrameSource:
         ConfigError: pydicom is not installed.
         DataError: damaged, not DICOM, or without pixels.
     """
-    try:
-        header = dicom_header(path)
+    header = dicom_header(path)
+    with decoding(path, *DAMAGED):
         count, photometric = int(header.get("NumberOfFrames") or 1), str(header.PhotometricInterpretation)
         # Read here, so that a damaged element is one sentence about the file and not a traceback later.
         pictures, spacing, rate = _pictures(header), _pixel_spacing(header), _frame_rate(header)
         int(header.Rows), int(header.Columns), int(header.BitsStored)
-    except DAMAGE as error:
-        raise _damaged(path, error) from error
     alone = pictures[0] if len(pictures) == 1 else None
     notes = [] if pictures or spacing is None else ["The pixel size is PixelSpacing: the file states no region."]
     return FrameSource(
@@ -58,10 +59,6 @@ def open_dicom(path: Path) -> FrameSource:
     )
 
 
-DAMAGE = (AttributeError, OSError, ValueError, KeyError, TypeError, OverflowError, EOFError)
-"""What pydicom raises on files that are torn or hold nonsense, beside its own ``InvalidDicomError``."""
-
-
 def dicom_header(path: Path) -> Any:
     """All elements but the pixels: a loop of 120 frames is 100 MB once decoded, the header a few kB.
 
@@ -69,26 +66,34 @@ def dicom_header(path: Path) -> Any:
         ConfigError: pydicom is not installed. DataError: damaged, or not DICOM.
     """
     pydicom = _pydicom()
-    try:
+    with decoding(path, *DAMAGED):
         return _header(pydicom, path)
-    except (pydicom.errors.InvalidDicomError, *DAMAGE) as error:
-        raise _damaged(path, error) from error
 
 
 def _header(pydicom: Any, path: Path) -> Any:
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=True)
-    except pydicom.errors.InvalidDicomError:
-        # Older scanners and some archives leave out the preamble; whether it is DICOM then shows in its elements.
-        header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-        if "SOPClassUID" not in header or "Rows" not in header:
-            raise
-        return header
+    with _Bounded(path) as stream:
+        try:
+            return pydicom.dcmread(stream, stop_before_pixels=True)
+        except pydicom.errors.InvalidDicomError:
+            # Older scanners and some archives leave out the preamble; whether it is DICOM then shows in its elements.
+            stream.seek(0)
+            header = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
+            if "SOPClassUID" not in header or "Rows" not in header:
+                raise
+            return header
 
 
-def _damaged(path: Path, error: Exception) -> DataError:
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    return DataError(f"{path} is damaged or not a DICOM image ({reason}); restore or export it again.")
+class _Bounded(io.BufferedReader):
+    """A file that is never asked for more than it has: an element may claim four gigabytes, and Python would take them first."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._size = path.stat().st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As its base."""
+        left = max(0, self._size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 def looks_like_dicom(path: Path) -> bool:
@@ -139,9 +144,9 @@ def _to_choose(stated: list[_Stated]) -> tuple[Picture, ...]:
 
 
 def _pixel_spacing(header: Any) -> tuple[float, float] | None:
-    """``PixelSpacing`` (row, column) in mm where both are positive."""
+    """``PixelSpacing`` (row, column) in mm where both can be meant."""
     values = [float(value) for value in header.get("PixelSpacing") or ()]
-    return (values[0], values[1]) if len(values) == 2 and all(_positive(value) for value in values) else None
+    return (values[0], values[1]) if len(values) == 2 and all(map(is_pixel_size, values)) else None
 
 
 def _positive(value: float) -> bool:
@@ -167,7 +172,7 @@ def _spacing(region: Any) -> tuple[float, float] | None:
         return None
     # DICOM PS3.3 C.8.5.5: deltas are signed by direction and in cm here; we want mm.
     row, column = (10 * abs(float(region.get(f"PhysicalDelta{axis}") or 0.0)) for axis in "YX")
-    return (row, column) if _positive(row) and _positive(column) else None
+    return (row, column) if is_pixel_size(row) and is_pixel_size(column) else None
 
 
 def _rectangle(region: Any, header: Any) -> Region | None:
@@ -186,13 +191,13 @@ def _rectangle(region: Any, header: Any) -> Region | None:
 def _frame_rate(header: Any) -> float | None:
     # FrameTime is exact in ms; the vector's first entry is 0 by definition (PS3.3 C.7.6.5); the others are whole numbers.
     frame_time = float(header.get("FrameTime") or 0)
-    if _positive(frame_time):
-        return 1000 / frame_time
+    if _positive(frame_time) and (rate := rate_of_header(1000 / frame_time)):
+        return rate
     vector = [float(value) for value in _several(header.get("FrameTimeVector"))][1:]
-    if vector and _positive(math.fsum(vector)):
-        return 1000 * len(vector) / math.fsum(vector)
+    if vector and _positive(math.fsum(vector)) and (rate := rate_of_header(1000 * len(vector) / math.fsum(vector))):
+        return rate
     rates = (float(header.get(name) or 0) for name in ("RecommendedDisplayFrameRate", "CineRate"))
-    return next((rate for rate in rates if _positive(rate)), None)
+    return next((rate for rate in map(rate_of_header, rates) if rate), None)
 
 
 def _several(value: Any) -> Sequence[Any]:
@@ -204,23 +209,25 @@ def _several(value: Any) -> Sequence[Any]:
 
 def _frames(path: Path, header: Any, photometric: str) -> Iterator[Frame]:
     pydicom = _pydicom()
-    try:
-        for pixels in _decoded(pydicom, path, header):
+    decoded = _decoded(pydicom, path, header)
+    cure = "pip install 'echobench[dicom]' brings the decoders, a damaged file has to be exported again"
+    while True:
+        # Around the decoder alone: what whoever takes the frames raises is not the file's fault.
+        with decoding(f"The pixels of {path}", "cannot be decoded", cure):
+            pixels = next(decoded, None)
+            if pixels is None:
+                return
             if photometric == "PALETTE COLOR":
                 pixels = pydicom.pixels.apply_color_lut(pixels, header)
-            yield _grey(pixels, photometric, int(header.BitsStored))
-    except (RuntimeError, NotImplementedError, AttributeError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            f"The pixels of {path} cannot be decoded ({reason}); pip install 'echobench[dicom]' brings the decoders, "
-            "a damaged file has to be exported again."
-        ) from error
+            grey = _grey(pixels, photometric, int(header.BitsStored))
+        yield grey
 
 
 def _decoded(pydicom: Any, path: Path, header: Any) -> Iterator[NDArray[Any]]:
     """The frames, as RGB where the file holds YBR."""
     if getattr(header, "preamble", None):
-        yield from pydicom.pixels.iter_pixels(path)
+        with _Bounded(path) as stream:
+            yield from pydicom.pixels.iter_pixels(stream)
     else:
         # iter_pixels() opens files with a preamble only; without it the whole file has to be read.
         data = pydicom.dcmread(path, force=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError
+from harness.stated import stated
 
 Frame = NDArray[np.uint8]
 
@@ -95,6 +96,10 @@ class FrameSource:
     view: str | None = None
     instances: tuple[Path, ...] = ()
     notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Refuse what no clip has, whichever reader took it from its file."""
+        stated(str(self.path), spacing_mm=self.spacing_mm, frame_rate_hz=self.frame_rate_hz, frames=self.count)
 
     def check_chosen(self) -> None:
         """Raise ``DataError`` where the file holds several images and none is chosen."""

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError
+from harness.files import refuse_pipe
+from harness.stated import spacing_of_header
 
 _TYPES = {
     "MET_UCHAR": "u1", "MET_CHAR": "i1", "MET_USHORT": "u2", "MET_SHORT": "i2",
@@ -44,10 +46,8 @@ def read_metaimage_values(
         kind = kind.newbyteorder(">")
     raw = after if name == "LOCAL" else _read_raw(path.with_name(Path(name).name))
     values = _decode(raw, header, kind, path).reshape(frames[0] if frames else 1, height, width)
-    if (row_mm, column_mm) == (1.0, 1.0) or not (0 < row_mm < 10 and 0 < column_mm < 10):
-        note = f"spacing: the header says {row_mm:g} x {column_mm:g} mm; the pixel size counts as unknown"
-        return values, None, None, (note,)
-    return values, (row_mm, column_mm), None, ()
+    spacing, notes = spacing_of_header(row_mm, column_mm)
+    return values, spacing, None, notes
 
 
 def _decode(raw: bytes, header: dict[str, str], kind: np.dtype[Any], path: Path) -> NDArray[Any]:
@@ -84,6 +84,7 @@ def metaimage_files(path: Path) -> list[Path]:
 
 def _read_header(path: Path) -> tuple[dict[str, str], bytes]:
     """Keys of the header, and what follows it in an ``.mha``."""
+    refuse_pipe(path, "The picture")
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -106,6 +107,7 @@ def _read_header(path: Path) -> tuple[dict[str, str], bytes]:
 
 
 def _read_raw(path: Path) -> bytes:
+    refuse_pipe(path, "The file of pixels")
     try:
         return path.read_bytes()
     except OSError as error:

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import gzip
 import math
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from harness.data.media.frames import Frame, FrameSource
 from harness.data.media.levels import FrameLevels
-from harness.errors import DataError
+from harness.errors import DataError, decoding
+from harness.stated import spacing_of_header
 
-UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError)
+DAMAGED = ("is damaged or not NIfTI", "restore the file from its source")
 LIMIT_BYTES = 1 << 30
 """The largest clip of CAMUS has 30 MB; 1 GB is a file of something else, or a bomb (3 GB of zeros pack into 3 MB)."""
 GZIP_RATIO = 1032
 """No byte of gzip unpacks to more than so many (a match of 258 bytes takes two bits)."""
+_HEADER_BYTES = 348
 _MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
-_PLAUSIBLE_MM = (0.01, 10.0)
-"""Pixels of an echocardiogram are tenths of a millimetre; beyond this range the unit in the header is wrong."""
 _PLAUSIBLE_HZ = (5.0, 1000.0)
 
 
@@ -43,16 +39,15 @@ def read_nifti(
         DataError: missing, damaged, colour, or of another shape.
     """
     try:
-        content = _content(path)
-        image = nibabel.Nifti1Image.from_bytes(content)
-        _check_size(image, len(content))
-        array = np.asarray(image.dataobj)
+        with decoding(path, *DAMAGED):
+            content = _content(path)
+            image = nibabel.Nifti1Image.from_bytes(content)
+            _check_size(image, len(content))
+            array = np.asarray(image.dataobj)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; restore the file.") from error
-    except UNREADABLE as error:
-        raise damaged(path, error) from error
     frames = _count(array.shape, array.dtype, path)
-    spacing, notes = header_spacing(image.header)
+    spacing, notes = header_spacing(image.header, content[:_HEADER_BYTES])
     # Transposed, never rotated: CAMUS stores columns first, and the apex then is up.
     values = array.reshape(*array.shape[:2], frames).transpose(2, 1, 0)
     return values, spacing, header_rate(image.header), notes
@@ -92,15 +87,13 @@ def open_nifti(path: Path) -> FrameSource:
     Raises:
         DataError: damaged, not NIfTI, colour, or of another shape.
     """
-    try:
+    with decoding(path, *DAMAGED):
         # One open stream: slices that are read in order do not decompress the file again from its start.
         image: Any = nibabel.load(path, keep_file_open=True)
         _check_size(image, path.stat().st_size * (GZIP_RATIO if path.suffix == ".gz" else 1))
-        shape, kind = image.shape, image.get_data_dtype()
-    except UNREADABLE as error:
-        raise damaged(path, error) from error
+        shape, kind, head = image.shape, image.get_data_dtype(), _head(path)
     count = _count(shape, kind, path)
-    spacing, notes = header_spacing(image.header)
+    spacing, notes = header_spacing(image.header, head)
     said = list(notes)
     return FrameSource(
         path=path,
@@ -110,6 +103,11 @@ def open_nifti(path: Path) -> FrameSource:
         frame_rate_hz=header_rate(image.header),
         notes=said,
     )
+
+
+def _head(path: Path) -> bytes:
+    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
+        return stream.read(_HEADER_BYTES)
 
 
 def _count(shape: tuple[int, ...], kind: np.dtype[Any], path: Path) -> int:
@@ -122,25 +120,19 @@ def _count(shape: tuple[int, ...], kind: np.dtype[Any], path: Path) -> int:
     return extra[0] if extra else 1
 
 
-def header_spacing(header: Any) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+def header_spacing(header: Any, head: bytes) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
     """(row, column) in mm, None where the header states none that can be meant, and notes on what was assumed.
 
-    Metres and micrometres are converted; an unknown unit is taken as mm. Exactly 1 x 1 is what a header says that nobody has
-    filled in; it counts as unknown, as do 0, NaN and sizes that no echocardiogram has.
+    Metres and micrometres are converted; an unknown unit is taken as mm. What cannot be meant says ``spacing_of_header``.
+
+    Args:
+        header: as nibabel has it.
+        head: the header's bytes.
     """
-    zooms = header.get_zooms()
+    # nibabel makes 1 of a pixel size of 0 and drops a minus: both would be millimetres that nobody stated.
+    zooms = nibabel.Nifti1Header(head, check=False)["pixdim"][1:3] if len(head) == _HEADER_BYTES else header.get_zooms()
     unit = header.get_xyzt_units()[0]
-    row, column = (float(zooms[axis]) * _MILLIMETRES.get(unit, 1.0) for axis in (1, 0))
-    if (row, column) == (1.0, 1.0):
-        return None, (
-            "spacing: the header says 1 x 1, as if nobody had filled it in; the pixel size counts as unknown",
-        )
-    low, high = _PLAUSIBLE_MM
-    if not all(math.isfinite(value) and low <= value <= high for value in (row, column)):
-        return None, (
-            f"spacing: the header's pixel size {row:.4g} x {column:.4g} mm cannot be meant and counts as unknown",
-        )
-    return (row, column), ()
+    return spacing_of_header(*(float(zooms[axis]) * _MILLIMETRES.get(unit, 1.0) for axis in (1, 0)))
 
 
 def header_rate(header: Any) -> float | None:
@@ -157,20 +149,12 @@ def _frames(path: Path, image: Any, count: int, notes: list[str]) -> Iterator[Fr
     levels = FrameLevels(path, notes)
     flat = len(image.shape) > 3
     for t in range(count):
-        try:
+        with decoding(path, *DAMAGED):
             if len(image.shape) == 2:
                 values = np.asarray(image.dataobj)
             elif flat and image.shape[3] == 1:
                 values = np.asarray(image.dataobj[:, :, t])
             else:
                 values = np.asarray(image.dataobj[..., t])
-        except UNREADABLE as error:
-            raise damaged(path, error) from error
         yield levels(values.reshape(image.shape[:2]).T)
     levels.end()
-
-
-def damaged(path: Path, error: Exception) -> DataError:
-    """The sentence for a file that cannot be decoded."""
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return DataError(f"{path} is damaged or not NIfTI ({reason}); restore the file from its source.")

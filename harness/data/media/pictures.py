@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageSequence
 
-from harness.errors import DataError
+from harness.errors import DataError, decoding
 
 PICTURE_KINDS = (".png", ".jpg", ".jpeg", ".bmp")
 MASK_ENDINGS = ("_mask", "_masks", "_gt", "_seg", "_label", "_labels", "-mask", "-gt", "-seg", "-label")
@@ -73,11 +73,8 @@ def natural(path: Path) -> list[tuple[int, str]]:
 
 
 def _frames(path: Path, masks: bool) -> list[NDArray[Any]]:
-    try:
-        with Image.open(path) as image:
-            return [_values(frame, masks) for frame in ImageSequence.Iterator(image)]
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise DataError(f"The picture {path} cannot be read ({error}); restore it from its source.") from error
+    with decoding(f"The picture {path}", "cannot be read", "restore it from its source"), Image.open(path) as image:
+        return [_values(frame, masks) for frame in ImageSequence.Iterator(image)]
 
 
 def _values(image: Image.Image, masks: bool) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -21,6 +20,8 @@ from harness.data.media.pictures import PICTURE_KINDS, holds_pictures, natural, 
 from harness.data.media.video import open_video
 from harness.data.media.volume import read_volume
 from harness.errors import ConfigError, DataError
+from harness.files import refuse_pipe
+from harness.stated import stated
 
 VIDEO_KINDS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv")
 ARRAY_KINDS = (".npz", ".npy", ".tif", ".tiff", ".gif", ".mhd", ".mha")
@@ -35,6 +36,7 @@ def open_source(path: Path | str) -> FrameSource:
     path = Path(path)
     if not path.exists():
         raise DataError(f"The clip {path} does not exist; check the path.")
+    refuse_pipe(path, "The clip")
     if path.is_dir():
         # A folder that is one series, and nothing else, is a clip.
         series = [] if holds_pictures(path) else series_in(sorted(path.iterdir(), key=natural))
@@ -73,12 +75,13 @@ def with_stated(
         picture: which of several images of the file, counted from 1.
 
     Raises:
-        ConfigError: a pixel size or frame rate that is not positive, fewer than one frame, no such image.
+        ConfigError: a pixel size or frame rate that no clip has, fewer than one frame, no such image.
     """
-    numbers = [*(spacing_mm or ()), *([] if frame_rate_hz is None else [frame_rate_hz])]
     # A spacing of 0 or NaN would come out as areas of 0 or NaN many minutes later.
-    if any(not (math.isfinite(number) and number > 0) for number in numbers):
-        raise ConfigError("Pixel size (mm) and frame rate (1/s) must be positive numbers.")
+    try:
+        stated("Stated for the clip", spacing_mm=spacing_mm, frame_rate_hz=frame_rate_hz)
+    except DataError as error:
+        raise ConfigError(str(error)) from None
     if max_frames is not None and max_frames < 1:
         raise ConfigError(f"The number of frames must be at least 1, got {max_frames}.")
     source = _with_picture(source, region, picture, whole_frame)

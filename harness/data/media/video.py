@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.data.media.frames import Frame, FrameSource
 from harness.errors import DataError
+from harness.stated import rate_of_header
 
 
 def open_video(path: Path) -> FrameSource:
@@ -29,7 +30,7 @@ def open_video(path: Path) -> FrameSource:
         frames=lambda: _frames(path),
         # Some containers state no count or a negative one.
         count=int(count) if math.isfinite(count) and count >= 1 else None,
-        frame_rate_hz=float(rate) if math.isfinite(rate) and rate > 0 else None,
+        frame_rate_hz=rate_of_header(rate),
     )
 
 

@@ -17,6 +17,7 @@ from harness.data.media.nifti import read_nifti
 from harness.data.media.pictures import PICTURE_KINDS, read_pictures
 from harness.data.media.video import open_video
 from harness.errors import DataError
+from harness.files import refuse_pipe
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +47,7 @@ def read_volume(path: Path, array: str | None = None, *, masks: bool = False) ->
     name = path.name.lower()
     if not path.exists():
         raise DataError(f"{path} does not exist; check the manifest.")
+    refuse_pipe(path, "The clip or mask")
     if name.endswith((".nii", ".nii.gz")):
         return _raw(read_nifti(path), path, masks)
     if name.endswith((".mhd", ".mha")):

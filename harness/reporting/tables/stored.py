@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.files import read_json, write_text
+from harness.files import is_inside, read_json, write_text
 from harness.reporting.render.latex import to_latex
 from harness.reporting.render.text import to_csv, to_markdown
-from harness.reporting.tables.table import Cell, Column, Row, Source, Table
+from harness.reporting.tables.table import Cell, Table
+from harness.schema import parsed
 
 SUFFIX = ".table.json"
 SUFFIXES = (".md", ".csv", ".tex", SUFFIX)
@@ -57,20 +58,13 @@ def read_table(path: Path) -> Table:
     Raises:
         DataError: the file is no table.
     """
-    content = read_json(path)
-    try:
-        columns = [
-            Column(**{**column, "source": Source(**column["source"])} if "source" in column else column)
-            for column in content.pop("columns")
-        ]
-        rows = [
-            Row(**{**row, "cells": {key: Cell(**cell) for key, cell in row["cells"].items()}})
-            for row in content.pop("rows")
-        ]
-        notes = tuple(content.pop("notes", ()))
-        return Table(columns=tuple(columns), rows=tuple(rows), notes=notes, **content)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is no stored table; make its report again.") from error
+    table = parsed(Table, read_json(path), f"{path} is no stored table", "make its report again")
+    # A file's name and a number's width are made of these.
+    if not is_inside(table.name) or any(not 0 <= column.digits <= 20 for column in table.columns):
+        raise DataError(
+            f"{path} is no stored table: its name or the digits of a column cannot be; make its report again."
+        )
+    return table
 
 
 def _sparse(item: Any) -> dict[str, Any]:

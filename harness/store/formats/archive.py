@@ -13,22 +13,24 @@ Values of a whole view or patient (EF) are left out: no table of a study uses th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from harness.errors import BenchError
+from harness.errors import BenchError, DataError
 from harness.files import read_json, write_json, write_text
+from harness.schema import parsed
 from harness.store.formats.cases import CASES, ROW_COLUMNS
 from harness.store.formats.profile import PROFILE
-from harness.store.formats.study import Cell, Dimension, Factor, StudyDefinition
+from harness.store.formats.record import shape_problem
+from harness.store.formats.study import Cell, StudyDefinition
 from harness.store.formats.table import PACKED, TableFormat
 
 FILE = "archive.json"
 RECORDS_FILE = "runs.json"
+_AGAIN = "export the study again with `echobench export`"
 _CASE = [name for name in ROW_COLUMNS if name not in ("metric", "value")]
 WIDE_CASES = TableFormat(
     name="cases of an archive",
@@ -54,6 +56,29 @@ class ArchivedRun:
     record: dict[str, Any]
     rows: pd.DataFrame
     profile: pd.DataFrame | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _StoredRun:
+    """A run as ``archive.json`` names it."""
+
+    cell: str
+    seed: int
+    run: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stored:
+    """What ``archive.json`` holds."""
+
+    name: str
+    command: str
+    dataset: str
+    mark: str | None
+    definition: StudyDefinition
+    cells: tuple[Cell, ...]
+    runs: tuple[_StoredRun, ...]
+    trials: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,9 +146,15 @@ def read_archive(folder: Path) -> StudyArchive:
         str(run): table.drop(columns="run").reset_index(drop=True)
         for run, table in COSTS.read(folder / COSTS.file).groupby("run", sort=False)
     }
+    content = read_json(folder / RECORDS_FILE)
+    problems = [shape_problem(record) for record in content] if isinstance(content, list) else ["it is no list"]
+    if found := next(filter(None, problems), None):
+        raise DataError(f"{folder / RECORDS_FILE} holds no records of runs: {found}; {_AGAIN}.")
     # By name and not by position: the files may have been sorted or merged by hand.
-    records = {record["name"]: record for record in read_json(folder / RECORDS_FILE)}
+    records = {record["name"]: record for record in content}
     design = read_design(folder)
+    if lost := [run.record["name"] for run in design.runs if run.record["name"] not in records]:
+        raise DataError(f"{folder / RECORDS_FILE} lacks the run {lost[0]}; {_AGAIN}.")
     runs = tuple(
         replace(
             run,
@@ -137,22 +168,29 @@ def read_archive(folder: Path) -> StudyArchive:
 
 
 def read_design(folder: Path) -> StudyArchive:
-    """Read ``archive.json`` alone: runs have a name in their record, no rows and no profile."""
-    content = read_json(Path(folder) / FILE)
+    """Read ``archive.json`` alone: runs have a name in their record, no rows and no profile.
+
+    Raises:
+        DataError: it is no archive, or names a cell that it does not define.
+    """
+    path = Path(folder) / FILE
+    stored = parsed(_Stored, read_json(path), f"{path} is no archive of a study", _AGAIN)
+    keys = {cell.key for cell in stored.cells}
+    if lost := [entry.cell for entry in stored.runs if entry.cell not in keys]:
+        raise DataError(f"{path} has a run of the cell '{lost[0]}', which it does not define; {_AGAIN}.")
+    runs = [
+        ArchivedRun(cell=entry.cell, seed=entry.seed, record={"name": entry.run}, rows=CASES.empty(), profile=None)
+        for entry in stored.runs
+    ]
     return StudyArchive(
-        name=content["name"],
-        command=content["command"],
-        dataset=content["dataset"],
-        mark=content["mark"],
-        definition=_definition(content["definition"]),
-        cells=tuple(Cell(**cell) for cell in content["cells"]),
-        runs=tuple(
-            ArchivedRun(
-                cell=entry["cell"], seed=entry["seed"], record={"name": entry["run"]}, rows=CASES.empty(), profile=None
-            )
-            for entry in content["runs"]
-        ),
-        trials=tuple(content["trials"]),
+        name=stored.name,
+        command=stored.command,
+        dataset=stored.dataset,
+        mark=stored.mark,
+        definition=stored.definition,
+        cells=stored.cells,
+        runs=tuple(runs),
+        trials=stored.trials,
     )
 
 
@@ -181,16 +219,3 @@ def _costs(runs: tuple[ArchivedRun, ...]) -> pd.DataFrame:
     """Profiles of all runs with a first column ``run``."""
     tables = [run.profile.assign(run=run.record["name"]) for run in runs if run.profile is not None]
     return pd.concat(tables, ignore_index=True) if tables else COSTS.empty()
-
-
-def _definition(raw: Mapping[str, Any]) -> StudyDefinition:
-    return StudyDefinition(
-        **{
-            **raw,
-            "seeds": tuple(raw["seeds"]),
-            "factors": tuple(Factor(**factor) for factor in raw["factors"]),
-            "exclude": tuple(raw["exclude"]),
-            "moot": tuple(raw["moot"]),
-            "space": tuple(Dimension(**dimension) for dimension in raw["space"]),
-        }
-    )

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from harness.errors import DataError
 from harness.files import is_inside, read_json, write_text
+from harness.schema import parsed
 
 Kind = Literal["suite", "robustness", "study"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -76,8 +77,7 @@ def read_manifest(path: Path) -> Manifest:
         raise DataError(f"{path} is no manifest of a report: {problem}; make the report again.")
     # Keys of a later version are passed over: an older echobench still reads the report.
     chosen = {key: value for key, value in content.items() if key in Manifest.__slots__}
-    tuples = {key: tuple(chosen[key]) for key in ("runs", "tables") if key in chosen}
-    return Manifest(kind=kind, **{**chosen, **tuples})
+    return parsed(Manifest, {**chosen, "kind": kind}, str(path), "make the report again")
 
 
 def _problem(content: dict[str, Any]) -> str | None:
@@ -89,7 +89,7 @@ def _problem(content: dict[str, Any]) -> str | None:
     # Each of these becomes part of a path.
     strange = [name for name in [*texts[:1], *names[0], *names[1]] if not is_inside(name)]
     if strange:
-        return f"the name {strange[0]!r} may not become a path"
+        return f"the name {str(strange[0])[:80]!r} may not become a path"
     for key in ("captions", "accepted"):
         if not isinstance(content.get(key, {}), dict):
             return f"its {key} are no table"

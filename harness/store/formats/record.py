@@ -18,6 +18,16 @@ FILE = "run.json"
 
 
 _NEEDED = ("name", "identity", "spec", "status")
+_TEXTS = (("model", "name"), ("model", "size"), ("data", "dataset"))
+_TEXTS_OR_NONE = (
+    ("model", "label"),
+    ("data", "mark"),
+    ("data", "fingerprint"),
+    ("data", "clip"),
+    ("protocol", "first_frame"),
+)
+_SECTIONS = ("model", "data", "recipe", "protocol")
+"""Parts of a spec, and what of them every list, label and report reads."""
 _STATUSES = ("new", "running", "interrupted", "failed", "finished")
 
 
@@ -35,15 +45,48 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def _problem(content: Any) -> str | None:
-    """What keeps a file's content from being a record; None where nothing does."""
+def shape_problem(content: Any) -> str | None:
+    """What keeps a value from having the fields of a record, each of its kind; None where nothing does."""
     for name in _NEEDED:
         if not isinstance(content, dict) or name not in content:
             return f"it has no {name}"
     if content["status"] not in _STATUSES:
-        return f"its status is {content['status']!r}"
-    if not isinstance(content.get("results", {}), dict) or not isinstance(content.get("reason"), str | None):
-        return "its results or its reason are of another kind"
+        return f"its status is {str(content['status'])[:80]!r}"
+    if not all(isinstance(content.get(name, {}), dict) for name in ("spec", "results", "environment", "code")):
+        return "its spec, results, environment or code is no section"
+    texts = [
+        content["name"],
+        content["identity"],
+        *(content.get(name) or "" for name in ("reason", "created", "started", "finished")),
+    ]
+    roots = content.get("code_roots") or []
+    if not all(isinstance(text, str) for text in [*texts, *(roots if isinstance(roots, list) else [0])]):
+        return "its name, reason, times or roots of code are no texts"
+    return _spec_problem(content["spec"])
+
+
+def _spec_problem(spec: dict[str, Any]) -> str | None:
+    if not all(isinstance(spec.get(name), dict) for name in _SECTIONS):
+        return f"its spec has no {', '.join(name for name in _SECTIONS if not isinstance(spec.get(name), dict))}"
+    texts = [spec[section].get(key) for section, key in _TEXTS]
+    more = [spec[section].get(key) or "" for section, key in _TEXTS_OR_NONE]
+    if not all(isinstance(text, str) for text in [*texts, *more]):
+        return "a name in its spec is no text"
+    views, seed = spec["data"].get("views") or [], spec.get("seed")
+    if (
+        not isinstance(seed, int)
+        or isinstance(seed, bool)
+        or not isinstance(views, list)
+        or not all(isinstance(view, str) for view in views)
+    ):
+        return "its seed or its views are of another kind"
+    return None
+
+
+def _problem(content: Any) -> str | None:
+    """What keeps a file's content from being the record of a run of a store; None where nothing does."""
+    if problem := shape_problem(content):
+        return problem
     try:
         spec = RunSpec(**content["spec"])
         # Computed again, not compared with itself: a record whose recipe was edited by hand no longer has its name.
