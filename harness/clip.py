@@ -118,10 +118,9 @@ class Clip:
             if flags.shape != (t,) or flags.dtype != np.bool_:
                 raise ValueError(f"{name} must be bool [{t}], got {flags.dtype} {flags.shape}")
         # The last look at values that no reader has checked: they would pass through the cache into rows and tables.
-        facts = {"frame_rate_hz": self.frame_rate_hz, "ef_percent": self.ef_percent}
-        numbers = {key: None if value is None else float(value) for key, value in facts.items()}
+        rate, ef = (None if value is None else float(value) for value in (self.frame_rate_hz, self.ef_percent))
         spacing = None if self.spacing_mm is None else tuple(map(float, self.spacing_mm))
-        stated(f"The clip {self.case.name}", spacing_mm=spacing, **numbers)
+        stated(f"The clip {self.case.name}", spacing_mm=spacing, frame_rate_hz=rate, ef_percent=ef)
 
     def phase(self, frame: int) -> str:
         """``"ED"``, ``"ES"`` or ``""`` for the frame at this index."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, TypeAdapter, ValidationError
@@ -80,7 +80,8 @@ def parsed(kind: type[D], values: Any, where: str, cure: str) -> D:
     """
     try:
         # Through JSON, because that is what such a file holds: a list stands for a tuple, and nothing else is converted.
-        return _adapter(kind).validate_json(json.dumps(values), strict=True)
+        made: D = _adapter(kind).validate_json(json.dumps(values), strict=True)
+        return made
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])
@@ -92,7 +93,7 @@ def parsed(kind: type[D], values: Any, where: str, cure: str) -> D:
 
 
 @functools.cache
-def _adapter(kind: type[D]) -> TypeAdapter[D]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
