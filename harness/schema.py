@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import typing
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, TypeAdapter, ValidationError
@@ -14,6 +13,7 @@ from harness.errors import ConfigError, DataError, unknown
 
 T = TypeVar("T", bound="Schema")
 D = TypeVar("D")
+_adapters: dict[Any, TypeAdapter[Any]] = {}
 
 Whole = Annotated[int, Field(gt=0)]
 """A whole number above zero."""
@@ -80,7 +80,9 @@ def parsed(kind: type[D], values: Any, where: str, cure: str) -> D:
     """
     try:
         # Through JSON, because that is what such a file holds: a list stands for a tuple, and nothing else is converted.
-        made: D = _adapter(kind).validate_json(json.dumps(values), strict=True)
+        if kind not in _adapters:
+            _adapters[kind] = TypeAdapter(kind)
+        made: D = _adapters[kind].validate_json(json.dumps(values), strict=True)
         return made
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -90,11 +92,6 @@ def parsed(kind: type[D], values: Any, where: str, cure: str) -> D:
         ) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{where} cannot be read ({type(error).__name__}); {cure}.") from error
-
-
-@functools.cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 class Config(Schema):

@@ -155,9 +155,9 @@ def _positive(path: Path, line: int, row: Mapping[Hashable, Any], column: str) -
         value = float(text)
     except ValueError:
         value = math.nan
-    field, checked = ("spacing_mm", (value, value)) if column.startswith("spacing") else (column, value)
+    size = column.startswith("spacing")
     try:
-        stated("", **{field: checked})
+        stated("", spacing_mm=(value, value) if size else None, frame_rate_hz=None if size else value)
     except DataError:
         raise ConfigError(f"{path}, line {line}: {column} is '{text}'; a positive number was expected.") from None
     return value
