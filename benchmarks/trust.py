@@ -39,7 +39,7 @@ from harness.segment.trust import FLAGS, LIMITS, Observer, asked_again, judge
 from harness.store.runs import RunStore
 
 POOR = 0.85
-FRAMES = 6
+FRAMES = 4
 FALSE_ALARMS = 0.05
 CPU = torch.device("cpu")
 
