@@ -24,7 +24,7 @@ LIMITS = {
     "scattered": 0.02,
     "holes": 0.01,
     "area": 2.5,
-    "length": 2.0,
+    "length": 3.0,
     "outside": 0.0,
     "beats": 8.0,
     "intensity": 6.8,
