@@ -43,7 +43,7 @@ def prepared_of(spec: RunSpec, data_dir: Path, prepared: Path | None = None) -> 
     Raises:
         DataError: there is none, or the given folder holds other data.
     """
-    wanted = (spec.data["fingerprint"], spec.data["image_size"])
+    wanted = (spec.data.get("fingerprint"), spec.data.get("image_size"))
     if prepared is not None:
         cache = PreparedCache.open(prepared)
         if (cache.fingerprint, cache.image_size) != wanted:
@@ -68,4 +68,4 @@ def prepared_of(spec: RunSpec, data_dir: Path, prepared: Path | None = None) -> 
 
 def _words(spec: RunSpec) -> str:
     data = spec.data
-    return f"{data['dataset']}, {data['image_size']} px, fingerprint {data['fingerprint'][:10]}"
+    return f"{data['dataset']}, {data.get('image_size', '?')} px, fingerprint {str(data.get('fingerprint'))[:10]}"
