@@ -132,6 +132,17 @@ def folder_scope(folder: Path) -> str:
     return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
 
 
+def user_package(folder: Path) -> str:
+    """The full name that the package of a user's folder has here."""
+    return f"{_PREFIX}{folder_scope(folder)}"
+
+
+def file_of(item: Any) -> Path | None:
+    """The user's file that defines a class or function; None for code of a package."""
+    module = sys.modules.get(item.__module__)
+    return Path(module.__file__) if module is not None and scope_of(item.__module__) and module.__file__ else None
+
+
 def scope_of(module: str) -> str:
     """The folder's scope of a module's full name; empty for ordinary modules."""
     return module.removeprefix(_PREFIX).partition(".")[0] if module.startswith(_PREFIX) else ""
@@ -160,7 +171,7 @@ def beside(folder: Path, name: str) -> Path | None:
 
 def _package(folder: Path) -> str:
     """The package that stands for a folder, made where it is missing."""
-    name = f"{_PREFIX}{folder_scope(folder)}"
+    name = user_package(folder)
     _forget_changed(name)
     if name not in sys.modules:
         package = ModuleType(name)

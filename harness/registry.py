@@ -14,6 +14,7 @@ import functools
 import importlib
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from mmengine.registry import DATASETS as _MM_DATASETS
@@ -23,7 +24,7 @@ from mmengine.registry import TRANSFORMS as _MM_TRANSFORMS
 from mmengine.registry import Registry
 
 from harness.errors import ConfigError, unknown
-from harness.modules import scope_of
+from harness.modules import import_modules, scope_of, user_package
 
 
 def check_types(config: Any) -> None:
@@ -188,15 +189,42 @@ def list_datasets() -> list[str]:
 
 
 def list_perturbations(*, passing: bool = False) -> list[str]:
-    """Names of all registered perturbations; with ``passing`` also of those that are faults only while they pass."""
+    """Names of the package's perturbations; with ``passing`` also of those that are faults only while they pass.
+
+    Those of users' files are named one by one, never meant by "all".
+    """
     PERTURBATIONS.import_from_location()
     return sorted(
-        name for name, item in PERTURBATIONS.module_dict.items() if passing or not getattr(item, "passing", False)
+        name
+        for name, item in PERTURBATIONS.module_dict.items()
+        if "@" not in name and (passing or not getattr(item, "passing", False))
     )
 
 
+def registered_by(registry: Registry, file: str, what: str) -> dict[str, Any]:
+    """What a file of a user's registers, by its names in the registry; the file is imported for it.
+
+    Args:
+        registry: one of ours.
+        file: path of a Python file that the user names.
+        what: for the sentence, such as "metric".
+
+    Raises:
+        ConfigError: no such file, or it registers nothing here.
+    """
+    path = Path(file).resolve()
+    if not path.is_file():
+        raise ConfigError(f"There is no file {file}; name a registered {what} or the file of one of your own.")
+    import_modules([file])
+    module = f"{user_package(path.parent)}.{path.stem}"
+    found = {name: item for name, item in registry.module_dict.items() if item.__module__ == module}
+    if not found:
+        raise ConfigError(f"{file} registers no {what}; put @{registry.name.upper()}S.register_module(...) above it.")
+    return found
+
+
 def list_engines() -> list[str]:
-    """Names of all registered engines, plugins included."""
+    """Names of all registered engines, plugins and those of users' loaded files included."""
     load_engines()
     ENGINES.import_from_location()
-    return sorted(ENGINES.module_dict)
+    return sorted({name.partition("@")[0] for name in ENGINES.module_dict})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,18 @@ from typing_extensions import Unpack
 from harness.data import PreparedCache
 from harness.errors import BenchError
 from harness.evaluation.prediction import Predict
-from harness.experiments import SuiteOptions, plan_suite
+from harness.experiments import SuiteOptions
 from harness.experiments.bench import Work, run_suite
 from harness.experiments.execute import Keep
+from harness.experiments.folds import plan_folds
 from harness.experiments.kept_pictures import keep_pictures
+from harness.experiments.plan import SuitePlan
 from harness.experiments.transfer import keep_masks
 from harness.reporting import write_report
 from harness.reporting.growing import begin_report
 from harness.reporting.manifest import report_is_of, with_groups
+from harness.results.condition import condition_of
+from harness.results.groups import keep_groups, patient_groups
 from harness.results.result_set import ResultSet
 from harness.results.suite import suite_results
 from harness.store.runs import Run, RunStore
@@ -146,14 +152,15 @@ def run_bench(
 
     ``masks`` keeps what the runs predict (``echobench evaluate --from-masks``); ``work`` is handed to ``run_suite``.
     """
-    plan = plan_suite(options, progress)
+    plans = plan_folds(options, progress)
     if not profile:
-        plan = dataclasses.replace(plan, profile=None)
+        plans = [dataclasses.replace(plan, profile=None) for plan in plans]
+    plan, specs = plans[0], [spec for each in plans for spec in each.specs]
     # Begun before the first training: a bench that is killed leaves a report that `echobench report` can make.
     begun = begin_report(
         Path(reports),
-        plan.name,
-        plan.specs,
+        options.name or condition_of(*specs).name,
+        specs,
         RunStore(results),
         named=bool(options.name),
         reference=plan.reference,
@@ -161,27 +168,38 @@ def run_bench(
         criteria=plan.criteria,
     )
     console = None if progress else new_console(quiet=True)
-    outcome = run_suite(
-        plan,
-        Path(results),
-        keep=keeping(masks),
-        console=console,
-        progress=progress,
-        **work,
-    )
-    runs, folder = begun.runs(outcome.runs), Path(reports) / begun.name
+    ends, outcomes = time.monotonic() + 60 * (work.get("minutes") or math.inf), []
+    for number, each in enumerate(plans, 1):
+        if len(plans) > 1 and progress:
+            new_console(errors=True).print(f"Fold {number} of {len(plans)}")
+        left = None if math.isinf(ends) else max(0.0, (ends - time.monotonic()) / 60)
+        timed: Work = {**work, "minutes": left}
+        outcomes.append(
+            run_suite(each, Path(results), keep=keeping(masks), console=console, progress=progress, **timed)
+        )
+    made, failed = [run for one in outcomes for run in one.runs], [name for one in outcomes for name in one.failed]
+    runs, folder = begun.runs(made), Path(reports) / begun.name
     collected = suite_results(runs, name=begun.name, reference=plan.reference, command=command, criteria=plan.criteria)
+    keep_groups(patient_groups(_described(plans)), folder)
     collected = with_groups(folder, collected)
-    due = bool(outcome.executed or outcome.measured) or not report_is_of(collected, folder)
+    due = any(one.executed or one.measured for one in outcomes) or not report_is_of(collected, folder)
     written = write_report(collected, folder) if due else []
     return Benched(
-        runs=outcome.runs,
-        failed=outcome.failed,
+        runs=made,
+        failed=failed,
         report=folder,
         results=collected,
         written=written,
         left_out=begun.left_out,
     )
+
+
+def _described(plans: Sequence[SuitePlan]) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """What the data say of every clip that is tested."""
+    for plan in plans:
+        for record in plan.cache.records:
+            if record.case.split == "test":
+                yield record.case.patient, record.subgroups
 
 
 def keeping(masks: bool) -> Keep:

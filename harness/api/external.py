@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.clip import structure_names
 from harness.data import PreparedCache
 from harness.errors import ConfigError
 from harness.evaluation.mask_files import MaskFolder
@@ -19,7 +20,7 @@ from harness.experiments.external import external_spec, score_run
 from harness.experiments.sweep.clips import prepared_of
 from harness.reporting import write_report
 from harness.reporting.growing import begin_report
-from harness.reporting.manifest import list_reports
+from harness.reporting.manifest import list_reports, with_groups
 from harness.results.condition import Condition, belongs, condition_of
 from harness.results.result_set import ResultSet
 from harness.results.suite import suite_results
@@ -106,6 +107,7 @@ def run_score(
     )
     collected = suite_results(begun.runs(runs), name=begun.name, **shared)
     folder = reports / begun.name
+    collected = with_groups(folder, collected)
     written = write_report(collected, folder)
     return Scored(runs=runs, report=folder, results=collected, written=written, left_out=begun.left_out)
 
@@ -116,7 +118,13 @@ def _target(options: SuiteOptions, store: RunStore, reports: Path, progress: boo
         specs = [run.spec for name in manifest.runs if (run := store.find(name)) is not None]
         if not specs:
             raise ConfigError(f"No run of the report {options.name} is in {store.root}; bench again, or name the data.")
+        _refuse_other_protocol(options, specs[0], manifest.name)
         condition = condition_of(*specs)
+        if condition.folds:
+            raise ConfigError(
+                f"The report {manifest.name} is a cross-validation over {condition.folds} folds; masks are scored against one "
+                "fold: name the data with --dataset and --root, and the fold with --fold."
+            )
         cache = prepared_of(specs[0], options.data_root)
         reference = manifest.reference or "GDKVM"
         # Named by its condition it goes on growing with it; a name of the user's own holds what it was given.
@@ -141,6 +149,19 @@ def _target(options: SuiteOptions, store: RunStore, reports: Path, progress: boo
         report=options.name or condition.name, named=bool(options.name), reference=plan.reference,
         condition=condition, cache=plan.cache, like=plan.specs[0], criteria=plan.criteria,
     )  # fmt: skip
+
+
+def _refuse_other_protocol(options: SuiteOptions, spec: RunSpec, report: str) -> None:
+    """Raise ``ConfigError`` where the user asks for another protocol than the report has: one of the two would be ignored."""
+    for name, asked in (("first_frame", options.first_frame), ("structures", options.structures)):
+        has = spec.protocol[name]
+        same = asked is None or asked == has or structure_names(asked.replace(",", "+")) == structure_names(has)
+        if not same:
+            option = name.replace("_", "-")
+            raise ConfigError(
+                f"The report {report} has --{option} {has}, and --{option} {asked} was asked for; leave it out, or name the data with "
+                "--dataset to have a report of that protocol."
+            )
 
 
 def _refuse_label(label: str, store: RunStore, condition: Condition) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli._options import data_options, store_options, suite_options
 from harness.cli._typed import typed
+from harness.errors import ConfigError
+from harness.vocabulary import counted
+
+if TYPE_CHECKING:
+    from harness.experiments import SuiteOptions
+    from harness.experiments.bench import Work
 
 
 @click.command()
@@ -19,6 +25,7 @@ from harness.cli._typed import typed
 @click.option("--retrain", is_flag=True, help="Train again what is finished; the finished runs stay as they are.")
 @click.option("--accept-code", is_flag=True, help="Take finished runs of other code; tables then carry that mark.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many patients of each split, marked as such.")
+@click.option("--folds", type=click.IntRange(3), help="Cross-validation: train and test so many folds, one table.")
 @click.option("--keep-masks", is_flag=True, help="Keep the masks predicted for the test clips, compressed.")
 @click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; each has a CUDA device in turn."
@@ -49,8 +56,8 @@ def command(
         echobench bench --dataset camus --root CAMUS --views 4CH --clip ed_es --allow-partial
     """
     from harness.api.benching import keeping, run_bench
-    from harness.experiments import SuiteOptions, plan_suite
-    from harness.experiments.bench import Work, run_suite
+    from harness.experiments import SuiteOptions
+    from harness.experiments.bench import Work
     from harness.files import check_writable
     from harness.reporting import print_report
 
@@ -58,19 +65,8 @@ def command(
     for folder in () if dry_run else (results_dir, reports_dir):
         check_writable(Path(folder))
     work = Work(retrain=retrain, accept_code=accept_code, workers=workers, minutes=minutes, train=not report_only)
-    if dry_run:
-        from harness.experiments.preview import preview
-
-        begun = preview(options)
-        for line in begun.lines:
-            click.echo(line)
-        if not begun.prepared:
-            return 0
     if dry_run or only:
-        plan = plan_suite(options)
-        keep = keeping(keep_masks)
-        outcome = run_suite(plan, Path(results_dir), keep=keep, dry_run=dry_run, only=only, **work)
-        return 1 if outcome.failed else 0
+        return _plan(options, Path(results_dir), only, keeping(keep_masks), dry_run, work)
     made = run_bench(
         options,
         results=results_dir,
@@ -81,7 +77,7 @@ def command(
     )
     if added := len(made.results.runs) - len(made.runs):
         click.echo(
-            f"The report {made.report.name} also holds {added} runs of the same condition that were there already."
+            f"The report {made.report.name} also holds {counted(added, 'run')} of the same condition that {'was' if added == 1 else 'were'} there already."
         )
     if made.left_out:
         click.echo(
@@ -92,3 +88,29 @@ def command(
         again = f"echobench report {made.report.name} makes it again"
         click.echo(f"Nothing was left to do; the report in {made.report} stays ({again}).")
     return 1 if made.failed else 0
+
+
+def _plan(options: SuiteOptions, results: Path, only: int | None, keep: Any, dry_run: bool, work: Work) -> int:
+    """Print the plan, or train one run of it; the exit code."""
+    from harness.experiments import plan_suite
+    from harness.experiments.bench import run_suite
+    from harness.experiments.folds import fold_options
+    from harness.experiments.preview import preview
+
+    if options.folds and not dry_run:
+        raise ConfigError("--only trains one run of one fold: give --fold with its number instead of --folds.")
+    failed = False
+    for each in fold_options(options) if options.folds else [options]:
+        lines = []
+        if dry_run:
+            begun = preview(each)
+            lines = begun.lines
+            click.echo("\n".join([*([f"Fold {each.fold}:"] if options.folds else []), *lines]))
+            if not begun.prepared:
+                continue
+        plan = plan_suite(each)
+        # What the lines above say is not said again.
+        plan.notes = [note for note in plan.notes if note.partition(": ")[2] not in "\n".join(lines)]
+        outcome = run_suite(plan, results, keep=keep, dry_run=dry_run, only=only, **work)
+        failed = failed or bool(outcome.failed)
+    return 1 if failed else 0

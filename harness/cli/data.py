@@ -12,6 +12,7 @@ from harness.cli._complete import CommaList, Named, configs, words
 from harness.cli._group import PlainGroup
 from harness.cli._options import STRUCTURES, data_options
 from harness.errors import ConfigError, DataError
+from harness.vocabulary import counted
 
 if TYPE_CHECKING:
     from harness.data import EchoDataset, Finding, PreparedCache
@@ -216,21 +217,17 @@ def _print(dataset: EchoDataset, findings: list[Finding]) -> None:
 def _verdict(dataset: EchoDataset, findings: list[Finding]) -> str:
     errors, warnings = (sum(finding.level == level for finding in findings) for level in ("error", "warning"))
     if errors:
-        return f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}."
+        return f"{counted(errors, 'error')}, {counted(warnings, 'warning')}."
     mark = f" Results from this root are marked: {dataset.mark}." if dataset.mark else ""
-    return f"No errors, {_counted(warnings, 'warning')}.{mark}"
+    return f"No errors, {counted(warnings, 'warning')}.{mark}"
 
 
 def _describe(cache: PreparedCache) -> None:
     counts = {name: sum(record.case.split == name for record in cache.records) for name in ("train", "val", "test")}
     frames = sum(record.count for record in cache.records)
     clips = ", ".join(f"{name} {count}" for name, count in counts.items())
-    click.echo(f"{cache.path}: {cache.name} at {cache.image_size} px, clips {clips}, {frames} frames")
+    click.echo(f"{cache.path}: {cache.name} at {cache.image_size} px, clips {clips}, {counted(frames, 'frame')}")
     for finding in cache.findings:
         click.echo(f"{finding.level}: {finding.message}")
     if cache.mark:
         click.echo(f"marked: {cache.mark}")
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")

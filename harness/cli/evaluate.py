@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from harness.cli._complete import Named, words
 from harness.cli._options import METRICS, REPORT, RUN, data_options, store_options, trust_option
+from harness.cli._typed import typed
 from harness.errors import ConfigError
 
 
@@ -78,7 +80,7 @@ def command(
             click.echo(str(keep(run, run_predictor(run), prepared_of(run.spec, Path(data_dir)))))
     name = title or "-".join(["evaluated", report or chosen[0].path.name, *([dataset] if dataset else []), split])
     folder = Path(reports_dir) / Path(name).name
-    made = run_evaluate(chosen, options, folder)
+    made = run_evaluate(chosen, options, folder, command=typed(sys.argv[1:]))
     console = new_console()
     for table in made.tables:
         # On other data the table trained on x tested on is the answer; the long ones are in the folder.

@@ -11,6 +11,7 @@ from harness import config
 from harness.cli._complete import CommaList, Named, configs, engines, words
 from harness.cli._options import DEVICE, REPORT, SIZE, STRUCTURES, trust_option
 from harness.errors import BenchError, unknown
+from harness.vocabulary import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +149,7 @@ def _measure_again(name: str, results_dir: Path, reports_dir: Path, chosen: dict
             with hold(run, finished_too=True, wait=True):
                 profile_run(run, chosen)
             bar.advance(text=run.name)
-    click.echo(f"Measured {len(finished)} runs anew; `echobench report {name}` takes them up.", err=True)
+    click.echo(f"Measured {counted(len(finished), 'run')} anew; `echobench report {name}` takes them up.", err=True)
     return 0
 
 

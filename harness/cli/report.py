@@ -26,9 +26,20 @@ def command(name: str | None, results_dir: str, reports_dir: str, groups: str | 
     from harness.files import write_bytes
     from harness.reporting import print_report, write_report
     from harness.reporting.manifest import only_suite, read_results
+    from harness.reporting.render.terminal import print_table
+    from harness.reporting.transfer_report import read_transfer, write_transfer
     from harness.results.groups import GROUPS, read_groups
+    from harness.store.formats.manifest import find_manifest
 
     chosen = name or only_suite(Path(reports_dir))
+    folder = Path(reports_dir) / chosen
+    if (measured := read_transfer(folder, Path(results_dir))) is not None:
+        manifest = find_manifest(folder, "transfer")
+        tables, written = write_transfer(measured, folder, manifest.command if manifest else "")
+        for table in tables:
+            print_table(table)
+        click.echo(f"{len(written)} files in {folder}")
+        return
     if groups:
         read_groups(Path(groups))  # refused before anything is written
         write_bytes(Path(reports_dir) / chosen / GROUPS, Path(groups).read_bytes())

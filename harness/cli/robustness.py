@@ -14,7 +14,8 @@ from harness.cli._group import PlainGroup
 from harness.cli._options import PERTURBATIONS, data_options, trust_option
 from harness.cli._sweeps import chosen_runs, run_choice
 from harness.cli._typed import typed
-from harness.errors import ConfigError, unknown
+from harness.errors import ConfigError
+from harness.vocabulary import counted
 
 if TYPE_CHECKING:
     from harness.data import PreparedCache
@@ -37,7 +38,7 @@ def command() -> None:
 @click.option("--image-size", default=128, show_default=True, help="Side of the frames in pixels.")
 @click.option("--clips", default=12, show_default=True, help="Validation clips, evenly spread over the patients.")
 @click.option("--clip-length", default=4, show_default=True, help="Frames of each clip (fewer where it has fewer).")
-@click.option("--perturbations", type=PERTURBATIONS, help="Only these (default: all).")
+@click.option("--perturbations", type=PERTURBATIONS, help="Only these: names, or files of your own (default: all).")
 @click.option("--table", type=click.Path(path_type=Path), help="Table to update (default: the package's own).")
 def calibrate_command(
     dataset: str | None,
@@ -57,9 +58,15 @@ def calibrate_command(
     from harness.jobs import Progress
     from harness.perturbations.base import LADDERS
     from harness.perturbations.calibration import calibrate, reference_clips
+    from harness.perturbations.choice import chosen_perturbations, user_files
     from harness.perturbations.ladders import write_ladders
 
     names = chosen_perturbations(perturbations)
+    if (files := user_files(names)) and table is None:
+        raise ConfigError(
+            f"The ladders of a perturbation of your own go into a table of yours: give --table {Path(files[0]).with_suffix('.csv').name} "
+            "(beside its file and with its name it is found there)."
+        )
     cache = _data(dataset, choices, image_size, data_dir)
     found = spread_clips(cache.split("val"), clips)
     reference = reference_clips(
@@ -77,7 +84,7 @@ def calibrate_command(
 @command.command("run")
 @data_options
 @run_choice
-@click.option("--perturbations", type=PERTURBATIONS, help="Only these (default: all).")
+@click.option("--perturbations", type=PERTURBATIONS, help="Only these: names, or files of your own (default: all).")
 @click.option("--severities", type=CommaList(int), default="1,2,3,4,5", show_default=True, help="Only these.")
 @click.option(
     "--metrics",
@@ -110,15 +117,18 @@ def run_command(
     from harness.experiments.sweep.clips import prepared_of
     from harness.experiments.sweep.parallel import sweep_in_parallel
     from harness.experiments.sweep.sweep import SweepOptions
+    from harness.perturbations.choice import chosen_perturbations, require_ladders, user_files
     from harness.perturbations.window import window_length
 
     window = window_length(when)
     names = tuple(chosen_perturbations(perturbations, passing=window is not None))
-    # Only for its refusal: a misspelt metric is said before the first minute of computing.
+    # Only for their refusals: no strengths, or a misspelt metric, is said before the first minute of computing.
+    require_ladders(names)
     metric_functions(metrics)
     options = SweepOptions(
-        perturbations=names, severities=_severities(severities), metrics=metrics, limit=limit, window=window
-    )
+        perturbations=names, severities=_severities(severities), metrics=metrics, limit=limit, window=window,
+        files=user_files(names),
+    )  # fmt: skip
     chosen = chosen_runs(**choices)
     jobs = [(run, prepared_of(run.spec, Path(data_dir), prepared).path) for run in chosen.runs]
     if workers > 1:
@@ -146,7 +156,7 @@ def _title(run: Run) -> str:
 
 
 def _told(run: Run, count: int) -> str:
-    return f"{_title(run)}: {count} conditions computed, the rest was there ({run.name})"
+    return f"{_title(run)}: {counted(count, 'condition')} computed, the rest was there ({run.name})"
 
 
 @command.command("report")
@@ -184,19 +194,28 @@ def report_command(name: str | None, reference: str, when: str, **choices: Any) 
 @click.option("--image-size", default=128, show_default=True, help="Side of the frames in pixels.")
 @click.option("--clip-length", default=10, show_default=True, help="Frames of the clip; its last one is shown.")
 @click.option("--case", "index", default=0, show_default=True, help="Number of the validation clip.")
+@click.option("--perturbations", type=PERTURBATIONS, help="Only these: names, or files of your own (default: all).")
 @click.option("--reports-dir", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 def gallery_command(
-    dataset: str | None, data_dir: str, image_size: int, clip_length: int, index: int, reports_dir: Path, **choices: Any
+    dataset: str | None,
+    data_dir: str,
+    image_size: int,
+    clip_length: int,
+    index: int,
+    perturbations: tuple[str, ...] | None,
+    reports_dir: Path,
+    **choices: Any,
 ) -> None:
     """Show every perturbation at every severity on one frame: REPORTS_DIR/perturbations/gallery_DATASET.{pdf,png}.
 
     Example: echobench robustness gallery --dataset phantom
     """
     from harness.experiments.sweep.clips import model_frames, pixel_aspect
-    from harness.registry import list_perturbations
+    from harness.perturbations.choice import chosen_perturbations
     from harness.reporting.figures.gallery import gallery
     from harness.reporting.figures.style import save
 
+    names = chosen_perturbations(perturbations)
     cache = _data(dataset, choices, image_size, data_dir)
     split = cache.split("val")
     if not 0 <= index < len(split):
@@ -205,7 +224,7 @@ def gallery_command(
     figure = gallery(
         model_frames(clip, min(clip_length, len(clip))),
         clip.case.name,
-        list_perturbations(),
+        names,
         aspect=pixel_aspect(clip),
         reference=cache.name,
         mark=cache.mark,
@@ -221,21 +240,6 @@ def _severities(values: tuple[int, ...]) -> tuple[int, ...]:
     if wrong or not values:
         raise ConfigError(f"Severities are 1 to 5, got {wrong[0] if wrong else 'none'}.")
     return tuple(sorted(set(values)))
-
-
-def chosen_perturbations(names: tuple[str, ...] | None, *, passing: bool = False) -> list[str]:
-    """The perturbations of these names, all for None; ``passing``: also those that are faults only while they pass.
-
-    Raises:
-        ConfigError: an unknown name.
-    """
-    from harness.registry import list_perturbations
-
-    known = list_perturbations(passing=passing)
-    for name in names or ():
-        if name not in known:
-            raise unknown("perturbation", name, known)
-    return list(names or known)
 
 
 def _data(dataset: str | None, choices: dict[str, Any], image_size: int, data_dir: str) -> PreparedCache:

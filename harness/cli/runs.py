@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.errors import ConfigError
+from harness.vocabulary import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,11 +40,11 @@ def command(
 ) -> None:
     """List runs with status, scores and the settings that set them apart; with WORDs, those whose name or status has them all.
 
-    `diff A B` shows every setting that two runs do not share. Examples:
+    `diff A B` shows every setting that two runs do not share; of a name the hash is enough. Examples:
 
         echobench runs unet finished --csv
 
-        echobench runs diff phantom/unet-small-s0-1f2e3d4c5b phantom/unet-small-s0-6a7b8c9d0e
+        echobench runs diff 1f2e3d4c5b 6a7b8c9d0e
     """
     from harness.store.runs import RunStore
 
@@ -111,11 +112,19 @@ def _diff(store: RunStore, names: tuple[str, ...]) -> None:
 
     if len(names) != 2:
         raise ConfigError("Name two runs: echobench runs diff A B.")
-    rows = differences(*(store.get(name) for name in names))
+    rows = differences(*(_named(store, name) for name in names))
     if not rows:
         click.echo("The two runs share every setting.")
         return
     click.echo(_aligned([["setting", "A", "B"], *map(list, rows)]))
+
+
+def _named(store: RunStore, word: str) -> Run:
+    """The run of this name, or the only one that has the word in its name (its hash is enough)."""
+    fits = [run for run in store.all() if word in run.name]
+    if len(fits) > 1 and word not in (run.name for run in fits):
+        raise ConfigError(f"{len(fits)} runs have {word} in their names; give more of one of them, its hash is enough.")
+    return fits[0] if len(fits) == 1 else store.get(word)
 
 
 def _delete(runs: list[Run], words: tuple[str, ...], yes: bool) -> None:
@@ -130,13 +139,13 @@ def _delete(runs: list[Run], words: tuple[str, ...], yes: bool) -> None:
         raise ConfigError(f"The run {busy[0]} is being worked on; stop that process first.")
     for run in runs:
         click.echo(f"{run.name} ({run.status})")
-    question = f"Delete {len(runs)} runs with weights and rows? Reports cannot be made from them again"
+    question = f"Delete {counted(len(runs), 'run')} with weights and rows? Reports cannot be made from them again"
     if not yes and not click.confirm(question):
         click.echo("Nothing was deleted.")
         return
     for run in runs:
         run.delete()
-    click.echo(f"Deleted {len(runs)} runs.")
+    click.echo(f"Deleted {counted(len(runs), 'run')}.")
 
 
 def _clean(results: Path, data: Path) -> None:

@@ -9,6 +9,7 @@ import click
 
 from harness.cli._complete import Named, engines
 from harness.cli._options import DEVICE, RUN, trust_option
+from harness.vocabulary import counted
 
 if TYPE_CHECKING:
     import torch
@@ -162,7 +163,7 @@ def _many(
         done = segment_all(listed, trained, folder, settings, device=device, advance=lambda text: bar.advance(1, text))
     counts = {status: sum(each.status == status for each in done) for status in ("done", "kept", "failed")}
     click.echo(
-        f"{counts['done']} clips segmented with {trained.name}, {counts['kept']} kept, {counts['failed']} failed."
+        f"{counted(counts['done'], 'clip')} segmented with {trained.name}, {counts['kept']} kept, {counts['failed']} failed."
     )
     click.echo(f"written: {folder / TABLE}")
     if counts["failed"]:
@@ -176,7 +177,9 @@ def _many(
 
 def _print(summary: dict[str, Any], folder: Path, *, kept: bool) -> None:
     """Frames, EF with its method, notes, folder."""
-    click.echo(f"{summary['frames']} frames segmented with {summary['run']}." + (" Kept as it was." if kept else ""))
+    click.echo(
+        f"{counted(summary['frames'], 'frame')} segmented with {summary['run']}." + (" Kept as it was." if kept else "")
+    )
     for index, beat in enumerate(summary["beats"], start=1):
         click.echo(f"Beat {index}: ED is frame {beat['ed']}, ES is frame {beat['es']} (counted from 0).")
     for estimate in summary["single_view_estimates"]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli._complete import Named, configs
+from harness.vocabulary import counted
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -62,7 +63,7 @@ def command(
         options=further,
     )
     train, report = job.write(scripts)
-    click.echo(f"{job.runs} runs: {train}, then {report}")
+    click.echo(f"{counted(job.runs, 'run')}: {train}, then {report}")
     if send:
         first, second = submit(train, report)
         click.echo(f"Submitted as {first} (array) and {second} (report); squeue shows them.")

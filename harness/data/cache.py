@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +26,7 @@ from harness.data.prepared import FORMAT, FRAMES, MANIFEST, MASKS, NATIVE, ClipR
 from harness.data.prepared import PreparedClip as PreparedClip
 from harness.data.prepared import PreparedSplit as PreparedSplit
 from harness.data.resample import resize_frames, resize_masks
+from harness.data.resplit import other_fold, share_clips
 from harness.errors import DataError
 from harness.files import canonical_hash, sync_folder, write_json
 from harness.jobs import map_ordered
@@ -108,6 +109,12 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
         shutil.rmtree(stale, ignore_errors=True)
     folder = make_private(place.parent, f".{place.name}.")
     try:
+        if (shared := other_fold(header, place, cases)) is not None:
+            content = share_clips(shared, folder, cases)
+            layout = [finding for finding in dataset.layout() if finding.level != "note"]
+            findings = list(dict.fromkeys([*layout, *(item for item in shared.findings if item.check != "splits")]))
+            _publish(folder, place, header, content, findings, _unknown_spacing(dataset, shared.records))
+            return
         job = functools.partial(prepare_clip, dataset, image_size=header["image_size"])
         label = f"preparing {dataset.name} at {header['image_size']} px"
         with contextlib.closing(
@@ -115,18 +122,31 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
         ) as clips:
             content, reports = _write_clips(folder, clips)
         findings = _findings(dataset, reports, cases)
-        marks = [header["mark"], *_marks(dataset, content["refused"], len(cases), reports, findings)]
-        content |= {
-            "findings": [asdict(finding) for finding in findings],
-            "mark": "; ".join(filter(None, marks)) or None,
-        }
-        write_json(folder / MANIFEST, {**header, **content})
-        # mkdtemp makes folders that other users cannot read; a cache on a shared disk is for all of them.
-        os.chmod(folder, 0o755)
-        os.rename(folder, place)
-        sync_folder(place.parent)
+        _publish(
+            folder, place, header, content, findings, _marks(dataset, content["refused"], len(cases), reports, findings)
+        )
     finally:
         drop_private(folder)
+
+
+def _publish(
+    folder: Path,
+    place: Path,
+    header: dict[str, Any],
+    content: dict[str, Any],
+    findings: list[Finding],
+    marks: list[str],
+) -> None:
+    """Write the manifest, and give the folder its name."""
+    content |= {
+        "findings": [asdict(finding) for finding in findings],
+        "mark": "; ".join(filter(None, [header["mark"], *marks])) or None,
+    }
+    write_json(folder / MANIFEST, {**header, **content})
+    # mkdtemp makes folders that other users cannot read; a cache on a shared disk is for all of them.
+    os.chmod(folder, 0o755)
+    os.rename(folder, place)
+    sync_folder(place.parent)
 
 
 def _findings(dataset: EchoDataset, reports: list[ClipReport], cases: list[Case]) -> list[Finding]:
@@ -149,13 +169,17 @@ def _marks(
 ) -> list[str]:
     """What the clips themselves add to the data set's mark, so that it stands beside every result."""
     marks = [f"{len(refused)} of {count} clips refused"] if refused else []
-    readable = [report for report in reports if report.error is None]
-    unknown = sum(report.spacing_mm is None for report in readable)
-    # A data set that never states a pixel size says so by its unit; one that should, or does for some clips, is marked.
-    if unknown and (unknown < len(readable) or getattr(dataset, "official_spacing_mm", None) is not None):
-        marks.append(f"pixel size unknown for {unknown} of {len(readable)} clips")
+    marks += _unknown_spacing(dataset, [report for report in reports if report.error is None])
     leaks = [finding for finding in findings if finding.check in ("duplicates", "leakage") and finding.level == "error"]
     return [*marks, *(f"the splits share {finding.count} {_SHARED[finding.check]}" for finding in leaks)]
+
+
+def _unknown_spacing(dataset: EchoDataset, clips: Sequence[ClipReport] | Sequence[ClipRecord]) -> list[str]:
+    """A data set that never states a pixel size says so by its unit; one that should, or does for some clips, is marked."""
+    unknown = sum(clip.spacing_mm is None for clip in clips)
+    if unknown and (unknown < len(clips) or getattr(dataset, "official_spacing_mm", None) is not None):
+        return [f"pixel size unknown for {unknown} of {len(clips)} clips"]
+    return []
 
 
 _SHARED = {"duplicates": "pairs of clips", "leakage": "patients"}

@@ -18,7 +18,7 @@ from harness.data.dataset import SPLITS, EchoDataset
 from harness.data.findings import Finding, shorten
 from harness.data.nifti import Volume, read_frames, read_labels
 from harness.data.order import order_half_sequence, order_stills
-from harness.data.splits import find_split_folder, folds_in, list_names, read_split_lists
+from harness.data.splits import find_split_folder, folds_in, list_names, read_split_lists, tested_in_folds
 from harness.errors import DataError
 from harness.registry import DATASETS
 
@@ -63,10 +63,7 @@ class Camus(EchoDataset):
     @cached_property
     def split_folder(self) -> Path:
         """Where the split lists lie; there is no substitute for them."""
-        # Where the owners' archive puts them, for either folder that a user may call the root.
-        names = ("database_split", "listSubGroups")
-        beside = [*(place / name for name in names for place in (self.root, self.root.parent)), self.root]
-        places = [self.split_dir] if self.split_dir else beside
+        places = self._list_places()
         folder = find_split_folder(places, self.fold)
         if folder is None and self.fold is None and (folds := folds_in(places)):
             raise DataError(
@@ -79,6 +76,16 @@ class Camus(EchoDataset):
                 f"There are no split lists {place} ({list_names(self.fold)['train']}, ...); name their folder with --split-dir PATH."
             )
         return folder
+
+    def _list_places(self) -> list[Path]:
+        # Where the owners' archive puts them, for either folder that a user may call the root.
+        names = ("database_split", "listSubGroups")
+        beside = [*(place / name for name in names for place in (self.root, self.root.parent)), self.root]
+        return [self.split_dir] if self.split_dir else beside
+
+    def fold_of_patient(self) -> dict[str, int]:
+        """By the test lists of all folds; see ``EchoDataset``."""
+        return tested_in_folds(self._list_places())
 
     @cached_property
     def lists(self) -> dict[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ import os
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class EchoDataset(ABC):
     """Structures that the masks distinguish."""
     official_spacing_mm: tuple[float, float] | None = None
     """(row, column) pixel size that every file of a release states; None where none is known beforehand."""
+    fold: int | None = None
+    """The fold that is tested, of data that are divided into folds; None for data in splits."""
 
     def __init__(
         self,
@@ -129,9 +132,26 @@ class EchoDataset(ABC):
         """Checks over several clips that only this dataset knows; they come last in a check of its root."""
         return []
 
+    def fold_of_patient(self) -> dict[str, int]:
+        """The fold in which each patient is tested, whichever is tested now; empty for data in splits."""
+        return {}
+
     def options(self) -> dict[str, Any]:
-        """What was chosen of the dataset, as plain values."""
-        return {"name": self.name, "views": list(self.views), "clip": self.clip}
+        """What was chosen of the dataset, as plain values; of a fold also into which folds the data are divided."""
+        chosen = {"name": self.name, "views": list(self.views), "clip": self.clip}
+        return chosen if self.fold is None else {**chosen, "fold": {"test": self.fold, **self._division}}
+
+    @cached_property
+    def _division(self) -> dict[str, Any]:
+        """How many folds there are, and a hash that all of them share: who is in which, and of which files."""
+        groups = self.fold_of_patient()
+        cases = {(case.patient, case.view) for split in SPLITS for case in self.cases(split)}
+        # Lists of splits are of one fold each; what they say is in the groups.
+        files = [(_relative(path, self.root), *_identity(path)) for path in self.sources() if path.suffix != ".txt"]
+        return {
+            "of": len(set(groups.values())),
+            "division": canonical_hash({"groups": groups, "cases": sorted(cases), "files": sorted(files)}, length=12),
+        }
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change when a file that is used, or the choice of views and clip kind, changes.

@@ -75,6 +75,13 @@ class EchoNet(EchoDataset):
         rows = self._in_splits(read_file_list(self.root / "FileList.csv"))
         return {name: row for name, row in sorted(rows.items()) if name not in WITHOUT_TRACINGS}
 
+    def fold_of_patient(self) -> dict[str, int]:
+        """By the numbers in ``FileList.csv``; see ``EchoDataset``."""
+        rows = read_file_list(self.root / "FileList.csv")
+        return {
+            name: int(row.split) for name, row in rows.items() if row.split.isdigit() and name not in WITHOUT_TRACINGS
+        }
+
     def _in_splits(self, rows: dict[str, Video]) -> dict[str, Video]:
         """The rows with folds turned into splits."""
         folds = sorted({int(row.split) for row in rows.values() if row.split.isdigit()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from harness.data.dataset import SPLITS, EchoDataset
 from harness.data.findings import Finding, shorten
 from harness.data.folder_manifest import (
     BACKGROUND,
+    JOINED,
     LABELS_FILE,
     MANIFEST_FILE,
     ManifestRow,
     read_labels_file,
     read_manifest,
 )
-from harness.data.folder_split import Splitting, assign_splits
+from harness.data.folder_split import Splitting, assign_splits, fold_groups
 from harness.data.media.levels import to_grey
 from harness.data.media.metaimage import metaimage_files
 from harness.data.media.pictures import picture_files
@@ -29,6 +31,7 @@ from harness.data.media.volume import RawVolume, read_volume
 from harness.data.order import order_stills
 from harness.errors import DataError
 from harness.registry import DATASETS
+from harness.vocabulary import counted
 
 LABELLED = "labelled"
 
@@ -100,31 +103,39 @@ class Folder(EchoDataset):
             self.rows, seed=self.split_seed, split_dir=self.split_dir, fold=self.fold, folds=self.folds
         )
 
+    def fold_of_patient(self) -> dict[str, int]:
+        """By split lists, by the numbers of the column ``split``, or as drawn; see ``EchoDataset``."""
+        return fold_groups(self.rows, seed=self.split_seed, split_dir=self.split_dir, folds=self.folds)
+
     @cached_property
     def missing(self) -> dict[str, list[str]]:
         """Rows whose clip or mask does not exist, by what is missing."""
         lacking: dict[str, list[str]] = {"clip": [], "mask": []}
         for row in self.rows:
             for what, cell in (("clip", row.clip), ("mask", row.mask)):
-                if not self.path(cell)[0].exists():
+                if not self._there(cell):
                     lacking[what].append(f"{cell} (line {row.line})")
                     break
         return {what: names for what, names in lacking.items() if names}
 
-    def path(self, cell: str) -> tuple[Path, str | None]:
-        """File of a cell, and the name of the array in it where one is given (``clip.npz#video``)."""
-        name, _, array = cell.partition("#")
-        path = Path(name).expanduser()
-        return (path if path.is_absolute() else self.root / path), array or None
+    def files(self, cell: str) -> list[tuple[Path, str | None]]:
+        """Files of a cell (``ED.png|ES.png`` joins some), each with the name of its array where one is given (``clip.npz#video``)."""
+        found = []
+        for item in cell.split(JOINED):
+            name, _, array = item.strip().partition("#")
+            path = Path(name).expanduser()
+            found.append((path if path.is_absolute() else self.root / path, array or None))
+        return found
+
+    def _there(self, cell: str) -> bool:
+        return all(path.exists() for path, _ in self.files(cell))
 
     @cached_property
     def by_case(self) -> dict[Case, ManifestRow]:
         """Rows that can be used, by their case."""
         # Partial data are used as far as they go; what is missing stands in the mark.
         usable = [
-            row
-            for row in self.rows
-            if row.view in self.views and all(self.path(cell)[0].exists() for cell in (row.clip, row.mask))
+            row for row in self.rows if row.view in self.views and self._there(row.clip) and self._there(row.mask)
         ]
         return {
             Case(dataset=self.name, split=split, patient=row.patient, view=row.view): row
@@ -142,17 +153,25 @@ class Folder(EchoDataset):
     def layout(self) -> list[Finding]:
         """Findings from the manifest and the names of its files."""
         patients = {row.patient for row in self.rows}
-        text = f"{len(self.rows)} rows of {len(patients)} patients; structures {', '.join(self.structures)}"
+        text = f"{counted(len(self.rows), 'row')} of {counted(len(patients), 'patient')}; structures {', '.join(self.structures)}"
         found = [Finding(level="note", check="patients", message=text, count=len(self.rows))]
         try:
-            found += [*self._completeness(), *self.splitting.findings]
+            found += [*self._second_clips(), *self._completeness(), *self.splitting.findings]
             found += self._split_findings(refused=any(item.level == "error" for item in found))
         except DataError as error:
             found.append(Finding(level="error", check="splits", message=str(error)))
         return found
 
+    def _second_clips(self) -> list[Finding]:
+        """What was called ``4CH.2`` because an earlier row of the patient has the view."""
+        names = [f"{row.patient}_{row.view}" for row in self.rows if row.renamed]
+        text = f"a further clip of its patient and view, named with a number: {shorten(names)}"
+        return [Finding(level="note", check="views", message=text, count=len(names))] if names else []
+
     def _completeness(self) -> list[Finding]:
-        items = [f"the {what} of {len(names)} rows ({shorten(names)})" for what, names in self.missing.items()]
+        items = [
+            f"the {what} of {counted(len(names), 'row')} ({shorten(names)})" for what, names in self.missing.items()
+        ]
         if not items:
             return []
         if self.allow_partial:
@@ -170,7 +189,7 @@ class Folder(EchoDataset):
             if not cases and not refused:
                 text = f"The split '{split}' of {self.root} has no clip; give some rows this split, or leave the column out."
                 found.append(Finding(level="error", check="splits", message=text))
-            text = f"{split}: {len(cases)} clips of {patients} patients usable"
+            text = f"{split}: {counted(len(cases), 'clip')} of {counted(patients, 'patient')} usable"
             found.append(Finding(level="note", check="splits", message=text, count=len(cases)))
         return found
 
@@ -186,7 +205,7 @@ class Folder(EchoDataset):
             for cell in (row.clip, row.mask):
                 # A clip may be a folder of pictures or a header with a raw file: each file counts for the
                 # fingerprint.
-                paths += _files(self.path(cell)[0])
+                paths += [file for path, _ in self.files(cell) for file in _files(path)]
         return list(dict.fromkeys(paths))
 
     def options(self) -> dict[str, Any]:
@@ -197,9 +216,9 @@ class Folder(EchoDataset):
     def load(self, case: Case) -> Clip:
         """Read one row's clip and masks; ``DataError`` names the file that is wrong and what to do."""
         row = self.by_case[case]
-        (clip_path, clip_array), (mask_path, mask_array) = self.path(row.clip), self.path(row.mask)
-        picture = read_volume(clip_path, clip_array)
-        stored = read_volume(mask_path, mask_array, masks=True)
+        (clip_path, _), (mask_path, _) = self.files(row.clip)[0], self.files(row.mask)[0]
+        picture = _joined(self.files(row.clip))
+        stored = _joined(self.files(row.mask), masks=True)
         frames, scale = to_grey(picture.values, clip_path)
         notes = [*picture.notes, *([scale.note] if scale.note else [])]
         # Values first: a mask whose values are unknown may be of any size.
@@ -271,6 +290,24 @@ class Folder(EchoDataset):
         placed = np.zeros(shape, dtype=np.uint8)
         placed[chosen] = masks[chosen] if len(masks) == count else masks
         return placed, labelled
+
+
+def _joined(files: list[tuple[Path, str | None]], *, masks: bool = False) -> RawVolume:
+    """The frames of all files of a cell, one after the other."""
+    volumes = [read_volume(path, array, masks=masks) for path, array in files]
+    first = volumes[0]
+    for (path, _), other in zip(files[1:], volumes[1:], strict=True):
+        if (other.values.shape[1:], other.spacing_mm) != (first.values.shape[1:], first.spacing_mm):
+            raise DataError(
+                f"{files[0][0]} and {path} are one clip in the manifest and have another size or pixel size; give them a row each."
+            )
+    if len(volumes) == 1:
+        return first
+    return replace(
+        first,
+        values=np.concatenate([volume.values for volume in volumes]),
+        notes=tuple(dict.fromkeys(note for volume in volumes for note in volume.notes)),
+    )
 
 
 def _labelled_frames(row: ManifestRow, masks: NDArray[np.uint8], count: int, path: Path) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ import csv
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +16,14 @@ import numpy as np
 
 from harness.clip import LABELS
 from harness.data.findings import shorten
-from harness.data.folder_manifest import LABELS_FILE, MANIFEST_FILE
+from harness.data.folder_manifest import JOINED, LABELS_FILE, MANIFEST_FILE, SPLIT_WORDS
 from harness.data.media.arrays import MASK_NAMES
 from harness.data.media.pictures import MASK_ENDINGS, PICTURE_KINDS, natural
 from harness.data.media.source import VIDEO_KINDS
 from harness.data.media.volume import read_volume
 from harness.errors import DataError
 from harness.files import write_text
+from harness.vocabulary import counted
 
 _KINDS = (
     ".nii.gz",
@@ -70,16 +72,72 @@ def guess_manifest(root: Path) -> Guess:
             f"No clip with a mask was seen in {root}: looked for images/ beside masks/, imagesTr/ beside labelsTr/, x beside x_gt or "
             "x_mask, and NPZ files with a video and a mask; write manifest.csv by hand, docs/your-data.md shows how."
         )
-    guess = Guess(sentences=[f"Layout: {layout}; {len(pairs)} pairs of clip and mask."])
-    for clip, mask in pairs:
-        guess.rows.append(_row(root, clip, mask))
+    guess = Guess(sentences=[f"Layout: {layout}; {counted(len(pairs), 'pair')} of clip and mask."])
+    guess.rows = [_row(root, clip, mask) for clip, mask in pairs]
+    _join_stills(root, guess)
     patients = list(dict.fromkeys(row["patient"] for row in guess.rows))
     guess.sentences.append(f"Patients: {len(patients)}, from the names of the files ({shorten(patients)}); check them.")
-    guess.sentences.append("Splits: none; patients are drawn with a seed until you fill the column split.")
+    guess.sentences.append(_guess_splits(guess.rows))
     views = sorted({row["view"] for row in guess.rows if row["view"]})
     guess.sentences.append(f"Views: {', '.join(views)}, from the names." if views else "Views: none seen in the names.")
+    clips = Counter((row["patient"], row["view"]) for row in guess.rows)
+    if further := sum(count - 1 for count in clips.values()):
+        guess.sentences.append(
+            f"Views: {counted(further, 'clip')} of a patient and view that has one already; called VIEW.2, VIEW.3, ... in the order of the rows."
+        )
     _guess_labels(root, pairs, guess)
     return guess
+
+
+def _guess_splits(rows: list[dict[str, str]]) -> str:
+    """Fill the column split from folders called train, val and test, where all clips lie in such; returns what was done."""
+    words = {id(row): [SPLIT_WORDS.get(part.lower(), "") for part in Path(row["clip"]).parent.parts] for row in rows}
+    named = {key: next((word for word in found if word), "") for key, found in words.items()}
+    patients: dict[str, set[str]] = {}
+    for row in rows:
+        patients.setdefault(row["patient"], set()).add(named[id(row)])
+    # A patient in two splits would be refused; numbers of cases often begin anew in each folder.
+    if set(named.values()) != set(SPLIT_WORDS.values()) or any(len(splits) > 1 for splits in patients.values()):
+        return "Splits: none; patients are drawn with a seed until you fill the column split."
+    for row in rows:
+        row["split"] = named[id(row)]
+    return "Splits: from the folders called train, val and test."
+
+
+def _join_stills(root: Path, guess: Guess) -> None:
+    """Make two stills that their names call ED and ES one clip of two frames, so that it has an EF."""
+    pairs: dict[tuple[str, str, str], dict[str, dict[str, str]]] = {}
+    for row in guess.rows:
+        stem, phase = _without_phase(_stem(Path(row["clip"])))
+        if phase:
+            pairs.setdefault((str(Path(row["clip"]).parent), row["patient"] + row["view"], stem), {})[phase] = row
+    whole = [(both["ED"], both["ES"]) for both in pairs.values() if len(both) == 2]
+    # Names may call whole sequences so; whether these are stills says the first of them.
+    if not whole or any(
+        len(read_volume(root / row[what], masks=what == "mask").values) > 1
+        for row in whole[0]
+        for what in ("clip", "mask")
+    ):
+        return
+    for ed, es in whole:
+        ed |= {name: f"{ed[name]}{JOINED}{es[name]}" for name in ("clip", "mask")} | {"ed": "0", "es": "1"}
+    gone = [id(es) for _, es in whole]
+    guess.rows = [row for row in guess.rows if id(row) not in gone]
+    guess.sentences.append(
+        f"Stills: {counted(len(whole), 'pair')} named ED and ES, each one clip of two frames (the cell joins them with '{JOINED}')."
+    )
+
+
+def _without_phase(stem: str) -> tuple[str, str]:
+    """A name without its word ``ED`` or ``ES``, and that word; empty where there is none.
+
+    >>> _without_phase("patient0001_4CH_ED"), _without_phase("wedge")
+    (('patient0001_4CH', 'ED'), ('wedge', ''))
+    """
+    match = re.search(r"(?<![A-Za-z0-9])(ed|es)(?![A-Za-z0-9])", stem, re.I)
+    if match is None:
+        return stem, ""
+    return re.sub(r"[_\-. ]+$|^[_\-. ]+", "", stem[: match.start()] + stem[match.end() :]), match[0].upper()
 
 
 def write_guess(root: Path, guess: Guess) -> list[Path]:
@@ -91,7 +149,19 @@ def write_guess(root: Path, guess: Guess) -> list[Path]:
     paths = [root / MANIFEST_FILE, root / LABELS_FILE]
     if there := [path for path in paths if path.exists()]:
         raise DataError(f"{there[0]} exists already; remove or rename it to have a first one written.")
-    columns = ["clip", "mask", "patient", "split", "view", "ed", "es", "ef_percent", "spacing_row_mm", "spacing_col_mm"]
+    columns = [
+        "clip",
+        "mask",
+        "patient",
+        "split",
+        "view",
+        "ed",
+        "es",
+        "ef_percent",
+        "frame_rate_hz",
+        "spacing_row_mm",
+        "spacing_col_mm",
+    ]
     kept = [name for name in columns if name == "split" or any(row.get(name) for row in guess.rows)]
     lines = [kept, *([row.get(name, "") for name in kept] for row in guess.rows)]
     write_text(paths[0], "".join(_csv_line(line) for line in lines))
@@ -186,7 +256,28 @@ def _cells(root: Path, clip: Path, mask: Path, patient: str, view: str) -> dict[
         "patient": patient,
         "view": view,
     }
-    return row | _cfg(clip)
+    return row | _cfg(clip) | _npz_facts(clip)
+
+
+def _npz_facts(path: Path) -> dict[str, str]:
+    """ED, ES, frame rate and pixel size of an NPZ file that states them under these names, as our own export does."""
+    if path.suffix.lower() != ".npz":
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            facts = {
+                name: np.ravel(content[name])
+                for name in ("ed", "es", "frame_rate_hz", "spacing_mm")
+                if name in content.files
+            }
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error):
+        return {}
+    cells = {name: f"{values[0]:g}" for name, values in facts.items() if values.size == 1}
+    if facts.get("spacing_mm", np.empty(0)).size == 2:
+        cells |= dict(
+            zip(("spacing_row_mm", "spacing_col_mm"), (f"{value:g}" for value in facts["spacing_mm"]), strict=True)
+        )
+    return cells
 
 
 def _cfg(clip: Path) -> dict[str, str]:
@@ -218,5 +309,5 @@ def _guess_labels(root: Path, pairs: list[tuple[Path, Path]], guess: Guess) -> N
     guess.labels = dict(zip(names, found, strict=True))
     what = "one value, taken as lv" if len(found) == 1 else "values without a name; name them in labels.yaml"
     guess.sentences.append(
-        f"Labels: {', '.join(map(str, found)) or 'none'} ({what}); {len(chosen)} masks were looked into."
+        f"Labels: {', '.join(map(str, found)) or 'none'} ({what}); {counted(len(chosen), 'mask')} looked into."
     )

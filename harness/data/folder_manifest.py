@@ -6,7 +6,7 @@ import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ SPLIT_WORDS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
 }  # fmt: skip
 BACKGROUND = "background"
+JOINED = "|"
+"""Between files of a cell whose frames are one clip, as the two stills of ED and ES; no file of Windows has it in its name."""
 UNNAMED_VIEW = "clip"
 """View of a clip whose row names none."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -44,6 +46,7 @@ class ManifestRow:
         split: ``train``, ``val``, ``test``, a number of a fold, or empty.
         labelled: frames that have a mask, ``"all"``, or None: those whose mask is not empty.
         subgroups: further columns.
+        renamed: whether the view was given a number, because an earlier row of the patient has it.
     """
 
     line: int
@@ -60,6 +63,7 @@ class ManifestRow:
     ef_percent: float | None = None
     quality: str | None = None
     subgroups: dict[str, str] = field(default_factory=dict)
+    renamed: bool = False
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
@@ -82,11 +86,26 @@ def read_manifest(path: Path) -> list[ManifestRow]:
     if faults:
         more = f" (and {len(faults) - 1} more such lines)" if len(faults) > 1 else ""
         raise DataError(f"{path}, {faults[0]}{more}; correct the file.")
+    _refuse_shared_names(rows, path)
     if not rows:
         raise DataError(
             f"{path} has no rows; it needs one per clip, 'echobench data manifest FOLDER' writes a first one."
         )
     return rows
+
+
+def _refuse_shared_names(rows: Sequence[ManifestRow], path: Path) -> None:
+    """Raise ``DataError`` where two clips would have one name: patient ``a`` with view ``b_c``, and ``a_b`` with ``c``."""
+    taken: dict[str, ManifestRow] = {}
+    for row in rows:
+        # Masks, exports and messages know a clip by this name alone.
+        name = f"{row.patient}_{row.view}"
+        other = taken.setdefault(name, row)
+        if other is not row:
+            raise DataError(
+                f"{path}, lines {other.line} and {row.line}: patient '{other.patient}' with view '{other.view}' and patient "
+                f"'{row.patient}' with view '{row.view}' would both be called {name}; rename one of them."
+            )
 
 
 def _read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
@@ -153,6 +172,7 @@ def _row(line: int, cells: dict[str, str], seen: Counter[tuple[str, str]]) -> Ma
         labelled=_frames(cells.get("labelled", "")),
         ef_percent=ef,
         quality=cells.get("quality") or None,
+        renamed=view != (cells.get("view") or UNNAMED_VIEW),
         subgroups={key: text for key, text in cells.items() if key not in (*REQUIRED, *OPTIONAL) and text},
     )
 

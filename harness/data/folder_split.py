@@ -12,7 +12,7 @@ import numpy as np
 from harness.data.dataset import SPLITS
 from harness.data.findings import Finding, shorten
 from harness.data.folder_manifest import ManifestRow
-from harness.data.splits import find_split_folder, list_names, read_split_lists
+from harness.data.splits import find_split_folder, list_names, read_split_lists, tested_in_folds
 from harness.errors import DataError
 
 SHARES = {"val": 0.1, "test": 0.2}
@@ -77,6 +77,24 @@ def assign_splits(
     return Splitting(of=_by_fold(splits, fold, numbers), mark=f"fold {fold} of {len(numbers)}")
 
 
+def fold_groups(rows: Sequence[ManifestRow], *, seed: int, split_dir: Path | None, folds: int) -> dict[str, int]:
+    """The fold in which each patient is tested; empty where lists or column give splits and no folds. See ``assign_splits``."""
+    there = sorted({row.patient for row in rows})
+    if split_dir is not None:
+        tested = tested_in_folds([split_dir])
+        return {patient: tested[patient] for patient in there if patient in tested}
+    stated = {row.patient: row.split for row in rows}
+    if not any(stated.values()):
+        return _deal(there, seed, folds)
+    return {patient: int(split) for patient, split in stated.items() if split.isdigit()}
+
+
+def _deal(patients: list[str], seed: int, folds: int) -> dict[str, int]:
+    """Patients in folds of nearly equal size."""
+    order = np.random.default_rng(seed).permutation(len(patients))
+    return {patients[index]: position % folds for position, index in enumerate(order)}
+
+
 def _by_fold(groups: dict[str, str], fold: int, numbers: list[int]) -> dict[str, str]:
     """Splits from folds: this one is the test, the next one (cyclically) validation, the rest training."""
     val = numbers[(numbers.index(fold) + 1) % len(numbers)]
@@ -131,8 +149,7 @@ def _drawn_fold(patients: list[str], seed: int, fold: int, folds: int) -> Splitt
             f"There are {len(patients)} patients and {folds} folds, counted from 0; fold {fold} cannot be tested "
             "(dataset.folds says how many, at least 3)."
         )
-    order = np.random.default_rng(seed).permutation(len(patients))
-    groups = {patients[index]: str(position % folds) for position, index in enumerate(order)}
+    groups = {patient: str(group) for patient, group in _deal(patients, seed, folds).items()}
     text = f"fold {fold} of {folds} drawn by patient with seed {seed}"
     found = (Finding(level="warning", check="splits", message=text),)
     return Splitting(of=_by_fold(groups, fold, list(range(folds))), mark=text, findings=found)

@@ -16,6 +16,7 @@ from harness.data.dataset import SPLITS, ClipRefused, EchoDataset
 from harness.data.findings import Finding, Level, shorten
 from harness.errors import DataError
 from harness.jobs import map_ordered
+from harness.vocabulary import counted
 
 
 @dataclass(kw_only=True, slots=True)
@@ -63,7 +64,7 @@ def inspect_pixels(dataset: EchoDataset, *, workers: int | None = None, progress
     readable = [report for report in reports if report.error is None]
     return [
         *unreadable(reports, dataset.root),
-        *_statistics(readable),
+        *_statistics(readable, dataset.structures),
         *strange(dataset, readable),
         *leakage(cases),
         *duplicates(readable),
@@ -174,10 +175,10 @@ def unreadable(reports: list[ClipReport], root: Path) -> list[Finding]:
 
 def _with_others(messages: list[str]) -> str:
     others = len(messages) - 1
-    return messages[0] + (f" The same is wrong with {others} other clips." if others else "")
+    return messages[0] + (f" The same is wrong with {counted(others, 'other clip')}." if others else "")
 
 
-def _statistics(reports: list[ClipReport]) -> list[Finding]:
+def _statistics(reports: list[ClipReport], structures: tuple[str, ...]) -> list[Finding]:
     if not reports:
         return []
     frames = sorted(report.frames for report in reports)
@@ -189,17 +190,25 @@ def _statistics(reports: list[ClipReport]) -> list[Finding]:
     areas = [report.lv_areas for report in reports if report.lv_areas is not None]
     views = Counter(report.case.view for report in reports)
     lines = {
-        "views": ", ".join(f"{view}: {count} clips" for view, count in sorted(views.items())),
+        "views": ", ".join(f"{view}: {counted(count, 'clip')}" for view, count in sorted(views.items())),
         "frames": f"{frames[0]} to {frames[-1]} per clip, median {frames[len(frames) // 2]}, {sum(frames)} in all",
         "size": f"height {min(heights)} to {max(heights)}, width {min(widths)} to {max(widths)}, {len(set(zip(heights, widths, strict=True)))} shapes",
-        "spacing": "; ".join(f"{_spacing_text(value)} ({count} clips)" for value, count in spacings.most_common(3)),
-        "labels": f"{', '.join(map(str, labels))} found",
+        "spacing": "; ".join(
+            f"{_spacing_text(value)} ({counted(count, 'clip')})" for value, count in spacings.most_common(3)
+        ),
+        "labels": f"{_label_words(labels, structures)} found",
         "order": f"LV area at ED larger than at ES in {sum(ed > es for ed, es in areas)} of {len(areas)} clips",
-        "ef": f"mean {np.mean(efs):.1f}, {min(efs):.3g} to {max(efs):.3g} %, known for {len(efs)} clips"
+        "ef": f"mean {np.mean(efs):.1f}, {min(efs):.3g} to {max(efs):.3g} %, known for {counted(len(efs), 'clip')}"
         if efs
         else "unknown",
     }
     return [Finding(level="note", check=check, message=text, count=len(reports)) for check, text in lines.items()]
+
+
+def _label_words(labels: list[int], structures: tuple[str, ...]) -> str:
+    """Label ids with what they stand for: a data set's own structures have ids that no file of it holds."""
+    names = {0: "background", **{value: name for name, value in label_ids(structures).items()}}
+    return ", ".join(names.get(label, str(label)) for label in labels)
 
 
 def _spacing_text(spacing: tuple[float, float] | None) -> str:

@@ -9,6 +9,7 @@ from harness.clip import Case, Clip
 from harness.data.dataset import EchoDataset
 from harness.data.findings import Finding
 from harness.files import canonical_hash
+from harness.vocabulary import counted
 
 
 class Limited(EchoDataset):
@@ -31,7 +32,7 @@ class Limited(EchoDataset):
     @property
     def mark(self) -> str | None:
         """The dataset's own, and that it was limited: numbers of a first look must not pass for results."""
-        return "; ".join(filter(None, (self.whole.mark, f"limited to {self.patients} patients per split")))
+        return "; ".join(filter(None, (self.whole.mark, f"limited to {counted(self.patients, 'patient')} per split")))
 
     def layout(self) -> list[Finding]:
         """Of the whole dataset."""

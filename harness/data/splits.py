@@ -38,6 +38,23 @@ def folds_in(candidates: list[Path]) -> list[int]:
     return sorted({int(match[1]) for name in names if (match := FOLD_LIST.fullmatch(name))})
 
 
+def tested_in_folds(candidates: list[Path]) -> dict[str, int]:
+    """The fold in whose test list each patient stands, of the fold lists in the folders.
+
+    Raises:
+        DataError: a patient is tested in two folds: it would be counted twice in a cross-validation.
+    """
+    tested: dict[str, int] = {}
+    for fold in folds_in(candidates):
+        folder = find_split_folder(candidates, fold)
+        for patient in read_split_lists(folder, fold)["test"] if folder else ():
+            if tested.setdefault(patient, fold) != fold:
+                raise DataError(
+                    f"The lists in {folder} test {patient} in the folds {tested[patient]} and {fold}; keep every patient in one test list."
+                )
+    return tested
+
+
 def read_split_lists(folder: Path, fold: int | None = None) -> dict[str, tuple[str, ...]]:
     """Patient ids of each split, in the order of the lists.
 

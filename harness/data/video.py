@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.opencv import cv2
 from harness.errors import DataError
 from harness.stated import rate_of_header
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from harness.errors import BenchError, unknown
+from harness.errors import BenchError, ConfigError, unknown
 from harness.modeling import VideoSegmenter
-from harness.registry import ENGINES, list_engines
+from harness.modules import file_of
+from harness.registry import ENGINES, list_engines, registered_by
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 NATIVE = "native"
@@ -78,8 +79,32 @@ class Engine(ABC):
         return self.prepare(model, example, precision)
 
 
+def engine_name(name: str) -> str:
+    """The registered name of an engine; a path (``mine.py``) stands for the only engine that the file registers.
+
+    Raises:
+        ConfigError: no such file, or one that registers none or several.
+    """
+    if not name.endswith(".py"):
+        return name
+    found = registered_by(ENGINES, name, "engine")
+    if len(found) > 1:
+        raise ConfigError(f"{name} registers {len(found)} engines; keep one in a file.")
+    key, kind = next(iter(found.items()))
+    if not (isinstance(kind, type) and issubclass(kind, Engine)):
+        raise ConfigError(f"{kind.__name__} in {name} is no engine; derive it from harness.engines.Engine.")
+    return key.partition("@")[0]
+
+
+def engine_files(names: Iterable[str]) -> tuple[str, ...]:
+    """The users' files that define engines of these registered names, for a process that has not loaded them."""
+    kinds = [ENGINES.get(name) for name in names if name in list_engines()]
+    files = [file_of(kind) for kind in kinds if kind is not None]
+    return tuple(str(file) for file in files if file is not None)
+
+
 def make_engine(name: str) -> Engine:
-    """The registered engine of that name.
+    """The registered engine of that name, or that of a user's file.
 
     Raises:
         ConfigError: no such engine; the sentence lists those that are installed.
@@ -93,14 +118,15 @@ def make_engine(name: str) -> Engine:
         >>> make_engine("eager")(model, frames)(frames).shape
         torch.Size([1, 2, 2, 32, 32])
     """
-    names = list_engines()
+    name, names = engine_name(name), list_engines()
     if name == NATIVE and name not in names:
         raise EngineError(
             "The engine native is not installed; it is the distribution echobench-kernels: `pip install ./kernels` where a C compiler is."
         )
     if name not in names:
         raise unknown("engine", name, names)
-    engine: Engine = ENGINES.build(dict(type=name))
+    # Not by a build: the engine of a user's file is registered under its folder as well.
+    engine: Engine = ENGINES.get(name)()
     return engine
 
 

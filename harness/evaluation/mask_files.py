@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.clip import LABELS
 from harness.data.nifti import read_nifti
+from harness.data.opencv import cv2
 from harness.errors import DataError, decoding
 from harness.files import canonical_hash, sha256_file
 

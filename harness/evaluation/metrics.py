@@ -8,15 +8,13 @@ distances end with ``_{unit}``, which the evaluator replaces by ``mm`` or ``px``
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from harness.errors import ConfigError, unknown
+from harness.errors import unknown
 from harness.evaluation import percase
 from harness.evaluation.surface import Spacing
-from harness.modules import folder_scope, import_modules
-from harness.registry import METRICS
+from harness.registry import METRICS, registered_by
 
 MetricFunction = Callable[[ArrayLike, ArrayLike, Spacing], dict[str, float]]
 
@@ -46,12 +44,4 @@ def _functions(name: str) -> list[MetricFunction]:
         if name not in METRICS.module_dict:
             raise unknown("metric", name, list_metrics())
         return [METRICS.module_dict[name]]
-    path = Path(name).resolve()
-    if not path.is_file():
-        raise ConfigError(f"There is no file {name}; name a registered metric or the file of one of your own.")
-    import_modules([name])
-    module = f"echobench_user_{folder_scope(path.parent)}.{path.stem}"
-    own = [function for function in METRICS.module_dict.values() if function.__module__ == module]
-    if not own:
-        raise ConfigError(f"{name} registers no metric; put @METRICS.register_module() above its function.")
-    return own
+    return list(registered_by(METRICS, name, "metric").values())

@@ -48,15 +48,22 @@ AS_GIVEN = Scoring()
 """Masks are complete and of the clips' size."""
 
 
-def missing_masks(masks: Mapping[str, Masks], split: PreparedSplit, all_frames: bool = False) -> list[str]:
-    """What has no masks though it is measured: names of cases, and ``case frame`` where a case has masks of other frames."""
+def missing_masks(
+    masks: Mapping[str, Masks], split: PreparedSplit, all_frames: bool = False, first_frame: str = "auto"
+) -> list[str]:
+    """What has no masks though it is measured: names of cases, and ``case frame`` where a case has masks of other frames.
+
+    Under ``gt`` frame 0 was given and is not measured: nobody has to hand it back.
+    """
     missing: list[str] = []
     for index, case in enumerate(split.cases):
         given = masks.get(case.name)
         if given is None:
             missing.append(case.name)
         elif isinstance(given, Mapping):
-            missing += [f"{case.name} frame {frame}" for frame in _without(split.clip(index), given, all_frames)]
+            missing += [
+                f"{case.name} frame {frame}" for frame in _without(split.clip(index), given, all_frames, first_frame)
+            ]
     return missing
 
 
@@ -94,7 +101,7 @@ def score_masks(
     Raises:
         DataError: a case without masks, masks of another size or number of frames, or with unknown labels.
     """
-    if scoring.missing == "refuse" and (missing := missing_masks(masks, split, all_frames)):
+    if scoring.missing == "refuse" and (missing := missing_masks(masks, split, all_frames, scoring.first_frame)):
         shown = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
         whole = [name for name in missing if " frame " not in name]
         what = f"{len(whole)} of {len(split)} cases" if whole else f"{len(missing)} frames"
@@ -172,9 +179,15 @@ def _at_frames(
         size = tuple(clip.native_size)
         chosen = [_of_frame(clip, given, int(frame)) for frame in kept]
         stills = [np.zeros((1, *size), np.uint8) if mask is None else np.asarray(mask)[None] for mask in chosen]
-        return np.concatenate([_checked(clip, still, scoring, single) for still in stills])
+        checked = [_checked(clip, still, scoring, single) for still in stills]
+        # What was given is what the program knew of frame 0: an empty mask in its place would leave no EF.
+        if scoring.first_frame == "gt" and len(kept) and kept[0] == 0 and chosen[0] is None:
+            checked[0] = clip.native_masks()[:1]
+        return np.concatenate(checked)
     array = _checked(clip, np.asarray(given), scoring, single)
     labelled = np.flatnonzero(clip.labelled)
+    if scoring.first_frame == "gt" and len(array) in (len(clip.frames) - 1, len(labelled) - 1) and clip.labelled[0]:
+        array = np.concatenate([clip.native_masks()[:1], array])
     if len(array) == len(clip.frames):
         return array[kept]
     # A clip's labelled frames are usually two of many; whoever segmented only these need not fill up the rest.
@@ -192,10 +205,10 @@ def _of_frame(clip: PreparedClip, given: Mapping[Frame, NDArray[Any]], frame: in
     return given.get(clip.phase(frame)) if mask is None else mask
 
 
-def _without(clip: PreparedClip, given: Mapping[Frame, NDArray[Any]], all_frames: bool) -> list[int]:
+def _without(clip: PreparedClip, given: Mapping[Frame, NDArray[Any]], all_frames: bool, first_frame: str) -> list[int]:
     """Labelled frames that are measured and have no mask."""
     measured, _ = kept_frames(clip, np.arange(len(clip.frames), dtype=np.int64), all_frames)
-    needed = [int(frame) for frame in measured if clip.labelled[frame]]
+    needed = [int(frame) for frame in measured if clip.labelled[frame] and not (first_frame == "gt" and frame == 0)]
     return [frame for frame in needed if _of_frame(clip, given, frame) is None]
 
 

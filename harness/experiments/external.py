@@ -98,7 +98,7 @@ def score_run(
         ))  # fmt: skip
         _write_cost(run, cost)
         run.finish(
-            missing=missing_masks(masks, split),
+            missing=missing_masks(masks, split, first_frame=scoring.first_frame),
             extra=given_masks(masks, split),
             resized=scoring.resize,
             masks=len(masks),

@@ -10,7 +10,7 @@ from typing import Any
 from harness import config
 from harness.errors import ConfigError, unknown
 from harness.experiments.schemas import SuiteSection
-from harness.experiments.source import clip_kind
+from harness.experiments.source import clip_kind, dataset_config
 from harness.statistics.margins import Criteria
 from harness.vocabulary import FIRST_FRAMES
 
@@ -27,6 +27,7 @@ class SuiteOptions:
     allow_partial: bool | None = None
     split_dir: str | None = None
     fold: int | None = None
+    folds: int | None = None
     models: tuple[str, ...] | None = None
     size: str | None = None
     recipe: str | None = None
@@ -59,6 +60,19 @@ def data_options(options: SuiteOptions, suite: dict[str, Any]) -> dict[str, Any]
     """What was chosen of the dataset's own options, else what the suite's config says of them."""
     chosen = {key: getattr(options, key) for key in ("root", "views", "clip", "allow_partial", "split_dir", "fold")}
     return {key: value if value is not None else suite.get("data", {}).get(key) for key, value in chosen.items()}
+
+
+def dataset_of(options: SuiteOptions) -> tuple[str, dict[str, Any]]:
+    """Name and config of the dataset that options choose, the command line's choices and overrides written in.
+
+    Raises:
+        ConfigError: a wrong option.
+    """
+    suite, _ = suite_of(options)
+    data_cfg = dataset_config(suite["dataset"], data_options(options, suite))
+    own = [text for text in options.overrides if text.startswith("dataset.")]
+    config.override(data_cfg, config.parse_overrides(own))
+    return str(suite["dataset"]), data_cfg
 
 
 def recipe_of(name: str | None, data_cfg: dict[str, Any], size: str) -> dict[str, Any]:

@@ -97,6 +97,10 @@ def count_runs(options: SuiteOptions) -> int:
     Raises:
         ConfigError: a wrong option.
     """
+    if options.folds:
+        raise ConfigError(
+            "A cross-validation is not counted by runs; send one job per fold, with --fold instead of --folds."
+        )
     suite, _ = suite_of(options)
     choices = [choose_model(name, suite["size"]) for name in suite["models"]]
     if suite["first_frame"] != AUTO_UNET:
@@ -161,5 +165,7 @@ def _spec(
         "fingerprint": cache.fingerprint,
         "mark": cache.mark,
     }
+    if "fold" in cache.manifest["options"]:
+        data["fold"] = dict(cache.manifest["options"]["fold"])
     # Last: the hash of the code needs the model's class, which is registered by now.
     return complete(RunSpec(model=model, data=data, recipe=recipe, seed=seed, protocol=protocol))

@@ -9,6 +9,7 @@ from harness.data.prepared import PreparedCache
 from harness.experiments.options import SuiteOptions
 from harness.experiments.resolve import Resolved, resolve
 from harness.experiments.source import find_data, limited_generation, short_name
+from harness.vocabulary import counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +33,8 @@ def preview(options: SuiteOptions) -> Preview:
     labels = [choice.label for choice in known.choices]
     seeds = list(known.suite["seeds"])
     lines = [
-        f"{len(labels) * len(seeds)} runs: {', '.join(labels)}; seeds {', '.join(map(str, seeds))}.",
-        f"Recipe: {size} px, {known.recipe['iterations']} iterations of {known.recipe['batch_size']} clips, "
+        f"{counted(len(labels) * len(seeds), 'run')}: {', '.join(labels)}; seeds {', '.join(map(str, seeds))}.",
+        f"Recipe: {size} px, {counted(known.recipe['iterations'], 'iteration')} of {counted(known.recipe['batch_size'], 'clip')}, "
         f"clip length {known.recipe['clip_length']}.",
         _data_line(known, options, dataset, cache),
     ]

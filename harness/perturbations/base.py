@@ -13,6 +13,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from harness.errors import ConfigError
+from harness.modules import file_of
 from harness.perturbations.sector import Sector, find_sector
 
 Coherence = Literal["static", "drifting", "independent", "frames"]
@@ -79,7 +81,7 @@ class Perturbation(ABC):
         if self._ladder is None and self.fixed:
             self._ladder = self.fixed
         if self._ladder is None:
-            self._ladder = calibrated_ladders(self.reference)[self.name]
+            self._ladder = _calibrated(type(self), self.reference)
         return self._ladder
 
     def strength(self, severity: float) -> float:
@@ -125,16 +127,34 @@ class Perturbation(ABC):
         """Change float32 frames [T, H, W]; values outside of [0, 1] or of the sector are cut by the caller."""
 
 
+def _calibrated(kind: type[Perturbation], reference: str) -> tuple[float, ...]:
+    """The ladder of the package's table, of a user's own perturbation from the CSV of its file's name beside it.
+
+    Raises:
+        ConfigError: no table has one.
+    """
+    file = file_of(kind)
+    table = LADDERS if file is None else file.with_suffix(".csv")
+    ladder = calibrated_ladders(reference, table).get(kind.name) if table.is_file() else None
+    if ladder is None:
+        where = "its file" if file is None else file.name
+        raise ConfigError(
+            f"The perturbation {kind.name} has no strengths for severities 1 to 5: state five of them as `fixed` in {where}, or have them "
+            f"calibrated: echobench robustness calibrate --dataset ... --perturbations {where} --table {table.name}"
+        )
+    return ladder
+
+
 @functools.cache
 def calibrated_ladders(reference: str = "camus", path: Path = LADDERS) -> dict[str, tuple[float, ...]]:
     """The committed table: perturbation → strengths of severities 1..5.
 
-    A dataset that was not calibrated itself uses the ladders of real CAMUS.
+    A dataset that was not calibrated itself uses the ladders of real CAMUS, or in a user's own table those of its first one.
     """
     with open(path, newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(line for line in stream if not line.startswith("#")))
     known = {row["reference"] for row in rows}
-    chosen = reference if reference in known else "camus"
+    chosen = next((name for name in (reference, "camus") if name in known), rows[0]["reference"] if rows else "")
     table: dict[str, dict[int, float]] = {}
     for row in rows:
         if row["reference"] == chosen:

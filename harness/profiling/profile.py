@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.engines.contract import engine_files
 from harness.errors import BenchError
 from harness.jobs import OutOfMemoryWatch, ending
 from harness.leftovers import private_folder
@@ -56,7 +57,7 @@ def profile_model(
     request = {
         "build": build,
         "settings": chosen.as_dict(),
-        "custom_imports": list(custom_imports),
+        "custom_imports": [*custom_imports, *engine_files(chosen.engines or ())],
         # The worker must find a user's model where this process found it; the empty entry means another folder there.
         "paths": [entry for entry in sys.path if entry],
     }

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from pydantic import Field, field_validator
 
-from harness.engines.contract import NATIVE, default_engines
+from harness.engines.contract import NATIVE, default_engines, engine_name
 from harness.errors import ConfigError, unknown
 from harness.modeling.precision import allow_tf32, missing_device
 from harness.registry import list_engines
@@ -31,7 +31,8 @@ class ProfileSettings(Config):
         threads: intra-op CPU threads, None for torch's default.
         warmup: clips before anything is timed (the protocol asks for at least 10 in a reported table).
         repeats: clips that are timed.
-        engines: how the model is executed, each measured in turn; the first is the headline. None means ``eager``, and on a
+        engines: how the model is executed, each measured in turn; the first is the headline; a path stands for the engine of a
+            user's file. None means ``eager``, and on a
             CPU ``native`` beside it where it is installed. What an engine cannot do is a row that says so.
         memory_lengths: clip lengths whose peak memory is measured; None means ``clip_length`` on a CPU and
             10, 32, 100, 300 on CUDA.
@@ -67,6 +68,7 @@ class ProfileSettings(Config):
     @field_validator("engines")
     @classmethod
     def _are_engines(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        value = None if value is None else tuple(engine_name(engine) for engine in value)
         for engine in value or ():
             # native may be named where it is not installed: a suite's config serves every machine
             if engine not in (names := {*list_engines(), NATIVE}):

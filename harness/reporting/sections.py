@@ -22,7 +22,7 @@ from harness.store.formats.manifest import KINDS, read_manifest
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-_SECTIONS = tuple(kind for kind in KINDS if kind != "suite")
+_SECTIONS = tuple(kind for kind in KINDS if kind not in ("suite", "transfer"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from harness.reporting.report import suite_tables
 from harness.reporting.section_report import robustness_tables, study_tables
 from harness.reporting.tables.stored import SUFFIX, read_table
 from harness.reporting.tables.table import Table
+from harness.reporting.transfer_report import Measured, read_transfer, tables_of
 from harness.results.groups import GROUPS
 from harness.results.result_set import ResultSet
 from harness.results.run_results import RunResults
@@ -55,6 +56,8 @@ def verify_report(name: str, reports_dir: Path, results_dir: Path) -> Verified:
     Raises:
         BenchError: no such report, or a run of it is no longer in the store.
     """
+    if (measured := read_transfer(Path(reports_dir) / name, Path(results_dir))) is not None:
+        return _verify_transfer(Path(reports_dir) / name, measured)
     tables = cells = 0
     differences: list[str] = []
     origins: list[str] = []
@@ -78,6 +81,24 @@ def verify_report(name: str, reports_dir: Path, results_dir: Path) -> Verified:
             cells += count
             differences += [f"{where}: {text}" for text in found]
     return Verified(tables=tables, cells=cells, differences=tuple(differences), origins=tuple(origins))
+
+
+def _verify_transfer(folder: Path, measured: Sequence[Measured]) -> Verified:
+    """The same of runs that were measured once more."""
+    derived, cells = tables_of(measured), 0
+    stored = {path.name.split(".")[0] for path in folder.glob("*.csv")}
+    differences = [
+        f"{stem}: stored, but not derived from the rows" for stem in sorted(stored - {t.name for t in derived})
+    ]
+    for table in derived:
+        if table.name not in stored:
+            differences.append(f"{table.name}: not stored")
+            continue
+        count, found = compare_table(table, folder)
+        cells += count
+        differences += [f"{table.name}: {text}" for text in found]
+    origins = tuple(f"{one.run.name}: {one.what.dataset}, data fingerprint {one.what.fingerprint}" for one in measured)
+    return Verified(tables=len(derived), cells=cells, differences=tuple(differences), origins=origins)
 
 
 def derived_tables(results: ResultSet) -> list[Table]:

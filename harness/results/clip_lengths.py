@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.results.folds import fold_sentence
 from harness.results.result_set import ResultSet
 from harness.results.run_results import RunResults
 
@@ -12,7 +13,14 @@ _CLIP = ["patient", "view"]
 
 
 def frames_sentence(results: ResultSet) -> str:
-    """``Frames of a clip: 8 in training, all (13 to 22) at test, streaming.``; empty where no run says."""
+    """``Frames of a clip: 8 in training, all (13 to 22) at test, streaming.``; empty where no run says.
+
+    Of a cross-validation it says first what that is.
+    """
+    return " ".join(filter(None, [fold_sentence(results.folds), _frames(results)]))
+
+
+def _frames(results: ResultSet) -> str:
     recipes = [run.spec["recipe"] for run in results.runs if run.spec.get("recipe", {}).get("clip_length")]
     if not recipes:
         return ""

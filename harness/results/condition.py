@@ -10,12 +10,13 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness import config
 from harness.errors import BenchError
 from harness.files import canonical_hash
+from harness.results.folds import fold_count, pooled_data
 from harness.results.labels import flattened, seen_perturbations
 from harness.store.runs import Run, RunSpec
 
@@ -34,6 +35,7 @@ class Condition:
         differences: ``setting=value`` of what deviates from the headline condition, models' arguments last.
         models: those of ``differences`` that are arguments of a model.
         cases: equal for equal data and protocol, whatever was trained how: what masks made elsewhere share with a condition.
+        folds: of a cross-validation, which all of its folds share; 0 for anything else.
     """
 
     name: str
@@ -41,17 +43,23 @@ class Condition:
     differences: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     cases: str = ""
+    folds: int = 0
 
 
-def condition_of(*specs: RunSpec, recipe: str | None = None) -> Condition:
+def condition_of(*specs: RunSpec, recipe: str | None = None, pooled: bool = False) -> Condition:
     """The condition that runs share; external ones have none of their own beside others.
 
     Args:
-        specs: of the runs; they differ in model and seed alone.
+        specs: of the runs; they differ in model and seed alone, those of a cross-validation in the tested fold too.
         recipe: name of the recipe that counts as the headline one; the dataset's for this size and kind of clip by default.
+        pooled: take a run for a fold of a cross-validation, also where no other fold is among them.
     """
     specs = tuple(spec for spec in specs if not spec.external) or specs
-    spec = specs[0]
+    spec, folds = specs[0], fold_count(spec.data for spec in specs)
+    if pooled and "fold" in spec.data:
+        folds = int(spec.data["fold"]["of"])
+    if folds:
+        spec = replace(spec, data=pooled_data(spec.data))
     data, protocol, size = spec.data, spec.protocol, spec.model["size"]
     # "robust" is a word of the name and no list of settings: sixteen perturbations would fill it.
     augmented = bool(seen_perturbations(spec.recipe))
@@ -65,6 +73,7 @@ def condition_of(*specs: RunSpec, recipe: str | None = None) -> Condition:
         augmented=augmented,
     )
     models = tuple(dict.fromkeys(text for each in specs for text in _model_differences(each.model)))
+    name += f"-{folds}folds" if folds else ""
     differences = (*_recipe_differences(spec, recipe, augmented), *models)
     if differences:
         text = "-".join(differences)
@@ -80,6 +89,7 @@ def condition_of(*specs: RunSpec, recipe: str | None = None) -> Condition:
         differences=differences,
         models=models,
         cases=canonical_hash({"data": data, "protocol": protocol}),
+        folds=folds,
     )
 
 
@@ -98,7 +108,7 @@ def finished_runs(runs: Iterable[Run], condition: Condition) -> list[Run]:
 
 def belongs(spec: RunSpec, condition: Condition) -> bool:
     """Whether a run is of a condition."""
-    own = condition_of(spec)
+    own = condition_of(spec, pooled=condition.folds > 0)
     if spec.external:
         return own.cases == condition.cases
     # A model with other arguments is another row: it belongs only to a condition that names these arguments.

@@ -9,6 +9,7 @@ from typing import Any
 from harness.files import canonical_hash
 from harness.modules import user_folder
 from harness.registry import list_perturbations
+from harness.results.folds import pooled_data
 from harness.store.runs import Run, RunSpec
 from harness.training.loaders import AUGMENTATIONS
 
@@ -102,6 +103,7 @@ def _differences(specs: Sequence[RunSpec]) -> list[str]:
 def _without_seed(spec: RunSpec) -> dict[str, Any]:
     """A run that was trained again is no other arm, and another training of another program has other masks."""
     kept = {key: value for key, value in asdict(spec).items() if key not in ("seed", "generation", "masks")}
+    kept["data"] = pooled_data(spec.data)  # folds of one cross-validation are one arm
     return {**kept, "external": True} if spec.external else kept
 
 

@@ -15,7 +15,9 @@ from harness.clip import structure_names
 from harness.errors import ConfigError, unknown
 from harness.results.arm import Arm
 from harness.results.design import Design
+from harness.results.folds import fold_count
 from harness.results.measures import DICE, IOU, SWEPT, Measure, Selection, distances
+from harness.results.passes import passes
 from harness.results.run_results import RunResults
 from harness.statistics.comparison import SMALLEST_TRAININGS
 from harness.statistics.margins import Criteria
@@ -79,10 +81,20 @@ class ResultSet:
         return study + ", ".join(words) + self.difference
 
     @cached_property
+    def folds(self) -> int:
+        """Folds of a cross-validation, which ``runs`` are of; 0 for anything else."""
+        return fold_count(run.spec.get("data", {}) for run in self.runs)
+
+    @cached_property
     def arms(self) -> list[Arm]:
-        """The runs grouped by label, in the order of first appearance."""
-        labels = dict.fromkeys(run.label for run in self.runs)
-        return [Arm(label=label, runs=tuple(run for run in self.runs if run.label == label)) for label in labels]
+        """The runs grouped by label, in the order of first appearance; of a cross-validation passes over its folds."""
+        grouped: dict[str, list[RunResults]] = {}
+        for run in self.runs:
+            grouped.setdefault(run.label, []).append(run)
+        return [
+            Arm(label=label, runs=tuple(passes(runs, self.folds) if self.folds else runs))
+            for label, runs in grouped.items()
+        ]
 
     @property
     def finished(self) -> list[Arm]:

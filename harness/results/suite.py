@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from harness.errors import ConfigError
 from harness.results.condition import condition_of
+from harness.results.folds import fold_count, pooled_mark
 from harness.results.labels import run_labels
 from harness.results.result_set import ResultSet
 from harness.results.run_results import RunResults, damaged_run, read_run
@@ -39,7 +40,9 @@ def suite_results(
     names = {run.spec.data["dataset"] for run in opened}
     if len(names) > 1:
         raise ConfigError(f"The suite {name} mixes the datasets {', '.join(sorted(names))}; report them one by one.")
+    folds = fold_count(run.spec.data for run in opened)
     marks = sorted({str(run.spec.data["mark"]) for run in opened if run.spec.data.get("mark")})
+    marks = pooled_mark(marks, folds) if folds else marks
     marks += sorted({run.accepted for run in opened if run.accepted})
     labels = run_labels(opened)
     if distinct and len(set(labels)) < len(opened):
@@ -48,11 +51,12 @@ def suite_results(
     read += [_damaged(run, reason, read) for run, reason in (damaged or {}).items()]
     condition = condition_of(*(run.spec for run in opened))
     trained = [run.spec for run in opened if not run.spec.external] or [run.spec for run in opened]
-    shared = len({condition_of(spec).key for spec in trained}) == 1
+    shared = len({condition_of(spec, pooled=folds > 0).key for spec in trained}) == 1
+    differences = [*([f"cross-validation over {folds} folds"] if folds else []), *condition.differences]
     return ResultSet(
         name=name,
         condition=condition.key if shared else "",
-        difference=f", {', '.join(condition.differences)}" if shared and condition.differences else "",
+        difference=f", {', '.join(differences)}" if shared and differences else "",
         dataset=dataset or names.pop(),
         mark="; ".join(marks) or None,
         runs=tuple(read),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from harness.errors import ConfigError
 from harness.results.arm import Arm
+from harness.results.folds import fold_count, pooled_mark
 from harness.results.labels import plain_labels, run_labels, seen_perturbations
 from harness.results.measures import sweep_patients
 from harness.results.result_set import ResultSet
@@ -37,14 +38,17 @@ def sweep_results(
     Raises:
         BenchError: a run was not swept. ConfigError: the runs come from different data or share no condition.
     """
-    if len({run.spec.data["fingerprint"] for run in runs}) > 1:
+    folds = fold_count(run.spec.data for run in runs)
+    if not folds and len({run.spec.data["fingerprint"] for run in runs}) > 1:
         raise ConfigError("The runs were made with different data; report them one by one.")
     labels = run_labels(runs)
     read = tuple(
         read_run(run, label=label, plain=plain, seen=seen_perturbations(run.spec.recipe), swept=patients_of(run))
         for run, label, plain in zip(runs, labels, plain_labels(runs, labels), strict=True)
     )
-    bare = ResultSet(name=name, dataset=runs[0].spec.data["dataset"], mark=runs[0].spec.data.get("mark"), runs=read)
+    marks = [str(run.spec.data["mark"]) for run in runs if run.spec.data.get("mark")]
+    mark = "; ".join(pooled_mark(marks, folds) if folds else marks[:1]) or None
+    bare = ResultSet(name=name, dataset=runs[0].spec.data["dataset"], mark=mark, runs=read)
     # Means are compared over the same conditions or not at all.
     shared = set.intersection(*(arm.conditions for arm in bare.arms))
     severities = tuple(sorted({severity for _, severity in shared}))

@@ -61,7 +61,7 @@ def tested_arms(rows: Iterable[Rows]) -> list[Tested]:
     """Arms on datasets, in the order in which they come; the rows of trainings of one arm are joined."""
     given = list(rows)
     runs = list({run.name: run for run, _, _ in given}.values())
-    labels = dict(zip((run.name for run in runs), run_labels(runs), strict=True))
+    labels = {run.name: label + _fold_words(run) for run, label in zip(runs, run_labels(runs), strict=True)}
     grouped: dict[tuple[str, str, str], list[Rows]] = {}
     for run, what, table in given:
         # The title says how the rows were measured too: two measurements of one training are not two trainings.
@@ -86,6 +86,12 @@ def tested_arms(rows: Iterable[Rows]) -> list[Tested]:
             )
         )
     return tested
+
+
+def _fold_words(run: Run) -> str:
+    """The training of each fold is an arm of its own here: elsewhere all of them are tested on the same patients."""
+    fold = run.spec.data.get("fold")
+    return f", fold {fold['test']}" if fold else ""
 
 
 def _at_home(run: Run, what: Evaluated) -> bool:

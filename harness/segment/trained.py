@@ -56,7 +56,8 @@ def with_engine(trained: Trained, engine: str, device: torch.device) -> Trained:
     model = cast(VideoSegmenter, trained.model.to(device).eval())
     # Two frames: the first one takes another way through a model with memory, and both are to be prepared.
     example = torch.rand(1, 2, model.in_channels, trained.image_size, trained.image_size, device=device)
-    return replace(trained, model=make_engine(engine)(model, example), engine=engine)
+    executed = make_engine(engine)
+    return replace(trained, model=executed(model, example), engine=executed.name)
 
 
 def find_trained(

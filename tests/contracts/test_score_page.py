@@ -11,7 +11,7 @@ import pytest
 
 from harness.cli import cli
 
-PAGES = ("score.md", "evaluate.md", "nnunet.md", "add-a-metric.md")
+PAGES = ("evaluate.md", "nnunet.md", "add-a-metric.md")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 

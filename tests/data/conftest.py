@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # modules of this folder can be imported by name
 
 SPLIT_FILES = {"train": "subgroup_training.txt", "val": "subgroup_validation.txt", "test": "subgroup_testing.txt"}
 PATIENTS = {"train": [1, 4], "val": [7], "test": [3]}

@@ -14,7 +14,7 @@ from harness.data.sampling import class_table
 from harness.errors import DataError
 from harness.evaluation.evaluator import evaluate
 from harness.evaluation.prediction import label_maps
-from harness.evaluation.scoring import MaskFolder, score_masks
+from harness.evaluation.scoring import MaskFolder, Scoring, missing_masks, score_masks
 
 RUN = {"run": "r", "model": "m", "seed": 0}
 
@@ -94,3 +94,14 @@ def test_what_is_wrong_with_masks_is_one_sentence_that_names_the_case(tmp_path: 
     (tmp_path / f"{name}.npy").write_bytes(b"not an array")
     with pytest.raises(DataError, match="cannot be read as an array"):
         MaskFolder(tmp_path)[name]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_frame_that_was_given_need_not_be_handed_back_and_counts_as_it_was_given(whole: bool) -> None:
+    split, given = fake_split(1), Scoring(first_frame="gt")
+    full = {clip.case.name: clip.native.copy() for clip in split.clips}
+    rest = {name: masks[1:] if whole else dict(enumerate(masks[1:], start=1)) for name, masks in full.items()}
+    assert missing_masks(rest, split, first_frame="gt") == []
+    pd.testing.assert_frame_equal(score(rest, split, scoring=given), score(full, split, scoring=given))
+    with pytest.raises(DataError):
+        score(rest, split)

@@ -88,6 +88,8 @@ def test_two_trainings_stand_as_one_row_beside_the_run_that_was_trained_here(wor
     assert again.name == runs[0].name  # scored already: nothing is measured again
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(world["store"].all()) == 3
+    with pytest.raises(ConfigError, match="has --first-frame auto, and --first-frame gt was asked for"):
+        command(world, f"{folder}/masks0", "--label", "X", "--report", report.name, "--first-frame", "gt")
     refused = ["robustness", "run", "--runs", runs[0].name, "--results-dir", f"{folder}/runs"]
     with pytest.raises(ConfigError, match="no model to sweep"):
         CliRunner().invoke(cli, refused, catch_exceptions=False, standalone_mode=False)

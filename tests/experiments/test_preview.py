@@ -27,4 +27,4 @@ def test_a_plan_of_prepared_data_counts_what_a_bench_would_take(tiny, limit) -> 
     counts = {split: len(cache.split(split)) for split in ("train", "val", "test")}
     assert counts == ({"train": 2, "val": 2, "test": 2} if limit else {"train": 6, "val": 2, "test": 4})
     assert f"clips train {counts['train']}, val 2, test {counts['test']}." in found.lines[2]
-    assert ("limited to 1 patients per split" in (cache.mark or "")) == (limit == 1)
+    assert ("limited to 1 patient per split" in (cache.mark or "")) == (limit == 1)

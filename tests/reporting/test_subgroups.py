@@ -16,7 +16,7 @@ from harness.errors import ConfigError, DataError
 from harness.reporting.figures.distributions_and_curves import performance_profile
 from harness.reporting.tables.ranks import rank_table
 from harness.reporting.tables.subgroups import subgroup_table
-from harness.results.groups import read_groups
+from harness.results.groups import keep_groups, patient_groups, read_groups
 from harness.results.measures import DICE
 from harness.results.ranks import by_patient
 from harness.results.result_set import ResultSet
@@ -100,6 +100,26 @@ def test_columns_of_ones_own_are_groupings_and_small_groups_carry_a_warning(smal
     assert rows["U-Net, A"]["patients"].value == 20
     assert rows["U-Net, B"]["few"].text == "few patients"
     assert np.isnan([rows["U-Net, B"]["difference"].low, rows["U-Net, B"]["p"].value]).all()
+
+
+def test_columns_of_a_data_set_make_groups_where_they_can(tmp_path: Path) -> None:
+    clips = [
+        (f"p{n}", {"scanner": "AB"[n % 2], "age": str(40 + n), "remark": f"note {n}", "site": "x", "side": view})
+        for n in range(12)
+        for view in ("left", "right")
+    ]
+    clips[0][1]["scanner"] = "B"  # one clip of a patient says otherwise: this patient has no group
+    groups = patient_groups(clips)
+    assert list(groups) == ["scanner", "age"]
+    assert groups["scanner"].isna().sum() == 1
+    path = keep_groups(groups, tmp_path)
+    assert path is not None
+    levels = read_groups(path)
+    assert levels["age"].value_counts().to_dict() == {"45.5 and more": 6, "below 45.5": 6}
+    assert levels["scanner"].value_counts().to_dict() == {"B": 6, "A": 5}
+    path.write_text("patient,mine\np0,a\n")
+    assert keep_groups(groups, tmp_path) is None
+    assert "mine" in path.read_text()
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,13 @@ def call(store: RunStore, *arguments: str, answer: str | None = None) -> str:
     return CliRunner().invoke(cli, options, input=answer, catch_exceptions=False, standalone_mode=False).output
 
 
+def test_a_hash_is_enough_to_name_a_run_in_a_diff(store: RunStore) -> None:
+    first, second = (run.name.rpartition("-")[2] for run in store.all() if "unet" in run.name)
+    assert "recipe.optimizer.lr" in call(store, "diff", first, second)
+    with pytest.raises(ConfigError, match="2 runs have unet in their names"):
+        call(store, "diff", "unet", second)
+
+
 def test_names_are_whole_and_scores_stand_beside_them(store: RunStore) -> None:
     output = call(store)
     assert all(run.name in output for run in store.all())

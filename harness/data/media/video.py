@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from harness.data.media.frames import Frame, FrameSource
+from harness.data.opencv import cv2
 from harness.errors import DataError
 from harness.stated import rate_of_header
 

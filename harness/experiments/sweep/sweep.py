@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -25,11 +26,14 @@ from harness.evaluation.prediction import Predict
 from harness.experiments.execute import scored_clip_length
 from harness.experiments.sweep.clips import pixel_aspect
 from harness.experiments.trained import load_trained, predictor
+from harness.files import write_text
+from harness.modules import file_of, import_modules
 from harness.perturbations.base import SEVERITIES, Perturbation, clip_hash
 from harness.perturbations.sector import Sector, find_sector
 from harness.perturbations.window import Window, pass_over, place_window
 from harness.registry import PERTURBATIONS
 from harness.store.claim import hold
+from harness.store.code import code_hash
 from harness.store.formats.sweep import CLEAN, HELD, SWEEP, SWEEP_COLUMNS, read_sweep, sweep_path
 from harness.store.runs import Run
 
@@ -47,6 +51,7 @@ class SweepOptions:
         metrics: registered metric functions; EF, emptiness and the flip rate come with any of them.
         limit: number of patients (the first ones of the test split), None for all.
         window: frames of a fault that passes; None for one that is always there.
+        files: of users' own, that register some of the perturbations.
     """
 
     perturbations: tuple[str, ...]
@@ -54,6 +59,7 @@ class SweepOptions:
     metrics: tuple[str, ...] = ("overlap",)
     limit: int | None = None
     window: int | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +89,7 @@ class Condition:
 def conditions(options: SweepOptions, reference: str) -> list[Condition]:
     """The clean condition, then every perturbation at every severity on the ladders of a reference dataset."""
     # On the ladder of these data: severity 3 then costs the same similarity on every dataset.
+    import_modules(options.files)  # a worker process has not seen the command line
     built = (PERTURBATIONS.build({"type": name, "reference": reference}) for name in options.perturbations)
     window = options.window
     swept = [
@@ -130,8 +137,10 @@ def _sweep(
     # One file per perturbation: a sweep that is stopped keeps what is whole.
     for name, group in itertools.groupby(conditions(options, cache.name), key=lambda item: item.name):
         path = sweep_path(run, name, options.window)
+        wanted = list(group)
+        _forget_other_code(path, wanted[0].perturbation)
         earlier = read_sweep(path)
-        for condition in group:
+        for condition in wanted:
             if not covers(earlier, condition, patients, options.metrics):
                 rows = sweeper.rows(condition)
                 # Read again: while this condition was computed another process may have added others.
@@ -141,6 +150,17 @@ def _sweep(
                 computed += 1
             tick(f"{name} {condition.severity}")
     return computed
+
+
+def _forget_other_code(path: Path, perturbation: Perturbation | None) -> None:
+    """Remove the rows of a user's own perturbation whose file was edited since: they are of something else."""
+    file = None if perturbation is None else file_of(type(perturbation))
+    if file is None:
+        return
+    code, told = code_hash([str(file)]), path.with_suffix(".code")
+    if not told.is_file() or told.read_text(encoding="utf-8") != code:
+        path.unlink(missing_ok=True)
+        write_text(told, code)
 
 
 def _replaced(earlier: pd.DataFrame, severity: int, rows: pd.DataFrame) -> pd.DataFrame:

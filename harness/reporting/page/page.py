@@ -79,6 +79,12 @@ def leaderboard_page(table: Table | None, links: Sequence[tuple[Any, str]]) -> s
     return template.render(table=table, links=links)
 
 
+def transfer_page(name: str, tables: Sequence[Table], measured: Sequence[tuple[str, str]], command: str) -> str:
+    """The page of runs measured once more: tables, each run with what it was measured on, and the command."""
+    template = _environment(str).get_template("transfer.html.j2")
+    return template.render(name=name, tables=tables, measured=measured, command=command)
+
+
 def _environment(short_title: Callable[[str], str]) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True

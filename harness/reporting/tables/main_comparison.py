@@ -57,7 +57,7 @@ def main_table(results: ResultSet) -> Table:
     scored = [*accuracy, *_ef_columns(results, method)]
     return Table(
         name="table",
-        title=f"{results.heading}: {STRUCTURE_NAMES.get(structure, structure)} on the test split of {results.dataset}",
+        title=f"{results.heading}: {STRUCTURE_NAMES.get(structure, structure)} on {_patients_of(results)}",
         caption=caption(results, _counted(rows), method, list(tests.values())),
         columns=(*scored, FAILURES, *COST_COLUMNS, protocol, *COUNT_COLUMNS, *(counted(column) for column in scored)),
         rows=tuple(rows),
@@ -73,6 +73,10 @@ def main_table(results: ResultSet) -> Table:
         mark=results.mark,
         scope=results.name,
     )
+
+
+def _patients_of(results: ResultSet) -> str:
+    return f"all patients of {results.dataset}" if results.folds else f"the test split of {results.dataset}"
 
 
 def summary_cell(summary: SeedSummary, *, dagger: bool = False) -> Cell:

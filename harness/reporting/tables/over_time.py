@@ -10,7 +10,7 @@ from harness.reporting.tables.main_comparison import value_cell
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import interval_words
 from harness.results.arm import Arm
-from harness.results.frames import STAGES, by_stage, interpolated
+from harness.results.frames import STAGES, at_ends, by_stage, every_frame, interpolated
 from harness.results.measures import DICE, Measure, Selection, curve_ef_error, over_time
 from harness.results.result_set import STRUCTURE_NAMES, ResultSet
 from harness.statistics.patients import distance_unit
@@ -94,8 +94,8 @@ def _occurs(results: ResultSet, measure: Measure) -> bool:
     """Whether it says something: a figure of every frame only where there are true masks besides ED and ES."""
     runs = [run for arm in results.arms for run in arm.finished]
     if measure.every:
-        between = any((run.every["phase"] == "labelled").any() for run in runs)
-        # With stills only this column would repeat that of the main table under another name.
+        # Stills, and clips that name neither ED nor ES, have no further frames: their headline figures are of all of them.
+        between = any(len(at_ends(rows)) < len(rows) for rows in (every_frame(run.every) for run in runs))
         return between and any(arm.values(measure, results.main).size for arm in results.arms)
     return any(arm.values(measure, results.main).notna().any(axis=None) for arm in results.arms)
 

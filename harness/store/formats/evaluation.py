@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from harness.files import canonical_hash, write_json
+from harness.errors import DataError
+from harness.files import canonical_hash, read_json, write_json
 
 FOLDER = "evaluations"
 FILE = "evaluation.json"
@@ -57,3 +59,24 @@ class Evaluated:
     def write(self, run: Path) -> None:
         """Write ``evaluation.json``; the rows are there before."""
         write_json(self.folder(run) / FILE, asdict(self))
+
+
+def read_evaluated(run: Path, key: str) -> Evaluated:
+    """What the rows under a key in a run's folder are of.
+
+    Raises:
+        DataError: there is none, or it is none.
+    """
+    path = run / FOLDER / key / FILE
+    if not path.is_file():
+        raise DataError(f"There is no evaluation {key} in {run.name} any more; evaluate the run again.")
+    content = read_json(path)
+    try:
+        facts: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+        }
+        return Evaluated(**facts)
+    except (TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} does not say what was evaluated; remove its folder and evaluate the run again."
+        ) from error

@@ -1,6 +1,6 @@
 """The manifest of a report's folder: from which runs it was made, by which command, and what lies in it.
 
-``suite.json``, ``robustness.json`` and ``study.json`` are one format; the file's name says which kind of report it is.
+``suite.json``, ``robustness.json``, ``study.json`` and ``transfer.json`` are one format; the file's name says which kind of report it is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.errors import DataError
 from harness.files import is_inside, read_json, write_text
 from harness.schema import parsed
 
-Kind = Literal["suite", "robustness", "study"]
+Kind = Literal["suite", "robustness", "study", "transfer"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -23,7 +23,7 @@ class Manifest:
     """What a report was made from.
 
     Attributes:
-        kind: which of the three kinds of report.
+        kind: which kind of report.
         name, title: the report's name, and its heading where it is a section of another.
         dataset, mark: as the runs state them.
         reference: label of the model that the others are compared with.
@@ -36,6 +36,7 @@ class Manifest:
         criteria: primary endpoint and margins of the suite (``statistics.margins``); empty: the defaults.
         hashes: file → SHA-256 of what the report was made from (``<run>/<file>``) and of its own tables, when it was made.
         accepted: run of other code that was accepted → ``mark``, and the ``code`` that it stands for.
+        measured: of runs measured once more: run → key of its evaluation (``formats.evaluation``).
     """
 
     kind: Kind
@@ -53,12 +54,13 @@ class Manifest:
     criteria: dict[str, Any] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     accepted: dict[str, dict[str, str]] = field(default_factory=dict)
+    measured: dict[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         """Write the manifest into a report's folder, atomically; returns the path."""
         path = Path(folder) / f"{self.kind}.json"
         # The kind is the file's name; stated twice it could differ.
-        content = {key: value for key, value in asdict(self).items() if key != "kind"}
+        content = {key: value for key, value in asdict(self).items() if key != "kind" and (value or key != "measured")}
         write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")  # not sorted: figures in their order
         return path
 
@@ -90,9 +92,12 @@ def _problem(content: dict[str, Any]) -> str | None:
     strange = [name for name in [*texts[:1], *names[0], *names[1]] if not is_inside(name)]
     if strange:
         return f"the name {str(strange[0])[:80]!r} may not become a path"
-    for key in ("captions", "accepted"):
+    for key in ("captions", "accepted", "measured"):
         if not isinstance(content.get(key, {}), dict):
             return f"its {key} are no table"
+    strange = [key for key in (content.get("measured") or {}).values() if not is_inside(str(key))]
+    if strange:
+        return f"the name {str(strange[0])[:80]!r} may not become a path"
     return None
 
 

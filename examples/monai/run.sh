@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# A network of MONAI beside the models of echobench, on the phantom and the CPU.
+#
+#   python -m venv monai-env && monai-env/bin/pip install monai pillow      an environment of its own: echobench needs neither
+#   examples/monai/run.sh ROOT REPORT [PYTHON] [ECHOBENCH]
+#
+# ROOT    a phantom (echobench phantom ROOT), the one that REPORT was benched with
+# REPORT  a report of `echobench bench`, in which MONAI's row shall stand
+#
+# STEPS of the training are 60 unless set. Its numbers then mean nothing.
+set -euo pipefail
+root=$1 report=$2 python=${3:-monai-env/bin/python} echobench=${4:-echobench}
+here=$(cd "$(dirname "$0")" && pwd)
+
+[ -d exported ] || "$echobench" data export exported --format png --dataset phantom --root "$root"
+"$python" "$here/train.py" exported predictions-monai "${STEPS:-60}"
+"$echobench" score predictions-monai --label "MONAI U-Net" --report "$report"
