@@ -9,14 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from harness.errors import DataError
-from harness.evaluation.metrics import DEFAULT_METRICS
 from harness.files import sha256_file, write_text
 from harness.reporting.page.page import transfer_page
 from harness.reporting.tables.stored import SUFFIXES, write_table
 from harness.reporting.tables.table import Table
 from harness.reporting.tables.transfer import transfer_tables
 from harness.results.result_set import shared_structure
-from harness.results.transfer import Rows, tested_arms
+from harness.results.transfer import Rows, as_tested, tested_arms
 from harness.store.formats.cases import CASES
 from harness.store.formats.evaluation import Evaluated, read_evaluated
 from harness.store.formats.manifest import Manifest, find_manifest
@@ -39,8 +38,7 @@ class Measured:
     @property
     def same_test(self) -> bool:
         """Whether these are the patients that the run was tested on, measured alike: its own rows are those."""
-        what = self.what
-        return self.home and what.split == "test" and not what.all_frames and what.metrics == DEFAULT_METRICS
+        return as_tested(self.run, self.what)
 
 
 def tables_of(measured: Sequence[Measured]) -> list[Table]:

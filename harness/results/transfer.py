@@ -94,6 +94,11 @@ def _fold_words(run: Run) -> str:
     return f", fold {fold['test']}" if fold else ""
 
 
+def as_tested(run: Run, what: Evaluated) -> bool:
+    """Whether rows are of the patients that a run was tested on, measured as it was: its own rows are those."""
+    return _at_home(run, what) and not what.all_frames and what.metrics == DEFAULT_METRICS
+
+
 def _at_home(run: Run, what: Evaluated) -> bool:
     return what.fingerprint == run.spec.data["fingerprint"] and what.split == "test"
 
