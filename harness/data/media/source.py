@@ -79,9 +79,9 @@ def with_stated(
     """
     # A spacing of 0 or NaN would come out as areas of 0 or NaN many minutes later.
     try:
-        stated("Stated for the clip", spacing_mm=spacing_mm, frame_rate_hz=frame_rate_hz)
+        stated("", spacing_mm=spacing_mm, frame_rate_hz=frame_rate_hz)
     except DataError as error:
-        raise ConfigError(str(error)) from None
+        raise ConfigError(f"Pixel size (mm) and frame rate (1/s) must be positive numbers: {error}") from None
     if max_frames is not None and max_frames < 1:
         raise ConfigError(f"The number of frames must be at least 1, got {max_frames}.")
     source = _with_picture(source, region, picture, whole_frame)
