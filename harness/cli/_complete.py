@@ -50,13 +50,14 @@ class CommaList(click.ParamType):
     """``a,b,c`` → ``("a", "b", "c")``; with ``kind=int`` each item is a whole number.
 
     Args:
-        kind: ``str`` or ``int``.
+        kind: ``str``, ``int`` or ``float``.
         names: what completion offers for each item.
     """
 
     def __init__(self, kind: type = str, names: Names | None = None) -> None:
         self.kind, self.names = kind, names
         self.name = "a,b,..." if kind is str else "0,1,..."
+        self._wanted = "whole numbers such as 0,1,2" if kind is int else "numbers such as 25,80"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
         """Split at commas; empty items are left out."""
@@ -65,7 +66,7 @@ class CommaList(click.ParamType):
         try:
             return tuple(self.kind(item.strip()) for item in value.split(",") if item.strip())
         except ValueError:
-            return self.fail(f"'{value}' is not a list of whole numbers such as 0,1,2.", param, ctx)
+            return self.fail(f"'{value}' is not a list of {self._wanted}.", param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The last item is completed; names that stand before it are not offered again."""

@@ -42,8 +42,9 @@ def data_options(function: F) -> F:
         ),
         click.option(
             "--clip",
-            type=Named(_complete.words("ed_es", "half", "cine", "labelled")),
-            help="ed_es (the two stills), half (the half sequence) or cine (clips made from the stills).",
+            type=Named(_complete.words("ed_es", "half", "cine", "cycle", "beats", "labelled")),
+            help="ed_es (the two stills), half (the half sequence), cine (clips made from the stills); of the phantom also cycle "
+            "(a whole beat) and beats (several).",
         ),
         click.option(
             "--allow-partial", is_flag=True, default=None, help="Accept an incomplete root; results carry the mark."

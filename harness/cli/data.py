@@ -49,8 +49,8 @@ def prepare(image_size: int, data_dir: str, dataset: str | None, **choices: Any)
 )
 @click.option(
     "--clip",
-    type=Named(words("ed_es", "half", "cine", "labelled")),
-    help="ed_es, half (default where the root has it) or cine (clips made from the stills).",
+    type=Named(words("ed_es", "half", "cine", "cycle", "beats", "labelled")),
+    help="ed_es, half (default where the root has it), cine (clips made from the stills), cycle or beats (of the phantom).",
 )
 @click.option("--split-dir", type=click.Path(), help="Folder with the split lists, where the root has none.")
 @click.option("--fold", type=click.IntRange(0), help="Test fold of data with folds.")

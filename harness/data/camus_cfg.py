@@ -25,6 +25,8 @@ class CamusInfo:
         frames: length of the half sequence.
         ef_percent: biplane ejection fraction, the same in both views (``EF``; ``LVef`` in the old release).
         edv_ml, esv_ml: biplane volumes (``LVedv``, ``LVesv``; old release only).
+        beat_ed, beat_es: 1-based frame numbers in the whole cycles of a phantom: of each beat's ED and of the last beat's end, of
+            each beat's ES; empty where there are none.
     """
 
     ed: int | None = None
@@ -37,6 +39,8 @@ class CamusInfo:
     quality: str | None = None
     sex: str | None = None
     age: int | None = None
+    beat_ed: tuple[int, ...] = ()
+    beat_es: tuple[int, ...] = ()
 
 
 def read_info(path: Path) -> CamusInfo:
@@ -65,7 +69,18 @@ def read_info(path: Path) -> CamusInfo:
         "age": _number(values, "Age", int, path),
     }
     stated(str(path), {**_NAMES, "ef_percent": ef_key}, **numbers)
-    return CamusInfo(**numbers, quality=values.get("ImageQuality") or None, sex=values.get("Sex") or None)
+    return CamusInfo(
+        **numbers,
+        quality=values.get("ImageQuality") or None,
+        sex=values.get("Sex") or None,
+        beat_ed=_numbers(values, "BeatED", path),
+        beat_es=_numbers(values, "BeatES", path),
+    )
+
+
+def _numbers(values: dict[str, str], key: str, path: Path) -> tuple[int, ...]:
+    words = {str(k): word for k, word in enumerate(values.get(key, "").split())}
+    return tuple(number for k in words if (number := _number(words, k, int, path)) is not None)
 
 
 def _number(values: dict[str, str], key: str, kind: Callable[[str], N], path: Path) -> N | None:

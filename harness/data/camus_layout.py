@@ -12,8 +12,13 @@ from harness.data.findings import shorten
 from harness.errors import DataError
 
 PATIENT = re.compile(r"patient\d{4}")
-KIND_NAMES = {"ed_es": "ED/ES stills", "half": "half sequences"}
-_PARTS = {"ed_es": ("ED", "ES"), "half": ("half_sequence",)}
+KIND_NAMES = {
+    "ed_es": "ED/ES stills",
+    "half": "half sequences",
+    "cycle": "whole cycles",
+    "beats": "whole cycles",
+}
+_PARTS = {"ed_es": ("ED", "ES"), "half": ("half_sequence",), "cycle": ("cycles",), "beats": ("cycles",)}
 FileNames = Callable[[str, str, str], tuple[str, ...]]
 
 

@@ -189,12 +189,11 @@ def _curve_ef(work: CaseWork, label: int, *, reference: bool) -> dict[str, float
 
 
 def _timing_values(work: CaseWork, areas: NDArray[np.float64]) -> dict[str, float]:
-    assert work.ed is not None
-    assert work.es is not None
     # The largest of only zeros is frame 0: a timing error of nothing at all.
-    if not areas.any():
+    errors = _timing_errors(work, areas) if areas.any() else None
+    if errors is None:
         return {"ed_timing_error_frames": float("nan"), "es_timing_error_frames": float("nan")}
-    ed, es = phase_timing_errors(areas, work.frames, work.ed, work.es)
+    ed, es = errors
     values = {"ed_timing_error_frames": float(ed), "es_timing_error_frames": float(es)}
     if work.frame_rate_hz:
         # In ms as well: datasets differ in frame rate.
@@ -203,3 +202,17 @@ def _timing_values(work: CaseWork, areas: NDArray[np.float64]) -> dict[str, floa
             "es_timing_error_ms": 1000.0 * es / work.frame_rate_hz,
         }
     return values
+
+
+def _timing_errors(work: CaseWork, areas: NDArray[np.float64]) -> tuple[int, int] | None:
+    """Frames by which ED and ES are missed; None where the curve has no beat."""
+    assert work.ed is not None
+    assert work.es is not None
+    if {work.ed, work.es} == {int(work.frames[0]), int(work.frames[-1])}:
+        return phase_timing_errors(areas, work.frames, work.ed, work.es)
+    # The area of a whole cycle is largest at both its ends, and of several beats any may be the largest: the nearest is meant.
+    beats = find_beats(areas, work.frame_rate_hz)
+    if not beats:
+        return None
+    ed = min((int(work.frames[beat.ed]) - work.ed for beat in beats), key=abs)
+    return ed, min((int(work.frames[beat.es]) - work.es for beat in beats), key=abs)

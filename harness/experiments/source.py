@@ -31,9 +31,9 @@ def dataset_config(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: unknown dataset, or an option that this dataset does not have.
     """
-    cfg = config.load("datasets", name).to_dict()
+    loaded = config.load("datasets", name).to_dict()
     # mmengine's config also holds the file's own imports and helper values.
-    cfg = {key: copy.deepcopy(cfg[key]) for key in ("dataset", "recipes", "generate", "structures") if key in cfg}
+    cfg = {key: copy.deepcopy(loaded[key]) for key in ("dataset", "recipes", "generate", "structures") if key in loaded}
     for key in ("dataset", "recipes", "generate"):
         if (key in cfg or key == "dataset") and not isinstance(cfg.get(key), dict):
             raise ConfigError(f"The dataset config {name} defines no `{key} = dict(...)`.")
@@ -44,6 +44,9 @@ def dataset_config(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
             raise unknown("option", key, cfg["dataset"], f"dataset '{name}'")
         cfg["dataset"][key] = value
     DatasetSection.read(cfg["dataset"], f"the dataset {name}")
+    if "generate" in cfg:
+        # Before --set, so that it has the last word: --clip beats --set generate.beats=5.
+        cfg["generate"] |= copy.deepcopy(loaded.get("generate_for", {}).get(cfg["dataset"]["clip"], {}))
     return cfg
 
 
@@ -59,7 +62,7 @@ def check_dataset(cfg: dict[str, Any]) -> dict[str, Any]:
     check_arguments(reader, {key: 0 for key in cfg["dataset"] if key not in ("type", "cine_seed")}, "the dataset")
     if "generate" in cfg:
         GenerateSection.read(cfg["generate"], "the dataset's generate")
-        arguments = {key: value for key, value in cfg["generate"].items() if key not in ("function", "folder")}
+        arguments = _arguments(cfg["generate"])
         check_arguments(_generator(cfg["generate"]["function"]), arguments, "the dataset's generate")
         if cfg["generate"]["function"] == "harness.phantom.generate":
             PhantomParameters.read(arguments, "the phantom (generate)")
@@ -76,6 +79,11 @@ def registered_reader(name: str) -> type[EchoDataset]:
     if reader is None:
         raise unknown("dataset type", name, list_datasets())
     return reader
+
+
+def _arguments(generate: dict[str, Any]) -> dict[str, Any]:
+    """What a generator is called with: None stands for what is not asked for, and names no other folder."""
+    return {key: value for key, value in generate.items() if key not in ("function", "folder") and value is not None}
 
 
 def _generator(function: str) -> Any:
@@ -165,7 +173,7 @@ def _generate(arguments: dict[str, Any], data_root: Path, progress: bool) -> Pat
 
 def _generated(arguments: dict[str, Any], data_root: Path) -> tuple[Any, Path, dict[str, Any]]:
     """The generator, the folder that this set of arguments has, and what the generator is called with."""
-    rest = {key: value for key, value in arguments.items() if key not in ("function", "folder")}
+    rest = _arguments(arguments)
     generate = _generator(arguments["function"])
     module = importlib.import_module(arguments["function"].rpartition(".")[0])
     # Patients of an older generator are other patients, even under the same arguments.

@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.phantom.pose import Pose
 from harness.phantom.profiles import Outline, bullet
+from harness.phantom.regional import Defect, RegionalOutline
 
 VIEWS = ("2CH", "4CH")
 _Shape = TypeVar("_Shape", Outline, Pose)
@@ -23,7 +24,8 @@ _Shape = TypeVar("_Shape", Outline, Pose)
 class ViewAnatomy:
     """One view: outlines and poses at end-diastole and end-systole; between them both are interpolated linearly.
 
-    ``right_ventricle_mm`` is the right ventricle's width beside the septum; 0 in the two-chamber view.
+    ``right_ventricle_mm`` is the right ventricle's width beside the septum; 0 in the two-chamber view. ``defects`` are segments that
+    move less than the rest.
     """
 
     view: str
@@ -32,13 +34,15 @@ class ViewAnatomy:
     ed_pose: Pose
     es_pose: Pose
     right_ventricle_mm: float
+    defects: tuple[Defect, ...] = ()
 
     def outline(self, phase: float) -> Outline:
-        """Outline at a phase in 0..1."""
-        return _between(self.ed, self.es, phase)
+        """Outline at a phase in 0..1, or a little beyond."""
+        whole = _between(self.ed, self.es, phase)
+        return RegionalOutline.of(whole, self.ed, self.defects) if self.defects else whole
 
     def pose(self, phase: float) -> Pose:
-        """Pose at a phase in 0..1."""
+        """Pose at a phase in 0..1, or a little beyond."""
         return _between(self.ed_pose, self.es_pose, phase)
 
 
@@ -57,8 +61,20 @@ def overlap_moment(first: Outline, second: Outline) -> float:
 
 def biplane_volume_ml(first: Outline, second: Outline) -> float:
     """Volume in ml of the body whose orthogonal apical sections are two outlines of equal length."""
+    if isinstance(first, RegionalOutline) or isinstance(second, RegionalOutline):
+        return _summed_volume_ml(first, second)
     # ∫ π/4 d₂(z) d₄(z) dz: what the biplane method of discs measures, so truth and measurement agree by construction.
     return np.pi / 4 * first.length * first.width * second.width * overlap_moment(first, second) / 1000
+
+
+def _summed_volume_ml(first: Outline, second: Outline) -> float:
+    """The same for walls of two unlike sides: short-axis cuts are ellipses whose diameters are the two sides together."""
+    s = (np.arange(2000, dtype=np.float32) + 0.5) / 2000
+    widths = []
+    for outline in (first, second):
+        z = s * np.float32(outline.length)
+        widths.append((outline.inner(z, -np.ones_like(z)) + outline.inner(z, np.ones_like(z))).astype(np.float64))
+    return float(np.pi / 4 * first.length * (widths[0] * widths[1]).mean() / 1000)
 
 
 def volumes_ml(views: Sequence[ViewAnatomy], phases: Sequence[float]) -> list[float]:

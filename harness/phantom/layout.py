@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.phantom.anatomy import volumes_ml
+from harness.phantom.life import enliven
 from harness.phantom.parameters import SPLITS, PhantomParameters
 from harness.phantom.patient import Acquisition, Patient, draw_patient
-from harness.phantom.render import Rendered, render_clip
+from harness.phantom.recording import Recording
+from harness.phantom.render import Rendered, render_clip, render_recording
 
 IMAGES, SPLIT_LISTS = "database_nifti", "database_split"
 _CITATION = "These files are synthetic: they were made by echobench's phantom generator and show no patient.\n"
@@ -29,18 +31,28 @@ def write_patient(root: Path, parameters: PhantomParameters, index: int) -> dict
 
     Everything random comes from ``(seed, index)``, so that patients may be written in any order by any process.
     """
-    drawing, *painting = (np.random.default_rng(s) for s in np.random.SeedSequence((parameters.seed, index)).spawn(3))
-    patient, name = draw_patient(drawing, parameters.reversed_share), patient_id(index)
+    seeds = np.random.SeedSequence((parameters.seed, index)).spawn(6)
+    drawing, *painting = (np.random.default_rng(s) for s in seeds[:3])
+    living, *filming = (np.random.default_rng(s) for s in seeds[3:])
+    name = patient_id(index)
+    life = enliven(living, draw_patient(drawing, parameters.reversed_share), parameters)
     folder = root / IMAGES / name
     folder.mkdir(parents=True)
     (folder / "MANDATORY_CITATION.md").write_text(_CITATION, encoding="utf-8")
-    truth: dict[str, Any] = {"id": name, "ef_percent": patient.ef_percent, "views": {}}
-    for view, acquisition, rng in zip(patient.views, patient.acquisitions, painting, strict=True):
-        clip = render_clip(rng, view, acquisition, parameters.pixel_mm)
-        _write_clip(folder, f"{name}_{view.view}", clip, acquisition, parameters.pixel_mm)
-        (folder / f"Info_{view.view}.cfg").write_text(_cfg(patient, acquisition), encoding="utf-8")
-        truth["views"][view.view] = _truth(patient, acquisition)
-    truth["edv_ml"], truth["esv_ml"] = volumes_ml(patient.views, (0.0, 1.0))
+    truth: dict[str, Any] = {"id": name, "ef_percent": life.patient.ef_percent, "views": {}, **life.truth}
+    for k, (view, acquisition) in enumerate(zip(life.views, life.patient.acquisitions, strict=True)):
+        stem, recording = f"{name}_{view.view}", life.recordings[k] if life.recordings else None
+        any_rate = parameters.frame_rate_hz is not None
+        clip = render_clip(painting[k], view, acquisition, parameters.pixel_mm, any_rate=any_rate)
+        _write_clip(folder, stem, clip, acquisition, parameters.pixel_mm)
+        truth["views"][view.view] = _truth(life.patient, acquisition)
+        if recording is not None:
+            cycles = render_recording(filming[k], view, acquisition, recording, parameters.pixel_mm)
+            for suffix, pixels in (("", cycles.frames), ("_gt", cycles.masks)):
+                write_nifti(folder / f"{stem}_cycles{suffix}.nii.gz", pixels, parameters.pixel_mm)
+            truth["views"][view.view] |= _cycles_truth(life.patient, recording)
+        (folder / f"Info_{view.view}.cfg").write_text(_cfg(life.patient, acquisition, recording), encoding="utf-8")
+    truth["edv_ml"], truth["esv_ml"] = volumes_ml(life.patient.views, (0.0, 1.0))
     return truth
 
 
@@ -53,7 +65,26 @@ def _truth(patient: Patient, acquisition: Acquisition) -> dict[str, Any]:
     }
 
 
-def _cfg(patient: Patient, acquisition: Acquisition) -> str:
+def _cycles_truth(patient: Patient, recording: Recording) -> dict[str, Any]:
+    """Volume of every frame, and per beat its two frames (from 0), volumes, EF and interval."""
+    volumes = volumes_ml(patient.views, [float(phase) for phase in recording.phases])
+    beats = [
+        {
+            "ed": ed,
+            "es": es,
+            "edv_ml": volumes[ed],
+            "esv_ml": volumes[es],
+            "ef_percent": 100 * (1 - volumes[es] / volumes[ed]),
+            "interval_ms": 1000 * beat.length_s,
+            "systole_ms": 1000 * beat.systole_s,
+            "kick": beat.kick,
+        }
+        for beat, ed, es in zip(recording.beats, recording.ed_frames[:-1], recording.es_frames, strict=True)
+    ]
+    return {"cycles": {"volumes_ml": volumes, "beats": beats}}
+
+
+def _cfg(patient: Patient, acquisition: Acquisition, recording: Recording | None) -> str:
     first, last = ("ES", "ED") if acquisition.reversed else ("ED", "ES")
     ends = {first: 1, last: acquisition.frames}
     values = {
@@ -66,6 +97,10 @@ def _cfg(patient: Patient, acquisition: Acquisition) -> str:
         "EF": round(patient.ef_percent),
         "FrameRate": acquisition.frame_rate_hz,
     }
+    if recording is not None:
+        # Frames of the cycles from 1, as the cfg counts; CAMUS has no such lines.
+        values["BeatED"] = " ".join(str(frame + 1) for frame in recording.ed_frames)
+        values["BeatES"] = " ".join(str(frame + 1) for frame in recording.es_frames)
     return "".join(f"{key}: {value}\n" for key, value in values.items())
 
 

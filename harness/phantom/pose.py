@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,16 @@ class Pose:
     shear: float
     bend: float
     length: float
+
+    def moved(self, right_mm: float, down_mm: float, turn: float) -> Pose:
+        """The pose after the heart was turned about the transducer (radians, the base to the right) and then shifted."""
+        sine, cosine = float(np.sin(turn)), float(np.cos(turn))
+        return replace(
+            self,
+            apex_x=self.apex_x * cosine + self.apex_y * sine + right_mm,
+            apex_y=self.apex_y * cosine - self.apex_x * sine + down_mm,
+            tilt=self.tilt + turn,
+        )
 
     def to_local(self, x: Array, y: Array) -> tuple[Array, Array]:
         """Image mm to local (z, u) mm."""

@@ -19,8 +19,8 @@ Array = NDArray[np.floating[Any]]
 STEP_MM = 0.1
 TABLE_TOP_MM = -40.0
 TABLE_BOTTOM_MM = 260.0
-# A table per outline: a frame asks for the half width of some hundred thousand pixels and points.
-_TABLE_Z = np.arange(TABLE_TOP_MM, TABLE_BOTTOM_MM, STEP_MM, dtype=np.float32)
+TABLE_Z = np.arange(TABLE_TOP_MM, TABLE_BOTTOM_MM, STEP_MM, dtype=np.float32)
+"""Local z of the entries of an outline's tables: a frame asks for the half width of some hundred thousand pixels and points."""
 
 
 def bullet(s: Array, shoulder: float, base: float) -> Array:
@@ -84,12 +84,12 @@ class Outline:
 
     @cached_property
     def _inner(self) -> Array:
-        ventricle = bullet(_TABLE_Z / self.length, self.shoulder, self.base) * (self.width / 2)
-        return np.where(self.length < _TABLE_Z, self._atrium, ventricle).astype(np.float32)
+        ventricle = bullet(TABLE_Z / self.length, self.shoulder, self.base) * (self.width / 2)
+        return np.where(self.length < TABLE_Z, self._atrium, ventricle).astype(np.float32)
 
     @cached_property
     def _atrium(self) -> Array:
-        q = np.clip((_TABLE_Z - self.length) / self.atrium_length, 0, None)
+        q = np.clip((TABLE_Z - self.length) / self.atrium_length, 0, None)
         # The annulus is a little narrower than the cavity's end, which gives the waist at the mitral plane.
         top, half = 0.94 * self.base * self.width / 2, self.atrium_width / 2
         upper = top + (half - top) * (1 - (1 - q / 0.45) ** 2)
@@ -99,23 +99,26 @@ class Outline:
     @cached_property
     def _outer(self) -> Array:
         length, width, shoulder, base = self.outer_shape
-        wall = bullet((_TABLE_Z + self.apex_wall) / length, shoulder, base) * (width / 2)
+        wall = bullet((TABLE_Z + self.apex_wall) / length, shoulder, base) * (width / 2)
         # Below the mitral plane the wall thins over 4 mm to the 3 mm of an atrium; a step would show as an edge.
-        thin = 3 + (wall[np.searchsorted(_TABLE_Z, self.length) - 1] - self._inner_at_base - 3) * np.exp(
-            -np.clip(_TABLE_Z - self.length, 0, None) / 4
+        thin = 3 + (wall[np.searchsorted(TABLE_Z, self.length) - 1] - self._inner_at_base - 3) * np.exp(
+            -np.clip(TABLE_Z - self.length, 0, None) / 4
         )
-        return np.where(self.length < _TABLE_Z, self._atrium + thin, wall).astype(np.float32)
+        return np.where(self.length < TABLE_Z, self._atrium + thin, wall).astype(np.float32)
 
     @property
     def _inner_at_base(self) -> float:
         return self.base * self.width / 2
 
-    def inner(self, z: Array) -> Array:
-        """Half width of the cavity (LV above the mitral plane, left atrium below it) at ``z``."""
+    def inner(self, z: Array, u: Array | None = None) -> Array:
+        """Half width of the cavity (LV above the mitral plane, left atrium below it) at ``z``.
+
+        ``u`` says on which side; both are alike here (``regional.RegionalOutline`` has two).
+        """
         return self._inner[table_index(z)]
 
-    def outer(self, z: Array) -> Array:
-        """Half width of the heart's outside (epicardium above the mitral plane, atrial wall below it) at ``z``."""
+    def outer(self, z: Array, u: Array | None = None) -> Array:
+        """Half width of the heart's outside (epicardium above the mitral plane, atrial wall below it) at ``z``; ``u`` as in ``inner``."""
         return self._outer[table_index(z)]
 
 
@@ -123,4 +126,4 @@ def table_index(z: Array) -> NDArray[np.intp]:
     """Index of the nearest entry of the outline tables."""
     # Nearest entry: the error of at most 0.05 mm is a tenth of a pixel of the default size.
     index = ((z - TABLE_TOP_MM) * (1 / STEP_MM) + 0.5).astype(np.intp)
-    return np.clip(index, 0, len(_TABLE_Z) - 1)
+    return np.clip(index, 0, len(TABLE_Z) - 1)

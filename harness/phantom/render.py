@@ -1,8 +1,8 @@
-"""Rendering one view: grey frames and exact masks of a half sequence. Pure: the same generator state gives the same pixels."""
+"""Rendering one view: grey frames and exact masks of a half sequence or of whole cycles. Pure: the same generator state gives the same pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +12,20 @@ from harness.clip import LABELS
 from harness.phantom.anatomy import ViewAnatomy
 from harness.phantom.imaging import PointSpread, Sector, log_compress, power
 from harness.phantom.patient import Acquisition
+from harness.phantom.pose import Pose
 from harness.phantom.profiles import Array, Outline
 from harness.phantom.quality import Appearance, draw_appearance
-from harness.phantom.tissue import Scatterers, move, place_scatterers
+from harness.phantom.recording import Recording
+from harness.phantom.tissue import Scatterers, is_leaflet, move, place_scatterers, swing
 
 Generator = np.random.Generator
 
 _TISSUE, _NEAR = (0.69, 0.62), (0.76, 0.6)
 """Share of the speckle that lasts and memory per frame of the rest: the correlation of the complex field at lag k is
 share + (1 - share) memory^k, and the envelope's about its square."""
+
+_CALIBRATED_HZ, _LASTING_FRAMES = 50.0, 60.0
+"""Frame rate that the memories per frame were set at, and the frames after which what lasts has fallen to 1/e."""
 
 _FWHM = 2.3548
 # The myocardium of CAMUS ends in a small point below the mitral plane.
@@ -35,28 +40,110 @@ class Rendered:
     masks: NDArray[np.uint8]
 
 
-def render_clip(rng: Generator, view: ViewAnatomy, acquisition: Acquisition, pixel_mm: float) -> Rendered:
-    """Render the half sequence of one view at a pixel size in mm, in the acquisition's time order."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Instant:
+    """One frame: phase, opening of the valve, and the shift of ``Recording.shifts`` (None: the heart lies where its pose says)."""
+
+    phase: float
+    opening: float = 0.0
+    shift: tuple[float, float, float] | None = None
+
+    def pose(self, view: ViewAnatomy) -> Pose:
+        pose = view.pose(self.phase)
+        return pose if self.shift is None else pose.moved(*self.shift)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Grain:
+    """How speckle lasts: share that lasts, memory per frame of the rest and of what lasts, for tissue and near field."""
+
+    tissue: tuple[float, float, float] = (*_TISSUE, 1.0)
+    near: tuple[float, float, float] = (*_NEAR, 1.0)
+
+    @classmethod
+    def over_time(cls, rate_hz: float) -> _Grain:
+        """The same decay per second at any frame rate, and a pattern that does not come back whole with the next beat.
+
+        In a real loop the residual's correlation at one beat is 0.09 to 0.14 where the half sequence's law would leave about a half.
+        """
+        frames = _CALIBRATED_HZ / rate_hz
+        lasting = float(np.exp(-frames / _LASTING_FRAMES))
+        return cls(tissue=(_TISSUE[0], _TISSUE[1] ** frames, lasting), near=(_NEAR[0], _NEAR[1] ** frames, lasting))
+
+
+def render_clip(
+    rng: Generator, view: ViewAnatomy, acquisition: Acquisition, pixel_mm: float, *, any_rate: bool = False
+) -> Rendered:
+    """Render the half sequence of one view at a pixel size in mm, in the acquisition's time order.
+
+    ``any_rate``: let speckle decay by time and not by frame, for frame rates unlike those of CAMUS.
+    """
+    instants = [_Instant(phase=float(phase)) for phase in acquisition.phases()]
+    grain = _Grain.over_time(acquisition.frame_rate_hz) if any_rate else _Grain()
+    return _render(rng, view, acquisition, pixel_mm, instants, grain, (0.0, 0.0))
+
+
+def render_recording(
+    rng: Generator, view: ViewAnatomy, acquisition: Acquisition, recording: Recording, pixel_mm: float
+) -> Rendered:
+    """Render the whole cycles of one view: the acquisition's sector and quality, the recording's beats and motion."""
+    still = not recording.shifts.any()
+    instants = [
+        _Instant(phase=float(phase), opening=float(opening), shift=None if still else tuple(map(float, shift)))
+        for phase, opening, shift in zip(recording.phases, recording.opening, recording.shifts, strict=True)
+    ]
+    margins = (0.0, 0.0) if still else _margins(recording, acquisition.depth_mm)
+    return _render(rng, view, acquisition, pixel_mm, instants, _Grain.over_time(recording.rate_hz), margins)
+
+
+def _margins(recording: Recording, depth_mm: float) -> tuple[float, float]:
+    """Depth (mm) and angle (radians) beyond the fan from which motion brings tissue into it."""
+    distance, turn = recording.reach
+    # Near the transducer a shift is a wide angle: what is missing there lies under the near field's own echoes.
+    return distance, turn + distance / (0.35 * depth_mm)
+
+
+def _render(
+    rng: Generator,
+    view: ViewAnatomy,
+    acquisition: Acquisition,
+    pixel_mm: float,
+    instants: Sequence[_Instant],
+    grain: _Grain,
+    margins: tuple[float, float],
+) -> Rendered:
     sector = Sector(depth_mm=acquisition.depth_mm, half_angle=acquisition.half_angle, pixel_mm=pixel_mm)
     look = draw_appearance(rng, acquisition.quality, acquisition.half_angle)
-    scatterers = place_scatterers(rng, view, sector, look)
-    phases = acquisition.phases()
-    polar = _polar_frames(rng, view, scatterers, sector, look, phases)
+    scatterers = place_scatterers(rng, view, sector, look, *margins)
+    polar = _polar_frames(rng, view, scatterers, sector, look, instants, grain)
     frames = [np.clip(np.rint(sector.scan_convert(image)), 0, 255).astype(np.uint8) for image in polar]
-    masks = [render_mask(view, float(phase), sector) for phase in phases]
+    masks = [_mask(view.outline(item.phase), item.pose(view), sector) for item in instants]
     return Rendered(frames=np.stack(frames), masks=np.stack(masks))
 
 
 def _polar_frames(
-    rng: Generator, view: ViewAnatomy, points: Scatterers, sector: Sector, look: Appearance, phases: np.ndarray
+    rng: Generator,
+    view: ViewAnatomy,
+    points: Scatterers,
+    sector: Sector,
+    look: Appearance,
+    instants: Sequence[_Instant],
+    grain: _Grain,
 ) -> Iterator[Array]:
     spread = _point_spread(sector, look)
     veil = Veil.of(sector, look)
     # Two kinds of speckle: the wall's keeps part of its pattern from frame to frame, the near field's keeps more of it.
-    tissue, near = Flicker(rng, (len(points.z),), *_TISSUE), Flicker(rng, sector.polar_shape, *_NEAR)
-    for phase in phases:
-        outline, pose = view.outline(float(phase)), view.pose(float(phase))
-        x, y = pose.to_image(*move(points.z, points.u, view.ed, outline))
+    tissue, near = Flicker(rng, (len(points.z),), *grain.tissue), Flicker(rng, sector.polar_shape, *grain.near)
+    leaflet = is_leaflet(points.z, points.u, view.ed, look)
+    for item in instants:
+        outline, pose = view.outline(item.phase), item.pose(view)
+        z, u = move(points.z, points.u, view.ed, outline)
+        if item.opening > 0:
+            closed = z[leaflet], u[leaflet]
+            z[leaflet], u[leaflet] = swing(
+                points.z[leaflet], points.u[leaflet], closed, view.ed, outline, look, item.opening
+            )
+        x, y = pose.to_image(z, u)
         field = sector.bin(x, y, tissue.next() * points.amplitude)
         # Haze and near field are added before the blur: they are echoes too and get the scanner's grain.
         field += _noise(rng, *sector.polar_shape) * veil.haze + near.next() * veil.static
@@ -74,18 +161,28 @@ def _noise(rng: Generator, *shape: int) -> Array:
 
 
 class Flicker:
-    """Complex Gaussian noise [2, *shape] of unit variance of which a share lasts and the rest is forgotten frame by frame."""
+    """Complex Gaussian noise [2, *shape] of unit variance of which a share lasts and the rest is forgotten frame by frame.
 
-    def __init__(self, rng: Generator, shape: tuple[int, ...], share: float, memory: float) -> None:
+    With ``lasting`` below 1 the share that lasts is forgotten too, slowly: by that factor per frame.
+    """
+
+    def __init__(
+        self, rng: Generator, shape: tuple[int, ...], share: float, memory: float, lasting: float = 1.0
+    ) -> None:
         self._rng, self._memory = rng, np.float32(memory)
         self._weights = np.float32(np.sqrt(share)), np.float32(np.sqrt(1 - share))
         self._fresh_weight = np.float32(np.sqrt(1 - memory**2))
         self._lasting, self._passing = _noise(rng, *shape), _noise(rng, *shape)
+        self._lasting_memory, self._renewed = np.float32(lasting), np.float32(np.sqrt(1 - lasting**2))
 
     def next(self) -> Array:
         """The next frame's noise."""
         lasting, passing = self._weights
         noise = lasting * self._lasting + passing * self._passing
+        if self._renewed:
+            self._lasting = self._lasting_memory * self._lasting + self._renewed * _noise(
+                self._rng, *self._lasting.shape[1:]
+            )
         # An AR(1) process of unit variance: correlation memory^k at lag k.
         self._passing = self._memory * self._passing + self._fresh_weight * _noise(self._rng, *self._passing.shape[1:])
         return noise
@@ -133,14 +230,15 @@ def render_mask(view: ViewAnatomy, phase: float, sector: Sector) -> NDArray[np.u
 
     As in CAMUS the wall may leave the sector and the atrium is cut by the image's lower border only.
     """
-    outline = view.outline(phase)
-    x, y = sector.pixel_centres()
-    z, u = view.pose(phase).to_local(x, y)
-    return _labels(z, np.abs(u), outline)
+    return _mask(view.outline(phase), view.pose(phase), sector)
 
 
-def _labels(z: Array, distance: Array, outline: Outline) -> NDArray[np.uint8]:
-    inner, outer = outline.inner(z), outline.outer(z)
+def _mask(outline: Outline, pose: Pose, sector: Sector) -> NDArray[np.uint8]:
+    return _labels(*pose.to_local(*sector.pixel_centres()), outline)
+
+
+def _labels(z: Array, u: Array, outline: Outline) -> NDArray[np.uint8]:
+    inner, outer, distance = outline.inner(z, u), outline.outer(z, u), np.abs(u)
     ventricle = z <= outline.length
     base = outline.base * outline.width / 2
     middle = np.clip(1 - np.abs((distance - base) / outline.base_wall - 0.5) * 2, 0, 1)

@@ -26,6 +26,13 @@ def generate(
     patients: tuple[int, int, int] = (60, 15, 25),
     seed: int = 0,
     pixel_mm: float = 0.462,
+    beats: int = 0,
+    arrhythmia: float = 0.0,
+    defects: float = 0.0,
+    foreshortened: float = 0.0,
+    breathing_mm: float = 0.0,
+    probe_mm: float = 0.0,
+    frame_rate_hz: tuple[float, float] | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
@@ -39,6 +46,8 @@ def generate(
         patients: numbers of training, validation and testing patients.
         seed: with the patient's index it decides every pixel; ``workers`` decides nothing but the time.
         pixel_mm: pixel size in mm.
+        beats, arrhythmia, defects, foreshortened, breathing_mm, probe_mm, frame_rate_hz: whole cycles and what else a patient may
+            have (see ``PhantomParameters``); without them every file is what it always was.
         workers: processes; None for one per available core (at most eight).
         progress: show how far it is and the time left, on stderr.
 
@@ -47,7 +56,10 @@ def generate(
         DataError: the folder exists and is not a phantom of these parameters.
         BenchError: the disk is full, or a process was killed.
     """
-    parameters = PhantomParameters(patients=patients, seed=seed, pixel_mm=pixel_mm)
+    parameters = PhantomParameters(
+        patients=patients, seed=seed, pixel_mm=pixel_mm, beats=beats, arrhythmia=arrhythmia, defects=defects,
+        foreshortened=foreshortened, breathing_mm=breathing_mm, probe_mm=probe_mm, frame_rate_hz=frame_rate_hz,
+    )  # fmt: skip
     root = Path(root)
     if _finished(root, parameters):
         return root

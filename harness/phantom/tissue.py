@@ -20,6 +20,8 @@ DENSITY = 1.3
 _AXIAL_DECAY_MM = 30.0
 _LATERAL_DECAY_MM = 28.0
 _SILENT_DB = -60.0
+_LEAFLET_MM = 1.1
+"""Half the thickness of a leaflet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,16 +33,24 @@ class Scatterers:
     amplitude: Array
 
 
-def place_scatterers(rng: Generator, view: ViewAnatomy, sector: Sector, look: Appearance) -> Scatterers:
+def place_scatterers(
+    rng: Generator, view: ViewAnatomy, sector: Sector, look: Appearance, margin_mm: float = 0.0, margin: float = 0.0
+) -> Scatterers:
     """Scatter points evenly over the polar grid at ED and give each the reflectivity of the tissue it lies in.
 
-    Points in blood do not reflect and are left out.
+    Points in blood do not reflect and are left out. With margins (mm of depth, radians on each side) there are points beyond the fan
+    as well, which a moving probe brings into it.
     """
     rows, lines = sector.polar_shape
-    count = int(DENSITY * rows * lines)
-    radius = rng.random(count, dtype=np.float32) * np.float32(rows * DEPTH_STEP_MM)
+    deep, wide = rows * DEPTH_STEP_MM + margin_mm, lines * ANGLE_STEP + 2 * margin
+    count = (
+        int(DENSITY * (deep / DEPTH_STEP_MM) * (wide / ANGLE_STEP))
+        if margin_mm or margin
+        else int(DENSITY * rows * lines)
+    )
+    radius = rng.random(count, dtype=np.float32) * np.float32(deep)
     # Even in depth and angle, not in area: resolution cells grow with depth, and each needs its dozen scatterers.
-    angle = (rng.random(count, dtype=np.float32) - 0.5) * np.float32(lines * ANGLE_STEP)
+    angle = (rng.random(count, dtype=np.float32) - 0.5) * np.float32(wide)
     z, u = view.ed_pose.to_local(radius * np.sin(angle), radius * np.cos(angle))
     decibel = reflectivity_db(rng, z, u, view, look)
     # Blood is left out here; its speckle comes from the haze, new in every frame.
@@ -56,7 +66,7 @@ def move(z: Array, u: Array, start: Outline, now: Outline) -> tuple[Array, Array
     Inside the wall a point keeps its place along the long axis and its fraction of the thickness; inside the cavity its
     fraction of the half width; outside the displacement of the nearest wall fades with distance.
     """
-    inner, outer, distance = start.inner(z), start.outer(z), np.abs(u)
+    inner, outer, distance = start.inner(z, u), start.outer(z, u), np.abs(u)
     # Tissue far from the heart stands still; a hard limit would tear the speckle apart.
     fade = np.exp(-np.clip(distance - outer, 0, None) / np.float32(_LATERAL_DECAY_MM))
     below = np.exp(-np.clip(z - start.length, 0, None) / np.float32(_AXIAL_DECAY_MM))
@@ -65,7 +75,7 @@ def move(z: Array, u: Array, start: Outline, now: Outline) -> tuple[Array, Array
     # Beyond the apex only the thickening of the apical wall moves points.
     cap = np.clip(-z / np.float32(start.apex_wall), 0, 1) * np.float32(now.apex_wall - start.apex_wall)
     new_z = new_z - cap * fade
-    new_inner, new_outer = now.inner(new_z), now.outer(new_z)
+    new_inner, new_outer = now.inner(new_z, u), now.outer(new_z, u)
     # A share of the thickness and not a distance: the wall thickens without points crossing its borders.
     fraction = (distance - inner) / np.maximum(outer - inner, np.float32(1e-3))
     wall = new_inner + fraction * (new_outer - new_inner)
@@ -74,6 +84,37 @@ def move(z: Array, u: Array, start: Outline, now: Outline) -> tuple[Array, Array
     # The sign is put back at the end: outlines are half widths.
     new_u = np.where(distance <= inner, blood, np.where(distance <= outer, wall, outside))
     return new_z, np.copysign(new_u, u)
+
+
+def is_leaflet(z: Array, u: Array, outline: Outline, look: Appearance) -> NDArray[np.bool_]:
+    """Whether points at local (z, u) at ED lie in the leaflets of the closed mitral valve."""
+    inner, distance = outline.inner(z), np.abs(u)
+    return (distance < inner) & (np.abs(z - outline.length + look.tenting_mm * _tent(u, inner)) < _LEAFLET_MM)
+
+
+def swing(
+    z: Array, u: Array, moved: tuple[Array, Array], start: Outline, now: Outline, look: Appearance, opening: float
+) -> tuple[Array, Array]:
+    """Leaflet points carried from the closed valve, where the cavity's motion takes them, towards the open one.
+
+    Args:
+        z, u: at ED. moved: where ``move`` puts them now. opening: 0 closed, 1 open.
+    """
+    inner = start.inner(z)
+    # From the ring (0) to the tip (1); what a point lies beside the leaflet's middle line goes with it.
+    along = _tent(u, inner)
+    beside = z - start.length + look.tenting_mm * along
+    ring = np.float32(now.base * now.width / 2)
+    # Open leaflets hang down from the ring into the ventricle, a little inwards.
+    open_z = now.length - np.float32(0.85) * ring * along
+    open_u = np.copysign(ring * (1 - np.float32(0.3) * along) - beside, u)
+    share = np.float32(opening)
+    return (1 - share) * moved[0] + share * open_z, (1 - share) * moved[1] + share * open_u
+
+
+def _tent(u: Array, inner: Array) -> Array:
+    """1 in the middle of the valve, 0 at its ring."""
+    return 1 - np.clip(np.abs(u) / np.maximum(inner, np.float32(1)), 0, 1)
 
 
 def reflectivity_db(rng: Generator, z: Array, u: Array, view: ViewAnatomy, look: Appearance) -> Array:
@@ -143,8 +184,7 @@ def _inside_db(rng: Generator, z: Array, u: Array, s: Array, inner: Array, outli
     """What reflects inside the cavity: leaflets of the closed mitral valve, trabeculae, papillary muscles."""
     level = np.full_like(z, -np.inf)
     # Closed leaflets hang into the ventricle, deepest in the middle.
-    tent = 1 - np.clip(np.abs(u) / np.maximum(inner, np.float32(1)), 0, 1)
-    valve = np.abs(z - outline.length + look.tenting_mm * tent) < 1.1
+    valve = np.abs(z - outline.length + look.tenting_mm * _tent(u, inner)) < _LEAFLET_MM
     level = np.where(valve, look.myocardium_db + look.valve_db + 3 * smooth_noise(rng, z, u, 4), level)
     rough = smooth_noise(rng, z, u, 4.5, stretch=0.5)
     # Trabeculae belong to the cavity in the masks, as the guidelines trace it, and look like muscle.

@@ -23,7 +23,7 @@ from harness.statistics.comparison import SMALLEST_TRAININGS
 from harness.statistics.margins import Criteria
 from harness.store.runs import Run
 
-_CLIPS = {"ed_es": "ED and ES stills", "half": "half sequences"}
+_CLIPS = {"ed_es": "ED and ES stills", "half": "half sequences", "cycle": "whole cycles", "beats": "several beats"}
 STRUCTURE_NAMES = {"lv": "LV endocardium", "myo": "LV myocardium", "la": "left atrium"}
 
 

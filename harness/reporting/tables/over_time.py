@@ -124,7 +124,9 @@ def _stage(arm: Arm, structure: str, stage: str) -> pd.DataFrame:
     """Dice [patients, seeds] of one stage of the cycle."""
     key = ("stages", structure)
     if key not in arm.cache:
-        dice = [(run.seed, run.every[run.every["metric"] == DICE.name]) for run in arm.finished]
+        # Rows know one ED and ES: of several beats, what lies after them is no late diastole but the next beats.
+        single = [run for run in arm.finished if run.spec.get("data", {}).get("clip") != "beats"]
+        dice = [(run.seed, run.every[run.every["metric"] == DICE.name]) for run in single]
         # Cut into stages once; every stage of the table selects from it.
         arm.cache[key] = [(seed, by_stage(rows)) for seed, rows in dice]
     selection = Selection(structure=structure, phase=stage)
