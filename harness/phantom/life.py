@@ -110,8 +110,8 @@ def _kind(rng: Generator, parameters: PhantomParameters, truth: dict[str, object
 
 def _recordings(rng: Generator, patient: Patient, parameters: PhantomParameters, kind: Kind) -> list[Recording]:
     rate_bpm = float(np.clip(rng.normal(84 if kind == "fibrillation" else 68, 11), 48, 115))
-    # Kuo et al. 1987: the atria's share of the filling grows from an eighth in the young to two fifths in the old.
-    early = float(np.clip(rng.normal(0.9 - 0.0042 * (patient.age - 20), 0.05), 0.5, 0.92))
+    # Kuo et al. 1987: the atria's share of the filling grows from 12 % at the age of 20 to 46 % at 80.
+    early = float(np.clip(rng.normal(0.88 - 0.0056 * (patient.age - 20), 0.05), 0.45, 0.92))
     recordings = []
     for acquisition in patient.acquisitions:
         systole = systole_s(acquisition)

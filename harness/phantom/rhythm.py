@@ -5,8 +5,8 @@ four steps: isovolumetric relaxation (the volume stands still), early filling, d
 
 Sources: Chung, Shmuylovich and Kovács, *What global diastolic function is, what it is not, and how to measure it*, Am J Physiol Heart
 Circ Physiol 309 (2015) for the phases of diastole; Kuo et al., Am J Cardiol 59 (1987), for the atrial share, which grows with age;
-Weissler, Harris and Schoenfeld, Circulation 37 (1968), for the ejection time over heart rate; Hardman et al., Lancet 344 (1994), for the
-strength of a beat in atrial fibrillation, which rises with the interval before it and falls with the one before that.
+Weissler, Harris and Schoenfeld, Circulation 37 (1968), for the ejection time over heart rate; Tabata et al., Am J Physiol Heart Circ
+Physiol 281 (2001), for the strength of a beat in atrial fibrillation, which rises with the interval before it over the one before that.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from harness.evaluation.casework import CaseWork, temporal_rows
 from harness.evaluation.temporal import (
     area_curve,
     area_jitter_percent,
@@ -45,3 +46,25 @@ def test_phases_are_the_extremes_of_the_area_in_source_frames():
     assert phase_timing_errors([5, 9, 7, 2, 3], [0, 3, 6, 9, 12], ed=0, es=12) == (3, -3)
     with pytest.raises(ValueError, match="equally long"):
         phase_timing_errors([], [], 0, 1)
+
+
+def beating(es: int, lift: int) -> CaseWork:
+    """Three beats of 20 frames; the prediction's smallest areas come at ``es`` of each beat, the last beat is ``lift`` rows larger."""
+    t = np.arange(61) % 20
+    rows = np.where(t <= es, 30 - 14 * t / es, 16 + 14 * (t - es) / (20 - es)).round().astype(int)
+    rows[40:] += lift
+    masks = (np.arange(40)[None, :, None] < rows[:, None, None]) & np.ones((1, 1, 24), bool)
+    return CaseWork(
+        key={"view": "4CH"}, classes=("lv",), frames=np.arange(61), phases=("ED", *["labelled"] * 60), scored=np.ones(61, bool),
+        predicted=masks.astype(np.uint8), reference=masks.astype(np.uint8), spacing_mm=(1.0, 1.0), ed=0, es=8, functions=(),
+        temporal=True, frame_rate_hz=25.0,
+    )  # fmt: skip
+
+
+def test_of_several_beats_the_nearest_end_is_meant_and_not_the_extreme_of_the_clip() -> None:
+    values = {row["metric"]: row["value"] for row in temporal_rows(beating(es=8, lift=4))}
+    assert abs(values["ed_timing_error_frames"]) <= 1, "the largest area of all is the third beat's"
+    assert abs(values["es_timing_error_frames"]) <= 1
+    late = {row["metric"]: row["value"] for row in temporal_rows(beating(es=12, lift=0))}
+    assert late["es_timing_error_frames"] == pytest.approx(4, abs=1)
+    assert late["es_timing_error_ms"] == late["es_timing_error_frames"] * 40

@@ -113,15 +113,65 @@ def patients(run: dict[str, Any], metric: str, **part: str) -> pd.Series:
     return values
 
 
+FRAMES = {
+    "ends": ("ED", "ES", ""),
+    "every": ("ED", "ES", "labelled"),
+    "interpolated": ("interp",),
+    "stages": ("ED", "ES", "labelled"),
+}
+"""Phases of the rows that a figure is of; values of whole clips and patients have none."""
+
+
 def _patients(run: dict[str, Any], metric: str, part: dict[str, str]) -> pd.Series:
     rows = run["cases"][(run["cases"]["metric"] == metric) & (run["cases"]["split"] == "test")]
+    rows = rows.fillna({"view": "", "phase": ""})
+    frames = part.get("frames", "ends")
+    rows = rows[rows["phase"].isin(FRAMES[frames])]
+    if frames == "stages":
+        rows = rows[[stage == part["stage"] for stage in stages(rows)]]
+    if "absolute" in part:
+        rows = rows.assign(value=rows["value"].abs())
     for key, value in part.items():
-        rows = rows[rows[key] == value]
-    return rows.fillna({"view": ""}).groupby(["patient", "view"])["value"].mean().groupby("patient").mean()
+        if key not in ("frames", "stage", "absolute"):
+            rows = rows[rows[key] == value]
+    return rows.groupby(["patient", "view"])["value"].mean().groupby("patient").mean()
+
+
+def stages(rows: pd.DataFrame) -> list[str]:
+    """Stage of the cycle of each row's frame, in whole numbers: thirds between ED and ES, and between ES and the end (or ED)."""
+    clips = list(zip(rows["patient"], rows["view"], strict=True))
+    frames: dict[tuple[str, str], list[int]] = {}
+    ends: dict[tuple[str, str, str], int] = {}
+    for clip, frame, phase in zip(clips, rows["frame"], rows["phase"], strict=True):
+        frames.setdefault(clip, []).append(frame)
+        ends.setdefault((*clip, phase), frame)
+    found = []
+    for clip, frame, phase in zip(clips, rows["frame"], rows["phase"], strict=True):
+        ed, es = ends.get((*clip, "ED")), ends.get((*clip, "ES"))
+        stop = max(frames[clip])
+        found.append("" if ed is None or es is None else phase if phase != "labelled" else stage(frame, ed, es, stop))
+    return found
+
+
+def stage(frame: int, ed: int, es: int, stop: int) -> str:
+    if ed < frame < es:
+        start, stop, name = ed, es, "systole"
+    elif es < frame and (ed < es or frame < ed):
+        start, stop, name = es, stop if ed < es else ed, "diastole"
+    else:
+        return ""
+    third = -(-3 * (frame - start) // (stop - start))
+    return f"{('early', 'mid', 'late')[third - 1]} {name}"
+
+
+PERCENT = ("dice", "iou", "failure", "flip_rate", "flicker_predicted", "flicker_reference", "area_error", "nsd_mm")
+
+
+PERCENT = ("dice", "iou", "failure", "flip_rate", "flicker_predicted", "flicker_reference", "area_error", "nsd_mm")
 
 
 def scale(metric: str) -> float:
-    return 100.0 if metric in ("dice", "iou", "failure", "flip_rate") else 1.0
+    return 100.0 if metric in PERCENT else 1.0
 
 
 def seed_table(stored: Stored, label: str, metric: str, **part: str) -> pd.DataFrame:
@@ -166,6 +216,27 @@ def ef_error(stored: Stored, label: str) -> pd.Series:
     names = [m for m in run["cases"]["metric"].unique() if m.startswith("ef_") and m.endswith("_predicted")]
     name = "ef_biplane_predicted" if "ef_biplane_predicted" in names else names[0]
     return (patients(run, name) - patients(run, name.replace("predicted", "reference"))).abs()
+
+
+def curve_ef_error(stored: Stored, label: str, name: str) -> pd.Series:
+    """Absolute error per patient, mean over trainings; a curve without a beat is wrong by as much as an EF can be."""
+    errors = []
+    for run in stored.arms[label]:
+        truth = patients(run, name.replace("predicted", "reference"))
+        found = patients(run, name).reindex(truth.index)
+        errors.append((found - truth).abs().fillna(np.maximum(truth, 100 - truth)))
+    return pd.concat(errors, axis=1).mean(axis=1)
+
+
+def over_time_patients(stored: Stored, label: str, column: Column, structure: dict[str, str]) -> int:
+    assert column.source is not None
+    name, reduction = column.source.column, column.source.reduction
+    if name == "patient":
+        return 0
+    if reduction == "EF MAE of the curve":
+        return len(curve_ef_error(stored, label, name))
+    frames = {"patient mean of every frame": "every", "patient mean of interpolated frames": "interpolated"}
+    return len(seed_table(stored, label, name, **structure, frames=frames.get(reduction, "ends")))
 
 
 def walsh(values: pd.Series) -> float:

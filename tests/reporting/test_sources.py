@@ -7,7 +7,9 @@ The oracles (``tests/oracles/stored_*.py``) are written with pandas, numpy and s
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +18,12 @@ from stored_rows import (
     ROOT,
     Stored,
     clip_time,
+    curve_ef_error,
     differences,
     ef_figure,
     group_part,
     headline,
+    over_time_patients,
     seed_table,
     stored_of,
     walsh,
@@ -28,8 +32,10 @@ from stored_sweeps import at_severity, gain, losses, sweep_figure, swept_of
 
 from harness.reporting.render.latex import to_latex
 from harness.reporting.render.text import to_csv, to_markdown
+from harness.reporting.tables.over_time import stage_table, time_table
 from harness.reporting.tables.stored import read_table
 from harness.reporting.tables.table import Column, Row, Table
+from harness.results.result_set import ResultSet, RunResults
 
 TABLES = sorted((ROOT / "reports" / "reference").rglob("*.table.json"))
 ELSEWHERE = {
@@ -60,6 +66,19 @@ def expected(stored: Stored, table: Table, row: Row, column: Column) -> float | 
     match source.format, reduction:
         case "cases", "patient mean":
             return float(seed_table(stored, label, name, **structure, **group_part(row.group)).mean(axis=1).mean())
+        case "cases", "patient mean of every frame":
+            return float(seed_table(stored, label, name, **structure, frames="every").mean(axis=1).mean())
+        case "cases", "patient mean of interpolated frames":
+            return float(seed_table(stored, label, name, **structure, frames="interpolated").mean(axis=1).mean())
+        case "cases", "absolute patient mean":
+            return float(seed_table(stored, label, name, **structure, absolute="yes").mean(axis=1).mean())
+        case "cases", "patient mean of a stage":
+            part = {"frames": "stages", "stage": column.key.replace("_", " ")}
+            return float(seed_table(stored, label, name, **structure, **part).mean(axis=1).mean())
+        case "cases", "EF MAE of the curve":
+            return float(curve_ef_error(stored, label, name).mean())
+        case "cases", "patients over time":
+            return float(max(over_time_patients(stored, label, other, structure) for other in table.columns))
         case "cases", "patients with every value":
             metrics = ("dice", "iou", "hd95_mm", "asd_mm")
             part = structure | group_part(row.group)
@@ -118,6 +137,58 @@ def expected(stored: Stored, table: Table, row: Row, column: Column) -> float | 
             level = stored.arms[label][0]["levels"][column.key]
             return {"on": "✓", "off": "×", "moot": "·"}.get(level, level)
     raise AssertionError(f"no oracle for {source}")
+
+
+class Drawn:
+    """In place of ``Stored``: runs of whole sequences, which no committed report is of yet."""
+
+    reference = "A"
+
+    def __init__(self) -> None:
+        self.arms = {label: [self._run(seed) for seed in seeds] for label, seeds in (("A", (0, 1)), ("B", (7,)))}
+
+    @staticmethod
+    def _run(seed: int) -> dict[str, Any]:
+        """Twelve patients, two views: sequences of unlike lengths from ED to ES, from ES to ED, and beyond ES."""
+        rng, lines = np.random.default_rng(seed), []
+        for number, view in itertools.product(range(12), ("2CH", "4CH")):
+            count = 11 + number % 4
+            ed, es = ((0, count - 1), (count - 1, 0), (0, count - 5))[number % 3]
+            clip = {"split": "test", "patient": f"patient{number:04d}", "view": view, "structure": "lv"}
+            for frame, metric in itertools.product(range(count), ("dice", "hd95_mm", "asd_mm", "nsd_mm")):
+                phase = {ed: "ED", es: "ES"}.get(frame, "interp" if number == 5 else "labelled")
+                lines.append({**clip, "frame": frame, "phase": phase, "metric": metric, "value": rng.uniform(0.2, 1)})
+            for metric in (
+                "flicker_predicted",
+                "flicker_reference",
+                "area_error",
+                "ed_timing_error_frames",
+                "es_timing_error_ms",
+            ):
+                lines.append({**clip, "frame": -1, "phase": "", "metric": metric, "value": rng.normal()})
+            for source in ("predicted", "reference") if number else ("reference",):
+                metric = f"curve_ef_{view.lower()}_{source}"
+                lines.append({**clip, "frame": -1, "phase": "", "metric": metric, "value": rng.uniform(20, 70)})
+        return {"cases": pd.DataFrame(lines), "record": {}, "seen": set(), "known": {}}
+
+    def results(self) -> ResultSet:
+        runs = [
+            RunResults(label=label, model=label, seed=seed, rows=run["cases"])
+            for label, drawn in self.arms.items()
+            for seed, run in enumerate(drawn)
+        ]
+        return ResultSet(name="drawn", dataset="phantom", runs=tuple(runs), reference=self.reference)
+
+
+@pytest.mark.parametrize("made", [time_table, stage_table], ids=["over_time", "stages"])
+def test_every_cell_of_a_table_of_sequences_is_what_its_column_says(made: Callable[[ResultSet], Table | None]) -> None:
+    stored = Drawn()
+    table = made(stored.results())
+    assert table is not None
+    assert len(table.columns) >= (8 if table.name == "stages" else 10)
+    for row, column in itertools.product(table.rows, table.columns):
+        wanted = expected(stored, table, row, column)  # type: ignore[arg-type]
+        assert row.cell(column.key).value == pytest.approx(wanted, rel=1e-9), f"{row.label}, {column.key}"
 
 
 def identity(path: Path) -> str:
