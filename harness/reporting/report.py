@@ -38,7 +38,7 @@ from harness.reporting.tables.stored import write_table
 from harness.reporting.tables.subgroups import subgroup_table
 from harness.reporting.tables.table import Table
 from harness.reporting.tables.words import with_frames
-from harness.results.pictures import COMMON, CasePicture, stored_pictures
+from harness.results.pictures import COMMON, FAULT, CasePicture, stored_pictures
 from harness.results.result_set import ResultSet
 from harness.terminal import console as new_console
 
@@ -93,7 +93,7 @@ def _write_suite(results: ResultSet, out_dir: Path, pictures: Sequence[CasePictu
 
 def _figures(results: ResultSet, main: Table, pictures: Sequence[CasePicture]) -> Iterator[tuple[str, Figure]]:
     yield from suite_figures(results, main)
-    for label, cases in _by_label(picture for picture in pictures if picture.role != COMMON).items():
+    for label, cases in _by_label(picture for picture in pictures if picture.role not in (COMMON, FAULT)).items():
         yield f"{OVERLAYS}{file_stem(label)}", overlay_grid(cases, mark=results.mark)
 
 

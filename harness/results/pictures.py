@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 from harness.errors import DataError, decoding
 from harness.files import write_bytes
 from harness.results.result_set import ResultSet
+from harness.store.formats.sweep import FOLDER as SWEPT_FOLDER
+from harness.store.formats.sweep import passing_folder
 
 logger = logging.getLogger(__name__)
 
 FILE = "pictures.npz"
-COMMON = "common"
-"""Role of the case that every model of a suite shows, side by side."""
+COMMON, FAULT = "common", "fault"
+"""Roles of the case that every model of a suite shows side by side: as it is, and under a fault that passes."""
 _ARRAYS = ("frames", "reference", "predicted")
-_FIELDS = ("label", "patient", "view", "dice", "frame", "phase", "role", "spacing_mm")
+_FIELDS = ("label", "patient", "view", "dice", "frame", "phase", "role", "spacing_mm", "fault", "window")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +35,7 @@ class CasePicture:
 
     Attributes:
         label: the model's name in tables.
-        role: ``best``, ``median``, ``worst``, ``common`` (the case that all models share) or empty.
+        role: ``best``, ``median``, ``worst``, ``common`` or ``fault`` (the case that all models share) or empty.
         patient, view, phase: which case; ``phase`` of the shown frame.
         dice: in percent; of the whole case.
         frames: uint8 [T, H, W], grey levels.
@@ -41,6 +43,7 @@ class CasePicture:
         predicted: integers [T, H, W].
         frame: index of the frame that still pictures show.
         spacing_mm: (row, column) or None.
+        fault, window: name of a fault that passes, and the frames wholly under it (first, last + 1); empty and None without.
     """
 
     label: str
@@ -54,6 +57,8 @@ class CasePicture:
     phase: str = ""
     role: str = ""
     spacing_mm: tuple[float, float] | None = None
+    fault: str = ""
+    window: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Refuse pixels that do not belong together."""
@@ -112,20 +117,32 @@ def load_pictures(folder: Path) -> list[CasePicture]:
 
 
 def stored_pictures(results: ResultSet) -> list[CasePicture]:
-    """The stored pictures of the first finished seed of every arm, under the arm's label."""
+    """The stored pictures of the first finished seed of every arm, under the arm's label; those under faults that pass come last."""
     found: list[CasePicture] = []
     for arm in results.arms:
-        folders: Iterable[Path] = (run.folder for run in arm.finished if run.folder is not None)
+        folders = [run.folder for run in arm.finished if run.folder is not None]
         stored = next((pictures for folder in folders if (pictures := load_pictures(folder))), [])
-        found += [replace(picture, label=arm.label) for picture in stored]
+        found += [replace(picture, label=arm.label) for picture in [*stored, *_under_faults(folders)]]
     return found
 
 
+def _under_faults(folders: Iterable[Path]) -> list[CasePicture]:
+    """One picture per length of the fault's window, of the first seed that has it."""
+    found: dict[str, list[CasePicture]] = {}
+    for folder in folders:
+        for place in sorted((folder / SWEPT_FOLDER).glob(f"{passing_folder('*')}/{FILE}")):
+            found.setdefault(place.parent.name, load_pictures(place.parent))
+    return [picture for pictures in found.values() for picture in pictures]
+
+
 def _picture(entry: dict[str, Any], arrays: dict[str, Any]) -> CasePicture:
-    spacing = entry["spacing_mm"]
-    texts = (entry["label"], entry["patient"], entry["view"], entry["phase"], entry["role"])
+    texts = (entry["label"], entry["patient"], entry["view"], entry["phase"], entry["role"], entry.get("fault", ""))
     if not all(isinstance(text, str) for text in texts) or not math.isfinite(entry["dice"]):
         raise ValueError("a caption is of another kind")
     if not 0 <= entry["frame"] < len(arrays["frames"]) or arrays["frames"].dtype != np.uint8:
         raise ValueError("the frame that is shown is not there")
-    return CasePicture(**{**entry, **arrays, "spacing_mm": tuple(spacing) if spacing else None})
+    # Pictures of older runs name no fault; JSON has lists for tuples.
+    pairs = {name: tuple(entry[name]) if entry.get(name) else None for name in ("spacing_mm", "window")}
+    if pairs["window"] and not 0 <= pairs["window"][0] < pairs["window"][1] <= len(arrays["frames"]):
+        raise ValueError("the fault's frames are not there")
+    return CasePicture(**{**entry, **arrays, **pairs})

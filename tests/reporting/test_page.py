@@ -24,13 +24,13 @@ from harness.reporting.page.verdicts import suite_verdicts
 from harness.reporting.tables.all_cases import case_table
 from harness.reporting.tables.main_comparison import main_table
 from harness.reporting.tables.paired_comparisons import comparison_table
-from harness.results.pictures import CasePicture
+from harness.results.pictures import COMMON, FAULT, CasePicture
 from harness.results.result_set import ResultSet
 from harness.results.run_results import RunResults
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--virtual-time-budget=4000",
+    "--disable-component-update", "--disable-sync", "--virtual-time-budget=6000",
 )  # fmt: skip
 
 WATCH = (
@@ -38,7 +38,7 @@ WATCH = (
 )
 PROBE = """
 <script>
-addEventListener("load", () => {
+addEventListener("load", async () => {
   const found = {};
   const block = document.querySelector("#table-table"), table = block.querySelector("table");
   const column = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.startsWith("Dice"));
@@ -67,6 +67,25 @@ addEventListener("load", () => {
   found.fetched = performance.getEntriesByType("resource").map((entry) => entry.name).filter((n) => !n.startsWith("data:"));
   found.unnamed = [...document.querySelectorAll("button, input, img, svg")].filter((node) =>
     !(node.textContent.trim() || node.getAttribute("aria-label") || node.alt || node.closest("label"))).length;
+  const beside = [...document.querySelectorAll("figure.beside")].at(-1), range = beside.querySelector("input");
+  const drawn = (kind) => [...beside.querySelectorAll(`.panel path.${kind}`)].map((path) => path.getAttribute("d"));
+  const old = drawn("reference"), line = beside.querySelector("line.now"), place = line.getAttribute("x1");
+  range.value = 1; range.dispatchEvent(new Event("input"));
+  found.together = drawn("reference").every((path, index) => path !== old[index]) && drawn("prediction").length === 2;
+  found.line = Number(line.getAttribute("x1")) > Number(place) && line.getAttribute("x1") === line.getAttribute("x2");
+  const fault = beside.querySelector("rect.fault").getBoundingClientRect(), now = line.getBoundingClientRect();
+  found.inside = fault.left < now.left && now.right < fault.right && fault.width > 20;
+  found.ends = [...beside.querySelectorAll(".curves text")].map((text) => text.textContent);
+  found.wide = document.documentElement.scrollWidth <= innerWidth;
+  const play = beside.querySelector("button");
+  play.click();
+  found.playing = play.getAttribute("aria-label");
+  await new Promise((done) => setTimeout(done, 1000));
+  found.played = range.value;
+  play.click();
+  found.paused = play.textContent;
+  await new Promise((done) => setTimeout(done, 1000));
+  found.stays = range.value;
   found.problems = window.problems;
   const out = document.createElement("pre"); out.id = "probe"; out.textContent = JSON.stringify(found); document.body.append(out);
 });
@@ -95,7 +114,9 @@ def source(suite: ResultSet) -> str:
     stream = io.BytesIO()
     Image.new("RGB", (1, 1)).save(stream, "PNG")
     figures = {"dice_against_fps": stream.getvalue()}
-    return page(results, [main_table(results), compared], figures, [picture(95.0), picture(70.0)])
+    shared = [replace(picture(dice, label), role=COMMON) for label, dice in (("GDKVM", 91.5), ("U-Net", 88.5))]
+    faulty = [replace(item, role=FAULT, fault="blank_frames", window=(1, 2)) for item in shared]
+    return page(results, [main_table(results), compared], figures, [picture(95.0), picture(70.0), *shared, *faulty])
 
 
 def browse(folder: Path, text: str, *extra: str) -> str:
@@ -161,6 +182,23 @@ def test_images_load_and_clips_move(probe: dict[str, Any]) -> None:
     assert probe["moved"]
     assert probe["frame"] == "2/3"
     assert probe["hidden"] == "none"
+
+
+def test_models_side_by_side_share_one_slider_and_the_line_on_their_curves(probe: dict[str, Any]) -> None:
+    assert probe["together"]
+    assert probe["line"]
+    assert probe["inside"], "the second frame is the one under the fault"
+    assert sorted(probe["ends"]) == ["ED", "ES"]
+
+
+def test_all_models_play_and_pause(probe: dict[str, Any]) -> None:
+    assert probe["playing"].startswith("Pause p<1> 4CH, blank frames in frames 2 to 2")
+    assert probe["played"] == "2", "three frames, one every 700 ms"
+    assert (probe["paused"], probe["stays"]) == ("Play", "2")
+
+
+def test_nothing_is_wider_than_the_window(probe: dict[str, Any]) -> None:
+    assert probe["wide"]
 
 
 def test_every_control_and_picture_has_a_name_for_screen_readers(probe: dict[str, Any]) -> None:

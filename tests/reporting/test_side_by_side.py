@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from harness.reporting.page.page import page
-from harness.reporting.page.side_by_side import CURVE, side_by_side
+from harness.reporting.page.side_by_side import CURVE, panels, side_by_side
 from harness.reporting.tables.main_comparison import main_table
-from harness.results.pictures import COMMON, CasePicture
+from harness.results.pictures import COMMON, FAULT, CasePicture
 from harness.results.result_set import ResultSet
 
 
@@ -52,6 +52,20 @@ def test_curves_are_areas_and_the_ends_of_the_beat_are_marked():
     assert shown.panels[1].predicted[2] == ""
 
 
+def test_the_frames_under_a_fault_are_shaded_on_the_curve():
+    plain, faulty = panels(
+        [
+            *(picture(label) for label in "AB"),
+            *(replace(picture(label), role=FAULT, fault="haze", window=(2, 4)) for label in "AB"),
+        ]
+    )
+    assert plain.window is None
+    assert faulty.window is not None
+    left, right = faulty.window
+    assert faulty.places[1] < left < faulty.places[2] < faulty.places[3] < right < faulty.places[4]
+    assert faulty.note == "haze in frames 3 to 4"
+
+
 def test_other_cases_stills_and_single_models_have_no_common_slider():
     assert side_by_side([picture("A")]) is None
     assert side_by_side([picture("A", frames=2), picture("B", frames=2)]) is None
@@ -63,8 +77,13 @@ def test_other_cases_stills_and_single_models_have_no_common_slider():
 
 def test_the_page_shows_them_once_and_keeps_them_out_of_the_gallery(pair: ResultSet):
     worst = replace(picture("GDKVM"), role="worst")
+    fault = [replace(picture(label), role=FAULT, fault="blank_frames", window=(2, 4)) for label in ("GDKVM", "U-Net")]
     text = page(pair, [main_table(pair)], {}, [picture("GDKVM"), picture("U-Net", lost=1), worst])
+    both = page(pair, [main_table(pair)], {}, [picture("GDKVM"), picture("U-Net", lost=1), worst, *fault])
     assert text.count('<figure class="beside">') == 1
+    assert 'class="fault"' not in text
+    assert both.count('<figure class="beside">') == 2
+    assert "p1 4CH, blank frames in frames 3 to 4" in both
     assert text.count('class="player item"') == 1
     assert len(re.findall(r'<div class="panel">', text)) == 2
     assert len(text) < 400_000

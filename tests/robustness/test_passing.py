@@ -21,6 +21,8 @@ from harness.registry import PERTURBATIONS, list_perturbations
 from harness.reporting.report import write_report
 from harness.reporting.tables.passing import passing_tables
 from harness.results.passing import around_window, passing_results, passing_table
+from harness.results.pictures import FAULT, load_pictures, stored_pictures
+from harness.results.result_set import ResultSet, RunResults
 from harness.store.formats.sweep import SWEEP, sweep_path
 from harness.store.runs import Run
 
@@ -164,6 +166,24 @@ def test_holding_the_last_mask_beats_a_per_frame_model_on_blank_frames(whole, tm
 
 def test_the_words_of_the_tables_of_passing_faults(whole, same_words):
     same_words("passing", *passing_tables(passing_results([whole[0]], 4, name="demo")))
+
+
+def test_a_picture_under_the_fault_is_kept_and_stands_on_the_suite_s_page(whole):
+    run, cache = whole
+    sweeper = Sweeper(run, cache.split("test"), ("overlap",))
+    sweeper.__dict__["predict"] = by_memory_of_pictures(cache)
+    asked = conditions(SweepOptions(perturbations=("haze", "blank_frames"), severities=(1, 5), window=4), "phantom")
+    sweeper.keep_picture(asked)
+    (kept,) = load_pictures(sweep_path(run, "blank_frames", 4).parent)
+    assert (kept.role, kept.fault) == (FAULT, "blank_frames")
+    assert kept.window is not None
+    first, stop = kept.window
+    assert not kept.frames[first:stop].any()
+    assert not kept.predicted[first:stop].any(), "a per-frame model sees nothing there"
+    assert kept.frames[first - 2].any()
+    arm = RunResults(label="renamed", model="unet", rows=run.rows(), folder=run.path)
+    shown = stored_pictures(ResultSet(name="demo", dataset="phantom", runs=(arm,)))
+    assert [(item.label, item.window) for item in shown if item.role == FAULT] == [("renamed", kept.window)]
 
 
 def test_rows_say_where_a_frame_lies_and_frames_before_the_fault_are_as_without_it(whole):

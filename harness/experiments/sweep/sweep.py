@@ -25,6 +25,7 @@ from harness.evaluation.flips import class_ids, flip_rate
 from harness.evaluation.prediction import Predict
 from harness.experiments.execute import scored_clip_length
 from harness.experiments.sweep.clips import pixel_aspect
+from harness.experiments.sweep.fault_picture import keep_fault_picture, shown_fault
 from harness.experiments.trained import load_trained, predictor
 from harness.files import write_text
 from harness.modules import file_of, import_modules
@@ -133,9 +134,9 @@ def _sweep(
     split = limited(cache.split("test"), options.limit)
     patients = {case.patient for case in split.cases}
     sweeper = Sweeper(run, split, options.metrics, device)
-    computed = 0
+    computed, asked = 0, conditions(options, cache.name)
     # One file per perturbation: a sweep that is stopped keeps what is whole.
-    for name, group in itertools.groupby(conditions(options, cache.name), key=lambda item: item.name):
+    for name, group in itertools.groupby(asked, key=lambda item: item.name):
         path = sweep_path(run, name, options.window)
         wanted = list(group)
         _forget_other_code(path, wanted[0].perturbation)
@@ -149,6 +150,8 @@ def _sweep(
                 SWEEP.write(earlier, path)
                 computed += 1
             tick(f"{name} {condition.severity}")
+    if computed and options.window is not None:
+        sweeper.keep_picture(asked)
     return computed
 
 
@@ -216,6 +219,18 @@ class Sweeper:
         places = zip(table["patient"], table["view"], table["frame"], strict=True)
         where = [seen.position(patient, view, frame) for patient, view, frame in places]
         return table.assign(clip_hash=hashes, window=where).loc[:, list(SWEEP_COLUMNS)]
+
+    def keep_picture(self, asked: Sequence[Condition]) -> None:
+        """Keep what the model makes of the split's middle case under one of the faults, at the highest severity swept."""
+        fault = shown_fault([item.name for item in asked if item.perturbation is not None])
+        if fault is None:
+            return
+        condition = max((item for item in asked if item.name == fault), key=lambda item: item.severity)
+        clip, seen = self.split.clip(len(self.split) // 2), _Seen(self, condition)
+        assert condition.window is not None
+        window = _window(clip, len(clip), condition.window)
+        folder = sweep_path(self.run, fault, condition.window).parent
+        keep_fault_picture(folder, self.run.spec, clip, seen.predict, seen.perturb, fault, window)
 
     def _flips(self, table: pd.DataFrame, seen: _Seen) -> list[pd.DataFrame]:
         """Rows ``flip_rate`` of every clip that has three frames or more."""

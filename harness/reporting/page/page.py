@@ -14,7 +14,7 @@ from harness.reporting.figures.charts import chart
 from harness.reporting.page.audit_view import cells as audit_cells
 from harness.reporting.page.players import player
 from harness.reporting.page.provenance import commands, origin, provenance
-from harness.reporting.page.side_by_side import CURVE, side_by_side
+from harness.reporting.page.side_by_side import CURVE, panels
 from harness.reporting.page.verdicts import suite_verdicts
 from harness.reporting.render.text import ARROWS, DAGGER, interval_text, to_csv
 from harness.reporting.sections import Section
@@ -22,7 +22,7 @@ from harness.reporting.tables.all_cases import case_table
 from harness.reporting.tables.table import Cell, Column, Mark, Row, Table
 from harness.reporting.tables.words import with_frames
 from harness.results.clip_lengths import frames_sentence
-from harness.results.pictures import COMMON, CasePicture
+from harness.results.pictures import COMMON, FAULT, CasePicture
 from harness.results.result_set import ResultSet
 from harness.statistics.audit_table import Audit, audit_text
 
@@ -49,8 +49,7 @@ def page(
     """
     environment = _environment(_shortener(results))
     measured = [table for table in tables if not table.published]
-    common = [picture for picture in pictures if picture.role == COMMON]
-    notable = [picture for picture in pictures if picture.role != COMMON]
+    notable = [picture for picture in pictures if picture.role not in (COMMON, FAULT)]
     audits = audited(measured)
     return environment.get_template("page.html.j2").render(
         results=results,
@@ -61,7 +60,7 @@ def page(
         stored={table.name for table in measured},
         published=[table for table in tables if table.published],
         figures=[chart(name, png, note=frames_sentence(results)) for name, png in figures.items()],
-        beside=side_by_side(common) if common else None,
+        panels=panels(pictures),
         curve=CURVE,
         players=[player(picture) for picture in sorted(notable, key=lambda picture: picture.dice)],
         parts=[_part(section) for section in sections],

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from harness.reporting.figures.style import colours
 from harness.reporting.page.players import contour_path, jpeg_uri
-from harness.results.pictures import CasePicture
+from harness.reporting.tables.words import plain_words
+from harness.results.pictures import COMMON, FAULT, CasePicture
 
 SIDE = 200
 """Longest side of a frame in pixels: a page with seven models and twenty frames stays below a megabyte, frames being shared."""
@@ -44,6 +45,8 @@ class SideBySide:
         curve: the reference's area curve; empty unless every frame has a mask.
         marks: (x, word) of ED and ES on the curve.
         places: x of every frame on the curve.
+        window: (left, right) of the frames under a fault that passes; None without one.
+        note: what the fault is, empty without one.
     """
 
     title: str
@@ -55,6 +58,8 @@ class SideBySide:
     curve: str
     marks: tuple[tuple[float, str], ...]
     places: tuple[float, ...]
+    window: tuple[float, float] | None = None
+    note: str = ""
 
 
 def side_by_side(pictures: Sequence[CasePicture]) -> SideBySide | None:
@@ -98,11 +103,29 @@ def side_by_side(pictures: Sequence[CasePicture]) -> SideBySide | None:
         curve=_line(reference, places, top) if drawn else "",
         marks=tuple((places[frame], word) for frame, word in ends),
         places=places,
+        window=_shaded(first.window, places) if first.window else None,
+        note=f"{plain_words(first.fault)} in frames {first.window[0] + 1} to {first.window[1]}" if first.window else "",
     )
 
 
-def _key(picture: CasePicture) -> tuple[str, str, int]:
-    return picture.patient, picture.view, len(picture.frames)
+def _key(picture: CasePicture) -> tuple[object, ...]:
+    return picture.patient, picture.view, len(picture.frames), picture.fault, picture.window
+
+
+def _shaded(window: tuple[int, int], places: Sequence[float]) -> tuple[float, float]:
+    """From half a frame before the first to half a frame behind the last frame of the window."""
+    half = (places[1] - places[0]) / 2
+    return round(places[window[0]] - half, 1), round(places[window[1] - 1] + half, 1)
+
+
+def panels(pictures: Sequence[CasePicture]) -> list[SideBySide]:
+    """The case that all models share as it is, then under each fault that passes."""
+    groups: dict[tuple[str, object], list[CasePicture]] = {}
+    for picture in pictures:
+        # Grouped by the fault alone: of two cases under one fault the first is shown, as elsewhere.
+        groups.setdefault((picture.role, picture.window and (picture.fault, picture.window)), []).append(picture)
+    shown = [side_by_side(group) for (role, _), group in groups.items() if role in (COMMON, FAULT)]
+    return [item for item in shown if item is not None]
 
 
 def _areas(masks: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -64,7 +64,7 @@ def sweep_path(run: Run, perturbation: str, window: int | None = None) -> Path:
     return (folder if window is None else folder / passing_folder(window)) / f"{perturbation}.csv"
 
 
-def passing_folder(window: int) -> str:
+def passing_folder(window: int | str) -> str:
     """The name of the folder of rows, and of the report, of faults that pass in ``window`` frames."""
     return f"passing-{window}"
 

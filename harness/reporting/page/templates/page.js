@@ -39,15 +39,13 @@
       heading.querySelector("button").addEventListener("click", () => sortBy(table, index, heading)));
   }
 
-  for (const figure of document.querySelectorAll(".player")) {
-    const clip = JSON.parse(figure.querySelector("script").textContent);
+  // One slider and one button per figure; what a frame shows is the figure's own business.
+  const animate = (figure, count, draw) => {
     const slider = figure.querySelector("input"), button = figure.querySelector("button");
     const name = figure.querySelector("figcaption").textContent;
     const show = (index) => {
-      figure.querySelector("image").setAttribute("href", clip.frames[index]);
-      figure.querySelector("path.reference").setAttribute("d", clip.reference[index]);
-      figure.querySelector("path.prediction").setAttribute("d", clip.predicted[index]);
-      figure.querySelector("output").textContent = `${index + 1}/${clip.frames.length}`;
+      draw(index);
+      figure.querySelector("output").textContent = `${index + 1}/${count}`;
       slider.value = index;
     };
     let timer = null;
@@ -58,33 +56,31 @@
     button.addEventListener("click", () => {
       if (timer) { clearInterval(timer); timer = null; label("Play"); return; }
       label("Pause");
-      const pause = clip.frames.length < 4 ? 700 : Math.max(80, 1000 / clip.frames.length);
-      timer = setInterval(() => show((Number(slider.value) + 1) % clip.frames.length), pause);
+      const pause = count < 4 ? 700 : Math.max(80, 1000 / count);
+      timer = setInterval(() => show((Number(slider.value) + 1) % count), pause);
     });
     slider.addEventListener("input", () => show(Number(slider.value)));
+  };
+  const paint = (svg, frame, reference, prediction) => {
+    svg.querySelector("image").setAttribute("href", frame);
+    svg.querySelector("path.reference").setAttribute("d", reference);
+    svg.querySelector("path.prediction").setAttribute("d", prediction);
+  };
+
+  for (const figure of document.querySelectorAll(".player")) {
+    const clip = JSON.parse(figure.querySelector("script").textContent);
+    animate(figure, clip.frames.length, (index) =>
+      paint(figure.querySelector("svg"), clip.frames[index], clip.reference[index], clip.predicted[index]));
   }
 
   for (const figure of document.querySelectorAll("figure.beside")) {
     const clip = JSON.parse(figure.querySelector("script").textContent);
-    const slider = figure.querySelector("input"), button = figure.querySelector("button");
     const panels = [...figure.querySelectorAll(".panel svg")], now = figure.querySelector("line.now");
-    const show = (index) => {
-      panels.forEach((panel, model) => {
-        panel.querySelector("image").setAttribute("href", clip.frames[index]);
-        panel.querySelector("path.reference").setAttribute("d", clip.reference[index]);
-        panel.querySelector("path.prediction").setAttribute("d", clip.predicted[model][index]);
-      });
+    animate(figure, clip.frames.length, (index) => {
+      panels.forEach((panel, model) =>
+        paint(panel, clip.frames[index], clip.reference[index], clip.predicted[model][index]));
       for (const end of ["x1", "x2"]) now.setAttribute(end, clip.places[index]);
-      figure.querySelector("output").textContent = `${index + 1}/${clip.frames.length}`;
-      slider.value = index;
-    };
-    let timer = null;
-    button.addEventListener("click", () => {
-      if (timer) { clearInterval(timer); timer = null; button.textContent = "Play"; return; }
-      button.textContent = "Pause";
-      timer = setInterval(() => show((Number(slider.value) + 1) % clip.frames.length), Math.max(80, 1000 / clip.frames.length));
     });
-    slider.addEventListener("input", () => show(Number(slider.value)));
   }
 
   const dialog = document.querySelector("dialog");
