@@ -39,6 +39,7 @@ def command() -> None:
 @click.option("--clips", default=12, show_default=True, help="Validation clips, evenly spread over the patients.")
 @click.option("--clip-length", default=4, show_default=True, help="Frames of each clip (fewer where it has fewer).")
 @click.option("--perturbations", type=PERTURBATIONS, help="Only these: names, or files of your own (default: all).")
+@click.option("--passing", is_flag=True, help="Those that are faults only while they pass, on whole sequences.")
 @click.option("--table", type=click.Path(path_type=Path), help="Table to update (default: the package's own).")
 def calibrate_command(
     dataset: str | None,
@@ -47,10 +48,13 @@ def calibrate_command(
     clips: int,
     clip_length: int,
     perturbations: tuple[str, ...] | None,
+    passing: bool,
     table: Path | None,
     **choices: Any,
 ) -> None:
     """Set the five severities of each perturbation so that all have the same mean SSIM on validation clips.
+
+    With --passing: of the frames under a fault that passes in four of them; blank and repeated frames keep their fixed steps.
 
     Example: echobench robustness calibrate --dataset phantom
     """
@@ -61,7 +65,7 @@ def calibrate_command(
     from harness.perturbations.choice import chosen_perturbations, user_files
     from harness.perturbations.ladders import write_ladders
 
-    names = chosen_perturbations(perturbations)
+    names = _to_be_matched(chosen_perturbations(perturbations, passing=passing), passing)
     if (files := user_files(names)) and table is None:
         raise ConfigError(
             f"The ladders of a perturbation of your own go into a table of yours: give --table {Path(files[0]).with_suffix('.csv').name} "
@@ -70,7 +74,7 @@ def calibrate_command(
     cache = _data(dataset, choices, image_size, data_dir)
     found = spread_clips(cache.split("val"), clips)
     reference = reference_clips(
-        (c.case.name, model_frames(c, min(clip_length, len(c))), pixel_aspect(c)) for c in found
+        (c.case.name, model_frames(c, None if passing else min(clip_length, len(c))), pixel_aspect(c)) for c in found
     )
     with Progress("calibrating", len(names), unit="perturbations") as bar:
         rows = calibrate(cache.name, reference, names, tick=bar.advance)
@@ -231,6 +235,15 @@ def gallery_command(
     )
     for path in save(figure, reports_dir / "perturbations", f"gallery_{cache.name}"):
         click.echo(str(path))
+
+
+def _to_be_matched(names: list[str], passing: bool) -> list[str]:
+    """Perturbations whose ladder is calibrated: always-on ones, or those that only pass and are not fixed by what they are."""
+    from harness.registry import PERTURBATIONS as registered
+
+    if not passing:
+        return names
+    return [name for name in names if registered.get(name).passing and not registered.get(name).fixed]
 
 
 def _severities(values: tuple[int, ...]) -> tuple[int, ...]:

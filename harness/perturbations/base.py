@@ -20,6 +20,8 @@ from harness.perturbations.sector import Sector, find_sector
 Coherence = Literal["static", "drifting", "independent", "frames"]
 LADDERS = Path(__file__).resolve().parent / "ladders.csv"
 SEVERITIES = (1, 2, 3, 4, 5)
+_SEQUENCES = "phantom"
+"""The reference whose clips are whole sequences with room for a fault that passes."""
 
 
 class Draw:
@@ -149,15 +151,17 @@ def _calibrated(kind: type[Perturbation], reference: str) -> tuple[float, ...]:
 def calibrated_ladders(reference: str = "camus", path: Path = LADDERS) -> dict[str, tuple[float, ...]]:
     """The committed table: perturbation → strengths of severities 1..5.
 
-    A dataset that was not calibrated itself uses the ladders of real CAMUS, or in a user's own table those of its first one.
+    A dataset that was not calibrated itself uses the ladders of real CAMUS, or in a user's own table those of its first one; faults that
+    pass, which stills cannot show, those of the phantom's sequences.
     """
     with open(path, newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(line for line in stream if not line.startswith("#")))
     known = {row["reference"] for row in rows}
     chosen = next((name for name in (reference, "camus") if name in known), rows[0]["reference"] if rows else "")
+    own = {row["perturbation"] for row in rows if row["reference"] == chosen}
     table: dict[str, dict[int, float]] = {}
     for row in rows:
-        if row["reference"] == chosen:
+        if row["reference"] == chosen or (row["reference"] == _SEQUENCES and row["perturbation"] not in own):
             table.setdefault(row["perturbation"], {})[int(row["severity"])] = float(row["strength"])
     return {name: tuple(steps[level] for level in SEVERITIES) for name, steps in table.items()}
 

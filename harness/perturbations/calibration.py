@@ -12,12 +12,15 @@ from torch import Tensor
 from harness.perturbations.base import SEVERITIES, Perturbation
 from harness.perturbations.sector import Sector, find_sector
 from harness.perturbations.similarity import sector_psnr_db, sector_ssim
+from harness.perturbations.window import place_window
 from harness.registry import PERTURBATIONS, list_perturbations
 
 TARGETS = (0.95, 0.9, 0.8, 0.7, 0.6)
 """Mean SSIM inside the sector at severities 1..5."""
 TOLERANCE = 5e-4
 """Bisection stops when the mean SSIM is this near to its target."""
+PASSING_FRAMES = 4
+"""Length of the window in which faults that pass are matched."""
 NEAR = 0.02
 """A severity whose mean SSIM is this near to its target counts as matched."""
 
@@ -37,12 +40,23 @@ def reference_clips(clips: Iterable[tuple[str, Tensor, float]]) -> list[Referenc
 
 
 def mean_similarity(perturbation: Perturbation, strength: float, clips: Sequence[ReferenceClip]) -> float:
-    """Mean over clips of the sector's SSIM at one strength."""
-    scores = [
-        sector_ssim(c.frames, perturbation.at_strength(c.frames, strength, c.case, c.sector), c.sector.mask)
-        for c in clips
-    ]
+    """Mean over clips of the sector's SSIM at one strength; of a fault that passes, of the frames wholly under it."""
+    scores = [sector_ssim(*_pair(perturbation, strength, clip), clip.sector.mask) for clip in clips]
     return sum(scores) / len(scores)
+
+
+def _pair(perturbation: Perturbation, strength: float, clip: ReferenceClip) -> tuple[Tensor, Tensor]:
+    """Clean frames and the same at one strength.
+
+    Raises:
+        DataError: a clip too short for a fault that passes.
+    """
+    if not perturbation.passing:
+        return clip.frames, perturbation.at_strength(clip.frames, strength, clip.case, clip.sector)
+    # With both edges, as ``window.pass_over`` shows it: a rib's way and a probe's contact depend on how long they last.
+    window = place_window(clip.case, len(clip.frames), PASSING_FRAMES)
+    span = clip.frames[window.start - 1 : window.stop + 1]
+    return span[1:-1], perturbation.at_strength(span, strength, clip.case, clip.sector)[1:-1]
 
 
 def calibrate(
@@ -115,11 +129,6 @@ def _bisect(perturbation: Perturbation, target: float, low: float, clips: Sequen
 
 
 def _mean_psnr(perturbation: Perturbation, strength: float, clips: Sequence[ReferenceClip]) -> float:
-    values = torch.tensor(
-        [
-            sector_psnr_db(c.frames, perturbation.at_strength(c.frames, strength, c.case, c.sector), c.sector.mask)
-            for c in clips
-        ]
-    )
+    values = torch.tensor([sector_psnr_db(*_pair(perturbation, strength, c), c.sector.mask) for c in clips])
     # A clip that the strength does not change has an infinite PSNR.
     return float(values[values.isfinite()].mean())

@@ -17,7 +17,7 @@ def write_ladders(table: pd.DataFrame, command: str, path: Path = LADDERS) -> Pa
 
     Args:
         table: what ``calibrate`` returns, of one reference.
-        command: the command line that made it; stands in a comment at the top of the file.
+        command: the command line that made it; stands in a comment at the top of the file, behind that of rows that are kept.
         path: the table.
     """
     reference = str(table["reference"].iloc[0])
@@ -25,7 +25,16 @@ def write_ladders(table: pd.DataFrame, command: str, path: Path = LADDERS) -> Pa
     replaced = (kept["reference"] == reference) & kept["perturbation"].isin(table["perturbation"])
     merged = pd.concat([kept[~replaced].astype(object), table.astype(object)], ignore_index=True)
     merged = merged.sort_values(["reference", "perturbation", "severity"], kind="stable")
-    comments[reference] = command
+    earlier = comments.get(reference, "")
+    # Faults that pass are calibrated by a command of their own: both made the table.
+    partly = (
+        bool(earlier)
+        and bool((kept["reference"] == reference).any())
+        and not replaced.eq(kept["reference"] == reference).all()
+    )
+    comments[reference] = (
+        (earlier if command in earlier.split("; ") else f"{earlier}; {command}") if partly else command
+    )
     head = [f"{_MADE_BY.format(reference=name)}{text}" for name, text in sorted(comments.items())]
     write_text(path, "\n".join(head) + "\n" + merged.to_csv(index=False))
     calibrated_ladders.cache_clear()

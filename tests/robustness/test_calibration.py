@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.errors import DataError
 from harness.perturbations import calibrated_ladders
 from harness.perturbations.calibration import TARGETS, calibrate, mean_similarity, reference_clips
 from harness.perturbations.similarity import sector_psnr_db, sector_ssim
@@ -34,10 +35,29 @@ def test_an_unreachable_target_is_said_and_spread(fan_clip):
     assert not table.reached.any()
 
 
+@pytest.mark.parametrize("name", ["probe_lift_off", "rib_shadow"])
+def test_a_fault_that_passes_is_matched_by_the_frames_under_it(name, fan_clip):
+    sequences = reference_clips((f"case{k}", fan_clip(frames=11, size=64, seed=k), 1.0) for k in range(2))
+    table = calibrate("test", sequences, [name])
+    assert np.allclose(table.ssim, TARGETS, atol=0.02)
+    assert table.strength.is_monotonic_increasing
+    assert np.allclose(calibrated_ladders("camus")[name], calibrated_ladders("phantom")[name])
+
+
+def test_frames_beside_the_window_do_not_count(fan_clip):
+    (clip,) = reference_clips([("case", fan_clip(frames=11, size=64), 1.0)])
+    blank = PERTURBATIONS.build({"type": "blank_frames"})
+    assert mean_similarity(blank, 1.0, [clip]) == pytest.approx(
+        sector_ssim(clip.frames, 0 * clip.frames, clip.sector.mask), abs=0.05
+    )
+    with pytest.raises(DataError, match="a fault of 4 frames needs 10"):
+        mean_similarity(blank, 1.0, reference_clips([("short", fan_clip(frames=6, size=64), 1.0)]))
+
+
 def test_every_perturbation_has_a_calibrated_ladder_for_both_references():
     for reference in ("camus", "phantom"):
         ladders = calibrated_ladders(reference)
-        assert set(ladders) == set(list_perturbations())
+        assert set(ladders) == {*list_perturbations(), "probe_lift_off", "rib_shadow"}
         for steps in ladders.values():
             assert len(steps) == 5
             assert all(a <= b for a, b in itertools.pairwise(steps))

@@ -73,7 +73,7 @@ def _what(results: ResultSet) -> str:
     return (
         f"Each fault acts in {results.window} frames of a whole clip, placed by the case's seed, the same frames for every model, with a "
         "soft edge of one frame on both sides. Means over patients with 95 % interval; differences between models are not tested here. "
-        "Ladders of blank and repeated frames, probe lift off and rib shadow are not matched by SSIM."
+        "Ladders of blank and repeated frames are not matched by SSIM."
     )
 
 
