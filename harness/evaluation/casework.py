@@ -190,10 +190,9 @@ def _curve_ef(work: CaseWork, label: int, *, reference: bool) -> dict[str, float
 
 def _timing_values(work: CaseWork, areas: NDArray[np.float64]) -> dict[str, float]:
     # The largest of only zeros is frame 0: a timing error of nothing at all.
-    errors = _timing_errors(work, areas) if areas.any() else None
-    if errors is None:
+    if not areas.any():
         return {"ed_timing_error_frames": float("nan"), "es_timing_error_frames": float("nan")}
-    ed, es = errors
+    ed, es = _timing_errors(work, areas)
     values = {"ed_timing_error_frames": float(ed), "es_timing_error_frames": float(es)}
     if work.frame_rate_hz:
         # In ms as well: datasets differ in frame rate.
@@ -204,15 +203,13 @@ def _timing_values(work: CaseWork, areas: NDArray[np.float64]) -> dict[str, floa
     return values
 
 
-def _timing_errors(work: CaseWork, areas: NDArray[np.float64]) -> tuple[int, int] | None:
-    """Frames by which ED and ES are missed; None where the curve has no beat."""
+def _timing_errors(work: CaseWork, areas: NDArray[np.float64]) -> tuple[int, int]:
+    """Frames by which the largest and smallest area within a systole's length of the stated ED and ES miss them."""
     assert work.ed is not None
     assert work.es is not None
-    if {work.ed, work.es} == {int(work.frames[0]), int(work.frames[-1])}:
-        return phase_timing_errors(areas, work.frames, work.ed, work.es)
-    # The area of a whole cycle is largest at both its ends, and of several beats any may be the largest: the nearest is meant.
-    beats = find_beats(areas, work.frame_rate_hz)
-    if not beats:
-        return None
-    ed = min((int(work.frames[beat.ed]) - work.ed for beat in beats), key=abs)
-    return ed, min((int(work.frames[beat.es]) - work.es for beat in beats), key=abs)
+    # The area of a whole cycle is largest at both its ends, and of several beats any may be the largest: the one at hand is
+    # meant. Of a clip from ED to ES this is all of it.
+    reach = abs(work.es - work.ed)
+    near_ed, near_es = (np.abs(work.frames - end) <= reach for end in (work.ed, work.es))
+    ed, _ = phase_timing_errors(areas[near_ed], work.frames[near_ed], work.ed, work.es)
+    return ed, phase_timing_errors(areas[near_es], work.frames[near_es], work.ed, work.es)[1]

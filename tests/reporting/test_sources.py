@@ -35,7 +35,8 @@ from harness.reporting.render.text import to_csv, to_markdown
 from harness.reporting.tables.over_time import stage_table, time_table
 from harness.reporting.tables.stored import read_table
 from harness.reporting.tables.table import Column, Row, Table
-from harness.results.result_set import ResultSet, RunResults
+from harness.results.result_set import ResultSet
+from harness.results.run_results import RunResults
 
 TABLES = sorted((ROOT / "reports" / "reference").rglob("*.table.json"))
 ELSEWHERE = {
