@@ -39,7 +39,7 @@ def foreshortened(outline: Outline, other: Outline, tilt: float) -> Outline:
     outer = _reach(
         outer_length,
         tilt,
-        lambda z: float(bullet(np.float64(z / outer_length), outer_shoulder, outer_base)) * outer_width / 2,
+        lambda z: float(bullet(np.array(z / outer_length), outer_shoulder, outer_base)) * outer_width / 2,
     )
     widest = (1 - outline.shoulder) * outline.length / np.cos(tilt)
     away = widest * np.sin(tilt) / _half(other, outline.shoulder * outline.length)
@@ -62,4 +62,4 @@ def _reach(length: float, tilt: float, half_width: Callable[[float], float]) -> 
 
 
 def _half(outline: Outline, z: float) -> float:
-    return float(bullet(np.float64(z / outline.length), outline.shoulder, outline.base)) * outline.width / 2
+    return float(bullet(np.array(z / outline.length), outline.shoulder, outline.base)) * outline.width / 2

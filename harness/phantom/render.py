@@ -46,7 +46,7 @@ class _Instant:
 
     phase: float
     opening: float = 0.0
-    shift: tuple[float, float, float] | None = None
+    shift: tuple[float, ...] | None = None
 
     def pose(self, view: ViewAnatomy) -> Pose:
         pose = view.pose(self.phase)
