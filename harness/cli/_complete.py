@@ -116,12 +116,12 @@ def reports(ctx: click.Context) -> list[str]:
 
 
 def perturbations(ctx: click.Context) -> list[str]:
-    """Names of the perturbations that have calibrated severities."""
+    """Names of all perturbations: those that have calibrated severities, and the two that nothing can be calibrated of."""
     table = Path(config.__file__).parent / "perturbations" / "ladders.csv"
     with open(table, encoding="utf-8", newline="") as stream:
         # Not by the ladder's own reader, which needs pandas: the user has pressed a key and waits.
         rows = csv.DictReader(line for line in stream if not line.startswith("#"))
-        return sorted({row["perturbation"] for row in rows})
+        return sorted({row["perturbation"] for row in rows} | {"blank_frames", "repeated_frames"})
 
 
 def _safely(names: Names, ctx: click.Context) -> list[str]:

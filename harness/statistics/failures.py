@@ -59,7 +59,7 @@ def mean_share(shares: ArrayLike, level: float = 0.95) -> Interval:
 
     >>> found = mean_share([0.0, 1.0, 0.5, 0.0])
     >>> found.point, round(found.low, 3), round(found.high, 3)
-    (0.375, 0.028, 0.873)
+    (0.375, 0.028, 0.877)
     """
     sample = np.asarray(shares, dtype=np.float64)
     sample = sample[np.isfinite(sample)]

@@ -77,7 +77,7 @@ def test_a_finished_suite_is_measured_again_without_touching_anything_else(there
     before = {p: p.read_bytes() for p in profile.parent.rglob("*") if p.is_file() and ".claim" not in p.parts}
     quick = ["--patience", "0", "--engines", "eager", "--repeats", "2", "--warmup", "1", "--memory-frames", "3"]
     result = call("profile", "--report", "tiny", "--clip-length", "3", *quick)
-    assert "Measured 1 runs anew" in result.output
+    assert "Measured 1 run anew" in result.output
     rows = pd.read_csv(profile)
     assert set(rows["clip_length"]) == {3}
     assert set(rows["image_size"]) == {32}

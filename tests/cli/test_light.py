@@ -63,7 +63,7 @@ def completed(*typed: str) -> list[str]:
         (("bench", "--recipe", ""), config.list_configs("recipes")),
         (("bench", "--suite", ""), config.list_configs("suites")),
         (("bench", "--structures", ""), list(STRUCTURE_SETS)),
-        (("bench", "--clip", ""), ["ed_es", "half", "cine", "labelled"]),
+        (("bench", "--clip", ""), ["ed_es", "half", "cine", "cycle", "beats", "labelled"]),
         (("bench", "--views", "2CH,"), ["2CH,4CH"]),
         (("ablate", ""), config.list_configs("studies")),
         (("profile", "--device", "c"), ["cpu", "cuda"]),
@@ -100,5 +100,5 @@ def test_words_that_completion_repeats_are_those_of_their_owners() -> None:
 
     assert _sweeps.AUGMENTED == WORD
     assert set(completed("bench", "--first-frame", "")) == set(FIRST_FRAMES)
-    assert completed("robustness", "run", "--perturbations", "") == list_perturbations()
-    assert _complete.perturbations(None) == list_perturbations()  # type: ignore[arg-type]
+    assert completed("robustness", "run", "--perturbations", "") == list_perturbations(passing=True)
+    assert _complete.perturbations(None) == list_perturbations(passing=True)  # type: ignore[arg-type]

@@ -143,7 +143,7 @@ def test_ladders_are_replaced_by_reference_and_perturbation_only(tmp_path):
     write_ladders(rows("b", "haze", 3.0), "second", path)
     write_ladders(rows("a", "jpeg", 4.0), "third", path)
     commands, table = read_ladders(path)
-    assert commands == {"a": "third", "b": "second"}
+    assert commands == {"a": "first; third", "b": "second"}
     assert table[["reference", "perturbation", "strength"]].values.tolist() == [
         ["a", "haze", 1.0],
         ["a", "jpeg", 4.0],

@@ -11,7 +11,7 @@ recipe = dict(
     clip_length=8,
     test_clip_length="whole",
     batch_size=1,
-    iterations=320,
+    iterations=240,
     optimizer=dict(type="AdamW", lr=7e-4, weight_decay=1e-3, backbone_lr_factor=1.0),
     schedule=dict(type="cosine", warmup=20, final=0.0, milestones=[], gamma=0.1),
     gradient_clip=3.0,
@@ -21,7 +21,7 @@ recipe = dict(
     ema=None,
     loss=dict(ce=1.0, dice=1.0, points=None),
     augment=[dict(type="PaperAugmentation", flip=0.0)],  # short schedules: no mirrored hearts
-    val_interval=160,  # whole sequences are long: two validations instead of four
+    val_interval=120,  # whole sequences are long: two validations instead of four
     checkpoint_interval=90,
     log_interval=10,
     activation_checkpointing=False,

@@ -14,7 +14,7 @@ def scattered(mask: NDArray[np.bool_]) -> float:
 
     >>> mask = np.zeros((8, 8), bool)
     >>> mask[1:4, 1:4] = mask[6, 6] = True
-    >>> scattered(mask)
+    >>> round(scattered(mask), 6)
     0.1
     """
     # OpenCV dies of a picture without pixels, which is what is cut close around nothing.
