@@ -184,7 +184,8 @@ def test_memory_does_not_grow_with_the_length_of_the_clip(tmp_path, trained, mon
     frame_bytes = 96 * 96
     # Some two kilobytes of measures are kept of a frame, and nothing of its nine of pixels.
     assert long - short < 75 * frame_bytes, "240 more frames were kept"
-    assert long_tensors <= short_tensors
+    # Mirrored and moved inputs are in flight now and then; a leak would be one of every frame.
+    assert long_tensors <= short_tensors + 10
 
 
 def test_spooled_label_maps_come_back_in_order(tmp_path):
