@@ -38,7 +38,7 @@ class Step:
     Attributes:
         name: what ``--only`` calls it.
         answers: the question, in words.
-        hours: on two cores without bf16 products, measured or computed from ``benchmarks/training_step.py``.
+        hours: on two cores without bf16 products, computed from ``benchmarks/training_step.py``; no whole step has been timed yet.
         commands: arguments of ``echobench``.
     """
 
