@@ -20,6 +20,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.files import write_json
+
 HERE = Path(__file__).resolve().parent.parent
 STATE = Path("results/reference_state.json")
 SEEDS = "0,1,2"
@@ -46,6 +48,14 @@ class Step:
     answers: str
     hours: float
     commands: tuple[str, ...]
+
+    def key(self, command: str) -> str:
+        """What a finished command is kept under: two steps may end with the same export, each of other runs."""
+        return f"{self.name}: {command}"
+
+    def missing(self, done: dict[str, float]) -> list[str]:
+        """Commands that are not finished."""
+        return [command for command in self.commands if self.key(command) not in done]
 
 
 def steps() -> tuple[Step, ...]:
@@ -176,10 +186,11 @@ def main() -> int:
     chosen = [step for step in steps() if not options.only or step.name in options.only.split(",")]
     now = _git("rev-parse", "HEAD") if options.list else commit()
     done = finished(now)
-    left = sum(step.hours for step in chosen if any(command not in done for command in step.commands))
+    left = sum(step.hours for step in chosen if step.missing(done))
     for step in chosen:
-        missing = [command for command in step.commands if command not in done]
-        print(f"{step.name:11} {'done' if not missing else f'{step.hours:.1f} h':7} {step.answers}", flush=True)
+        print(
+            f"{step.name:11} {'done' if not step.missing(done) else f'{step.hours:.1f} h':7} {step.answers}", flush=True
+        )
     print(f"About {left:.1f} hours left on two cores.", flush=True)
     return 0 if options.list else _run(chosen, options.root, options.workers, now, done)
 
@@ -189,9 +200,7 @@ def _run(chosen: list[Step], root: str | None, workers: int, now: str, done: dic
         if root is None and any("{root}" in command for command in step.commands):
             print(f"{step.name}: left out, it needs --root CAMUS", flush=True)
             continue
-        for command in step.commands:
-            if command in done:
-                continue
+        for command in step.missing(done):
             many = ["--workers", str(workers)] if workers > 1 and command.split()[0] in {"bench", "ablate"} else []
             arguments = shlex.split(command.format(root=shlex.quote(root or ""))) + many
             print(f"\n$ echobench {shlex.join(arguments)}", flush=True)
@@ -199,9 +208,8 @@ def _run(chosen: list[Step], root: str | None, workers: int, now: str, done: dic
             code = subprocess.run([sys.executable, "-m", "harness", *arguments], check=False).returncode
             if code:
                 return code
-            done[command] = round(time.monotonic() - began, 1)
-            STATE.parent.mkdir(parents=True, exist_ok=True)
-            STATE.write_text(json.dumps({"commit": now, "seconds": done}, indent=1) + "\n")
+            done[step.key(command)] = round(time.monotonic() - began, 1)
+            write_json(STATE, {"commit": now, "seconds": done})
     return 0
 
 

@@ -67,4 +67,16 @@ def test_a_command_that_fails_ends_the_run_and_is_not_kept_as_finished(tool, mon
     monkeypatch.setattr(tool.subprocess, "run", lambda *a, **k: type("Done", (), {"returncode": next(codes)}))
     step = tool.Step(name="s", answers="?", hours=1.0, commands=("bench --dry-run", "export s"))
     assert tool._run([step], None, 1, "c" * 40, {}) == 3
-    assert list(tool.finished("c" * 40)) == ["bench --dry-run"]
+    assert list(tool.finished("c" * 40)) == ["s: bench --dry-run"]
+
+
+def test_a_command_that_two_steps_share_is_run_in_both(tool, monkeypatch, tmp_path):
+    monkeypatch.setattr(tool, "STATE", tmp_path / "state.json")
+    run = []
+    monkeypatch.setattr(
+        tool.subprocess, "run", lambda arguments, **k: run.append(arguments[3:]) or type("Done", (), {"returncode": 0})
+    )
+    both = [tool.Step(name=name, answers="?", hours=1.0, commands=("export phantom",)) for name in "ab"]
+    assert tool._run(both, None, 1, "c" * 40, {}) == 0
+    assert run == [["export", "phantom"]] * 2
+    assert not any(step.missing(tool.finished("c" * 40)) for step in both)
