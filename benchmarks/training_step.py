@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 import torch
-from mmengine.hooks import Hook
 
 from harness import config
 from harness.allocator import keep_freed_memory
@@ -33,10 +32,10 @@ from harness.data import PreparedCache, prepare
 from harness.data.dataset import EchoDataset
 from harness.data.findings import Finding
 from harness.data.sampling import ClipDataset, IterationBatches, collate
-from harness.training import Recipe, TrainingJob, engine, train
+from harness.training import Recipe, TrainingJob, Watcher, engine, train
+from harness.training.device import autocast, resolve_device, resolve_precision
 from harness.training.loaders import augmentation
 from harness.training.parameters import build_optimizer
-from harness.training.precision import autocast, resolve_device, resolve_precision
 from harness.training.processes import Processes
 
 MODELS = "gdkvm,unet,transunet,stm,xmem"
@@ -126,7 +125,7 @@ class Seconds(NamedTuple):
         return Seconds(self.wall - other.wall, self.cpu - other.cpu)
 
 
-class Interleave(Hook):
+class Interleave(Watcher):
     """After each step of the harness takes one of the bare loop, and times both."""
 
     priority = "VERY_LOW"
@@ -142,10 +141,10 @@ class Interleave(Hook):
             torch.cuda.synchronize()
         return Seconds(wall=time.perf_counter(), cpu=time.process_time())
 
-    def before_train(self, runner: Any) -> None:
+    def before_training(self, runner: Any) -> None:
         self.clock = self._now()
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_step(self, runner: Any) -> None:
         self.harness.append(self._now() - self.clock)
         with _undetermined():
             began = self._now()

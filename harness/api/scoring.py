@@ -17,7 +17,7 @@ from harness.evaluation.metrics import DEFAULT_METRICS
 from harness.evaluation.scoring import MaskFolder, Masks, Scoring, score_masks
 from harness.experiments.execute import predictor, scored_clip_length
 from harness.store.runs import Run
-from harness.training.precision import resolve_device
+from harness.training.device import resolve_device
 from harness.vocabulary import FirstFrame
 
 

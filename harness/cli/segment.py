@@ -111,7 +111,7 @@ def command(
     """
     from harness.errors import ConfigError
     from harness.segment import Region, Settings, find_trained, is_list, trained_from_file, with_engine
-    from harness.training.precision import resolve_device
+    from harness.training.device import resolve_device
 
     place = resolve_device(device)
     settings = Settings(

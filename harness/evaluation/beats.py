@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
-from scipy.signal import find_peaks
 
 SHORTEST_BEAT_S = 0.3
 """200 beats a minute: two minima closer than this are one end-systole with noise on it."""
@@ -70,6 +69,9 @@ def _smooth(curve: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _minima(curve: NDArray[np.float64], prominence: float, frame_rate_hz: float | None) -> NDArray[np.intp]:
+    # Here: scipy.signal takes a second and more to import, and few commands look for beats.
+    from scipy.signal import find_peaks
+
     # Raised ends: a clip that begins or stops at end-systole has its minimum there.
     padded = np.concatenate([[curve.max()], curve, [curve.max()]])
     distance = max(1.0, SHORTEST_BEAT_S * frame_rate_hz) if frame_rate_hz else 1.0

@@ -9,14 +9,14 @@ import contextlib
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from mmengine.hooks import Hook
 
+from harness import training
 from harness.data import PreparedCache
 from harness.errors import BenchError, explained, unmasked
 from harness.evaluation.evaluator import evaluate
@@ -32,7 +32,7 @@ from harness.store.claim import hold
 from harness.store.formats.profile import PROFILE
 from harness.store.lease import LeaseLostError
 from harness.store.runs import Run, RunSpec
-from harness.training import Recipe, TrainingJob, TrainingSummary, train
+from harness.training import Recipe, TrainingJob, TrainingSummary, Watcher
 
 Keep = Callable[[Run, Predict, PreparedCache], None]
 
@@ -62,7 +62,7 @@ def carry_out(
     maker: Run | None = None,
     keep: Keep | None = None,
     vis_backends: list[dict[str, Any]] | None = None,
-    hooks: Sequence[Hook] = (),
+    watchers: Sequence[Watcher] = (),
     progress: bool = True,
 ) -> None:
     """Bring a run that this process holds to ``finished``; training resumes from its last checkpoint.
@@ -73,7 +73,7 @@ def carry_out(
         maker: under ``auto_unet`` the finished run whose model makes the first masks; it is recorded by its name.
         keep: called with the run, its predictor and the data once the rows are written, to keep more of the model.
         vis_backends: where the training sends its curves; None is the recipe's default.
-        hooks: further mmengine hooks of the training.
+        watchers: look on at the training.
         progress: show progress bars.
 
     Raises:
@@ -92,7 +92,8 @@ def carry_out(
     run.start(**facts)
     with _told_in(run):
         seconds: dict[str, float] = {}
-        summary = train(training_job(run, vis_backends), cache, progress=progress, hooks=[LeaseHook(run.path), *hooks])
+        job = training_job(run, vis_backends)
+        summary = training.train(job, cache, progress=progress, hooks=[LeaseWatcher(run.path), *watchers])
         seconds["train"] = round(summary.seconds, 1)
         # So that a checkpoint which is exchanged later is noticed (``trained.load_trained``).
         weights = sha256_file(summary.best_checkpoint)
@@ -153,7 +154,7 @@ def _remembered(summary: TrainingSummary) -> dict[str, Any]:
     }
 
 
-class LeaseHook(Hook):
+class LeaseWatcher(Watcher):
     """Stops a training whose run is no longer ours before it does, logs or saves anything more."""
 
     priority = "HIGHEST"
@@ -161,15 +162,15 @@ class LeaseHook(Hook):
     def __init__(self, folder: Path) -> None:
         self.file = folder / "run.json"
 
-    def before_train(self, runner: Any) -> None:
+    def before_training(self, runner: Any) -> None:
         """At the start of the session."""
         check_fence(self.file)
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_step(self, runner: Any) -> None:
         """Before the step is logged; a process that was stopped for minutes most likely goes on here."""
         check_fence(self.file)
 
-    def after_val_epoch(self, runner: Any, metrics: Any = None) -> None:
+    def after_validation(self, runner: Any, scores: Mapping[str, float]) -> None:
         """Before the validation is logged."""
         check_fence(self.file)
 

@@ -11,8 +11,8 @@ from harness.registry import MODELS, TRANSFORMS
 from harness.store.code import code_hash
 from harness.store.spec import RunSpec
 from harness.training import Recipe
+from harness.training.device import resolve_device, resolve_precision
 from harness.training.loaders import augmentation
-from harness.training.precision import resolve_device, resolve_precision
 
 MEASURED_BY = ("harness.training.engine", "harness.evaluation.evaluator", "harness.evaluation.metrics")
 """Roots of the code that every run goes through: losses, sampling, optimisation, selection, predictions, metrics."""

@@ -6,12 +6,12 @@ import math
 import time
 from typing import Any
 
-from mmengine.hooks import Hook
+from harness.training import Watcher
 
 REASON = "stopped by the time limit; the same command goes on"
 
 
-class TimeLimit(Hook):
+class TimeLimit(Watcher):
     """Stops a training as Ctrl-C does, after a whole step and with a checkpoint, when time is over.
 
     Args:
@@ -30,11 +30,11 @@ class TimeLimit(Hook):
         """Whether nothing more is to be begun."""
         return time.monotonic() >= self.ends
 
-    def before_train(self, runner: Any) -> None:
+    def before_training(self, runner: Any) -> None:
         """Also before the first step: the time may have passed while data was read."""
         self._stop(runner)
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_step(self, runner: Any) -> None:
         """Ask for the end of the training at its next safe moment."""
         self._stop(runner)
 

@@ -24,9 +24,8 @@ from harness.profiling.settings import ProfileSettings
 from harness.registry import check_types, registered
 from harness.statistics.margins import Criteria
 from harness.training import Recipe
-from harness.training.hooks import build_custom_hooks
+from harness.training.device import resolve_device
 from harness.training.loaders import augmentation
-from harness.training.precision import resolve_device
 from harness.training.recipe import OPTIONAL_KEYS
 from harness.vocabulary import AUTO_UNET
 
@@ -155,7 +154,11 @@ def check_recipe(recipe: dict[str, Any]) -> None:
     """
     resolve_device(recipe["device"])
     name_modules(recipe["custom_imports"])
-    build_custom_hooks(recipe["custom_hooks"], recipe["custom_imports"])
+    if recipe["custom_hooks"] or recipe["custom_imports"]:
+        # Only then: mmengine's hooks take seconds to import, and a plan is to be printed at once.
+        from harness.training.hooks import build_custom_hooks
+
+        build_custom_hooks(recipe["custom_hooks"], recipe["custom_imports"])
     for backend in recipe["vis_backends"]:
         check_types(backend)
         if registered(VISBACKENDS, backend["type"]) is None:

@@ -143,7 +143,7 @@ class Trainings:
                 maker=maker,
                 keep=self.keep,
                 vis_backends=self.vis_backends,
-                hooks=[self.limit],
+                watchers=[self.limit],
                 progress=self.progress,
             )
         except KeyboardInterrupt:

@@ -6,7 +6,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
@@ -118,6 +117,8 @@ def write_nifti(path: Path, pixels: NDArray[np.uint8], pixel_mm: float) -> None:
 
     The bytes depend on the pixels alone (no time stamp in the gzip header).
     """
+    import nibabel  # here: it loads pydicom, and most commands read no NIfTI
+
     image = nibabel.Nifti1Image(pixels.T.astype(np.float32), np.diag([-pixel_mm, -pixel_mm, 1.0, 1.0]))
     image.header.set_xyzt_units("mm")
     # Run lengths only: fast, and the zeros outside the sector and the heart shrink all the same.

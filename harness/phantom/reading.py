@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
 
 def read_pixels(path: Path) -> tuple[NDArray[np.float32], float]:
     """Pixels as [H, W] or [T, H, W] and the pixel size in mm."""
+    import nibabel  # here: it loads pydicom, and most commands read no NIfTI
+
     image = nibabel.Nifti1Image.from_filename(path)
     return np.ascontiguousarray(np.asarray(image.dataobj, np.float32).T), float(image.header.get_zooms()[0])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +19,8 @@ def write_masks(path: Path, masks: NDArray[np.uint8], spacing_mm: tuple[float, f
     The first two zooms are the (column, row) spacing in mm, 1 where it is unknown (units then "unknown"); the third
     is 1, as in CAMUS. More than 32767 frames do not fit NIfTI-1 and are written as NIfTI-2.
     """
+    import nibabel  # here: it loads pydicom, and most commands read no NIfTI
+
     # NIfTI-1 counts its axes in 16 bits with sign.
     kind = nibabel.Nifti1Image if len(masks) <= _LARGEST_NIFTI1 else nibabel.Nifti2Image
     row, column = spacing_mm or (1.0, 1.0)

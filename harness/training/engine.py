@@ -17,21 +17,25 @@ from harness.registry import MODELS, load_plugins
 from harness.training import checkpoints
 from harness.training.averaging import build_average
 from harness.training.determinism import BUILD, deterministic_kernels, reseed
-from harness.training.hooks import DueInfoHook, ProgressHook, build_custom_hooks
+from harness.training.device import resolve_device, resolve_precision
+from harness.training.hooks import DueInfoHook, ProgressHook, as_hook, build_custom_hooks
 from harness.training.interrupt import DeferredInterrupt
 from harness.training.job import TrainingJob, TrainingSummary
 from harness.training.loaders import training_loader, validation_loader
 from harness.training.loops import ResumableTrainLoop, ValidationLoop
 from harness.training.parameters import build_optimizer
-from harness.training.precision import PrecisionOptimWrapper, resolve_device, resolve_precision
+from harness.training.precision import PrecisionOptimWrapper
 from harness.training.processes import Processes, joined_processes, synchronised
 from harness.training.recompute import recompute_activations
 from harness.training.runner import BenchRunner
 from harness.training.segmentation import ClipSegmentation
 from harness.training.state import TrainingState
+from harness.training.watcher import Watcher
 
 
-def train(job: TrainingJob, cache: PreparedCache, progress: bool = True, hooks: Sequence[Hook] = ()) -> TrainingSummary:
+def train(
+    job: TrainingJob, cache: PreparedCache, progress: bool = True, hooks: Sequence[Hook | Watcher] = ()
+) -> TrainingSummary:
     """Train a job on the ``train`` split of a ``PreparedCache`` and select on its ``val`` split.
 
     Goes on from ``work_dir/checkpoints/last.pth`` where there is one of the same job: whenever and however the
@@ -40,7 +44,7 @@ def train(job: TrainingJob, cache: PreparedCache, progress: bool = True, hooks: 
     once. Under ``torchrun`` each process takes its share of every batch.
 
     ``progress`` shows a bar with the remaining time where standard error is a terminal; ``hooks`` are further
-    mmengine hooks, which see the ``BenchRunner``.
+    mmengine hooks or watchers, which see the ``BenchRunner``.
 
     Raises:
         TrainingError: a loss that is not finite (the batch is named), or a damaged or foreign checkpoint.
@@ -64,7 +68,9 @@ def train(job: TrainingJob, cache: PreparedCache, progress: bool = True, hooks: 
         if not state.finished(recipe.iterations):
             shown = [ProgressHook(str(job.build["type"]))] if progress and processes.rank == 0 else []
             custom = build_custom_hooks(recipe.custom_hooks, recipe.custom_imports)
-            runner = _assemble(job, cache, processes, (identity, resumed, state), interrupt, [*shown, *hooks, *custom])
+            runner = _assemble(
+                job, cache, processes, (identity, resumed, state), interrupt, [*shown, *map(as_hook, hooks), *custom]
+            )
             stack.callback(runner.close)
             runner.train()
     return _summary(job, state, processes.device)

@@ -14,6 +14,7 @@ from harness.jobs import Progress
 from harness.modules import import_modules
 from harness.registry import build_registered
 from harness.training.runner import BenchRunner
+from harness.training.watcher import Watcher
 
 
 class DueInfoHook(RuntimeInfoHook):
@@ -94,6 +95,32 @@ class ProgressHook(Hook):
         if self.progress is not None:
             self.progress.done = runner.state.iteration
             self.progress.__exit__(None, None, None)
+
+
+class WatcherHook(Hook):
+    """A ``Watcher`` as a hook of mmengine's runner."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.watcher, self.priority = watcher, watcher.priority
+
+    def before_train(self, runner: BenchRunner) -> None:
+        """See ``Watcher``."""
+        self.watcher.before_training(runner)
+
+    def after_train_iter(
+        self, runner: BenchRunner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """See ``Watcher``."""
+        self.watcher.after_step(runner)
+
+    def after_val_epoch(self, runner: BenchRunner, metrics: dict[str, float] | None = None) -> None:
+        """See ``Watcher``."""
+        self.watcher.after_validation(runner, metrics or {})
+
+
+def as_hook(hook: Hook | Watcher) -> Hook:
+    """A watcher wrapped for mmengine's runner; a hook as it is."""
+    return WatcherHook(hook) if isinstance(hook, Watcher) else hook
 
 
 def build_custom_hooks(configs: Iterable[Mapping[str, Any]], imports: Iterable[str] = ()) -> list[Hook]:

@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader
 
 from harness.errors import TrainingError
 from harness.training.determinism import VALIDATION, reseed, reseed_iteration
+from harness.training.device import autocast
 from harness.training.parameters import set_learning_rate
-from harness.training.precision import NonFiniteError, autocast
+from harness.training.precision import NonFiniteError
 from harness.training.runner import BenchRunner
 from harness.training.schedule import learning_rate_factor
 

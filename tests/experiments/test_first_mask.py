@@ -115,7 +115,7 @@ def test_the_table_has_the_model_alone_and_nothing_is_repeated(
     outcome: SuiteOutcome, tiny: Tiny, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert [run.spec.model["name"] for run in outcome.runs] == ["stm"]
-    monkeypatch.setattr(execution, "train", None)  # a second training would fail
+    monkeypatch.setattr(execution.training, "train", None)  # a second training would fail
     again = run_suite(planned(tiny), results, console=Console(quiet=True))
     assert (again.executed, again.failed) == (0, [])
 
@@ -145,7 +145,7 @@ def test_a_run_whose_u_net_failed_says_so(tiny: Tiny, tmp_path: Path, monkeypatc
     def broken(*arguments: object, **options: object) -> None:
         raise TrainingError("The loss is not finite.")
 
-    monkeypatch.setattr(execution, "train", broken)
+    monkeypatch.setattr(execution.training, "train", broken)
     outcome = run_suite(planned(tiny), tmp_path, console=Console(quiet=True))
     (run,) = outcome.runs
     assert len(outcome.failed) == 2

@@ -21,7 +21,7 @@ from harness.experiments import SuiteOptions, plan_suite
 from harness.store.runs import RunStore
 
 PATIENCE_S = 500
-LONG = ("recipe.iterations=120", "recipe.val_interval=60", "recipe.checkpoint_interval=5", "recipe.log_interval=1")
+LONG = ("recipe.iterations=60", "recipe.val_interval=30", "recipe.checkpoint_interval=5", "recipe.log_interval=1")
 pytestmark = pytest.mark.slow
 
 
@@ -147,7 +147,7 @@ def test_the_run_of_a_killed_process_is_taken_up_by_the_other_where_it_stood(sta
     resumed = starts(run)
     assert resumed[0] == 0
     assert len(resumed) == 2
-    assert 0 < resumed[1] < 120
+    assert 0 < resumed[1] < 60
     assert_as_undisturbed(tmp_path / "store", undisturbed)
 
 

@@ -32,21 +32,21 @@ def test_a_suite_leaves_rows_profile_and_record_and_is_not_repeated(tiny, tmp_pa
     record = json.loads((run.path / "run.json").read_text())
     assert record["results"]["iterations"] == 2
     assert record["environment"]["packages"]["torch"]
-    monkeypatch.setattr(execution, "train", None)  # a second training would fail
+    monkeypatch.setattr(execution.training, "train", None)  # a second training would fail
     again = run_suite(plan_suite(tiny(), progress=False), tmp_path)
     assert [item.status for item in again.runs] == ["finished"]
     assert again.failed == []
 
 
 def test_a_failed_run_says_why_and_the_next_one_starts(tiny, tmp_path, monkeypatch):
-    original = execution.train
+    original = execution.training.train
 
     def broken_for_seed_0(job, cache, progress=True, hooks=()):
         if job.seed == 0:
             raise TrainingError("The loss of iteration 1 is NaN.")
         return original(job, cache, progress=progress)
 
-    monkeypatch.setattr(execution, "train", broken_for_seed_0)
+    monkeypatch.setattr(execution.training, "train", broken_for_seed_0)
     plan = plan_suite(tiny(seeds=(0, 1)), progress=False)
     plan.profile = None
     outcome = run_suite(plan, tmp_path)
@@ -54,7 +54,7 @@ def test_a_failed_run_says_why_and_the_next_one_starts(tiny, tmp_path, monkeypat
     statuses = [run.status for run in RunStore(tmp_path).all()]
     assert sorted(statuses) == ["failed", "finished"]
     assert RunStore(tmp_path).get(outcome.failed[0]).record["reason"] == "The loss of iteration 1 is NaN."
-    monkeypatch.setattr(execution, "train", original)
+    monkeypatch.setattr(execution.training, "train", original)
     assert run_suite(plan, tmp_path).failed == []
 
 
@@ -62,7 +62,7 @@ def test_an_unexpected_error_keeps_its_traceback(tiny, tmp_path, monkeypatch):
     def broken(job, cache, progress=True, hooks=()):
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr(execution, "train", broken)
+    monkeypatch.setattr(execution.training, "train", broken)
     outcome = run_suite(plan_suite(tiny(), progress=False), tmp_path)
     run = RunStore(tmp_path).get(outcome.failed[0])
     assert "ZeroDivisionError: surprise" in run.record["reason"]
@@ -73,7 +73,7 @@ def test_ctrl_c_marks_the_run_as_interrupted_and_stops_the_suite(tiny, tmp_path,
     def interrupted(job, cache, progress=True, hooks=()):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execution, "train", interrupted)
+    monkeypatch.setattr(execution.training, "train", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_suite(plan_suite(tiny(seeds=(0, 1)), progress=False), tmp_path)
     assert sorted(run.status for run in RunStore(tmp_path).all()) == ["interrupted", "new"]

@@ -68,14 +68,14 @@ def test_one_run_of_the_list_is_trained_alone_and_nothing_measured(tiny, tmp_pat
 def test_when_time_is_over_the_run_in_hand_is_saved_and_the_same_command_goes_on(plan, tmp_path, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(limits.time, "monotonic", lambda: clock[0])
-    after = TimeLimit.after_train_iter
+    after = TimeLimit.after_step
 
-    def passing(self, runner, batch_idx, data_batch=None, outputs=None):
+    def passing(self, runner):
         clock[0] += 61
-        after(self, runner, batch_idx, data_batch, outputs)
+        after(self, runner)
 
     with monkeypatch.context() as patched:
-        patched.setattr(TimeLimit, "after_train_iter", passing)
+        patched.setattr(TimeLimit, "after_step", passing)
         outcome = run_suite(plan, tmp_path, minutes=1)
     first, second = outcome.runs
     assert (first.record["status"], first.record["reason"]) == ("interrupted", REASON)

@@ -11,7 +11,7 @@ from harness.errors import ConfigError
 from harness.modeling.precision import allow_tf32, missing_device
 from harness.profiling import ProfileSettings
 from harness.store.environment import cuda_environment, environment
-from harness.training.precision import resolve_device
+from harness.training.device import resolve_device
 
 OLD = (
     "The NVIDIA driver on your system is too old (found version 12020). Please update your GPU driver by downloading and "

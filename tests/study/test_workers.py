@@ -23,7 +23,7 @@ from harness.jobs import start_worker
 sys.path.insert(0, str(Path(__file__).parent))
 from postgres_server import binaries, server
 
-LONG = ("recipe.iterations=60", "recipe.val_interval=60", "recipe.checkpoint_interval=5")
+LONG = ("recipe.iterations=40", "recipe.val_interval=40", "recipe.checkpoint_interval=5")
 PATIENCE_S = 900
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from harness.training.determinism import deterministic_kernels, reseed, reseed_iteration
+from harness.training.device import resolve_device, resolve_precision
 from harness.training.interrupt import DeferredInterrupt
-from harness.training.precision import resolve_device, resolve_precision
 
 
 def draws() -> list[float]:

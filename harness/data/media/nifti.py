@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,6 +37,8 @@ def read_nifti(
     Raises:
         DataError: missing, damaged, colour, or of another shape.
     """
+    import nibabel  # here: it loads pydicom, and most commands read no NIfTI
+
     try:
         with decoding(path, *DAMAGED):
             content = _content(path)
@@ -87,6 +88,8 @@ def open_nifti(path: Path) -> FrameSource:
     Raises:
         DataError: damaged, not NIfTI, colour, or of another shape.
     """
+    import nibabel  # here: it loads pydicom, and most commands read no NIfTI
+
     with decoding(path, *DAMAGED):
         # One open stream: slices that are read in order do not decompress the file again from its start.
         image: Any = nibabel.load(path, keep_file_open=True)
@@ -129,6 +132,8 @@ def header_spacing(header: Any, head: bytes) -> tuple[tuple[float, float] | None
         header: as nibabel has it.
         head: the header's bytes.
     """
+    import nibabel  # here: it loads pydicom, and most commands read no NIfTI
+
     # nibabel makes 1 of a pixel size of 0 and drops a minus: both would be millimetres that nobody stated.
     zooms = nibabel.Nifti1Header(head, check=False)["pixdim"][1:3] if len(head) == _HEADER_BYTES else header.get_zooms()
     unit = header.get_xyzt_units()[0]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import optuna
-from mmengine.hooks import Hook
 from optuna.exceptions import ExperimentalWarning, StorageInternalError, TrialPruned
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +22,7 @@ from harness.jobs import orphaned
 from harness.store.claim import hold
 from harness.store.lease import LeaseLostError
 from harness.store.runs import Run, RunSpec
+from harness.training import Watcher
 
 POLL_S = 1.0
 REASON = "reason"
@@ -121,26 +121,28 @@ class Search:
         """Finish the makers of its first masks, then the run itself; what others work on is waited for."""
         for task in tasks_of(self.resolved.store, [spec]):
             # A maker of first masks is not the point that is judged, and is never stopped early.
-            hooks = [PruningHook(trial)] if task.run.name == run.name and self.resolved.definition.pruner else []
+            watchers = [PruningWatcher(trial)] if task.run.name == run.name and self.resolved.definition.pruner else []
             # Finished ones too: the point may be a run that a suite has trained, and is then taken as it is.
             with hold(task.run, finished_too=True, wait=True):
                 if task.run.record["status"] != "finished":
                     self.tell(f"{title}: {task.run.record['status']} {task.run.name}")
-                    self._train(task.run, task.maker, hooks)
+                    self._train(task.run, task.maker, watchers)
         run.read()
 
-    def _train(self, run: Run, maker: Run | None, hooks: list[PruningHook]) -> None:
+    def _train(self, run: Run, maker: Run | None, watchers: list[PruningWatcher]) -> None:
         plan = self.resolved.plan
         try:
-            carry_out(run, plan.cache, maker=maker, vis_backends=plan.vis_backends, hooks=hooks, progress=self.progress)
+            carry_out(
+                run, plan.cache, maker=maker, vis_backends=plan.vis_backends, watchers=watchers, progress=self.progress
+            )
         except KeyboardInterrupt:
-            if not any(hook.pruned for hook in hooks):
+            if not any(watcher.pruned for watcher in watchers):
                 raise
             run.stop("interrupted", "stopped early by the study's pruner")
             raise TrialPruned from None
 
 
-class PruningHook(Hook):
+class PruningWatcher(Watcher):
     """Hands each validation to Optuna, and stops the training where the pruner says so.
 
     It stops as by Ctrl-C, at the next safe moment and with a checkpoint; ``pruned`` tells that from a user's.
@@ -151,9 +153,9 @@ class PruningHook(Hook):
     def __init__(self, trial: Trial) -> None:
         self.trial, self.pruned = trial, False
 
-    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+    def after_validation(self, runner: Any, scores: Mapping[str, float]) -> None:
         """Report a validation's score at its iteration; NaN (nothing could be scored) is no report."""
-        score = (metrics or {}).get("score", float("nan"))
+        score = scores.get("score", float("nan"))
         # NaN would count as the worst trial there is, although it only says that nothing was measured.
         if score == score:
             self.trial.report(score, runner.state.iteration)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from harness.clip import LABELS, Clip
 from harness.data.dataset import SPLITS, EchoDataset
@@ -56,6 +56,8 @@ def frame_statistics(clip: Clip) -> pd.DataFrame:
 def _one_frame(
     frame: NDArray[np.uint8], mask: NDArray[np.uint8], fan: NDArray[np.bool_], pixel: float
 ) -> dict[str, float]:
+    from scipy import stats  # here: it takes a second to import, and generating a phantom needs none of it
+
     grey = frame.astype(np.float32)
     rest = (grey - ndimage.gaussian_filter(grey, RESIDUAL_MM / pixel))[fan]
     gradient = np.hypot(*np.gradient(grey))[fan]
