@@ -129,10 +129,11 @@ audit: setup ## whether our tables and the published ones can be true
 data: setup ## check a dataset's folder: DATASET= ROOT=
 	$(BIN)/echobench data check $(ROOT) $(ARGS)
 
-# One thread for each process of the tests: as many processes as cores run at once, and two teams of threads on the same
-# cores wait for each other. Each process begins with a share of whole files, so that what a file prepares is prepared once.
+# One thread for each process of the tests: two teams of threads on the same cores wait for each other. A process more than there
+# are cores, because tests of killed and stopped processes mostly wait. Each process begins with a share of whole files, so that
+# what a file prepares is prepared once.
 test: setup ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15 -n auto --dist worksteal $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --durations=15 -n $$(($$(nproc) + 1)) --dist worksteal $(ARGS)
 
 coverage: setup ## all tests, and which lines they reach
 	OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term:skip-covered -n auto --dist worksteal $(ARGS)
