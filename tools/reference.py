@@ -25,8 +25,8 @@ from harness.files import write_json
 HERE = Path(__file__).resolve().parent.parent
 STATE = Path("results/reference_state.json")
 SEEDS = "0,1,2"
-HEADLINE = "gdkvm,unet,unet_filtered,transunet,stm,xmem"
-RIVALS = "cutie,livos,deeplabv3,unet_3d"
+HEADLINE = "gdkvm,unet,transunet,stm,xmem"
+RIVALS = "unet_filtered,cutie,livos,deeplabv3,unet_3d"
 HUNDRED = "--set generate.patients=[60,15,100]"
 STILLS = "--dataset camus --root {root} --views 4CH --clip ed_es --allow-partial"
 CINE = "--dataset camus --root {root} --views 4CH --clip cine --allow-partial"
