@@ -1,4 +1,4 @@
-# make bench                                        (21 minutes on 2 CPU cores without bf16 products, measured once)
+# make bench                                        (about 20 minutes on 2 CPU cores without bf16 products)
 # make bench DATASET=camus CAMUS_ROOT=PATH          (about 90 minutes on 2 CPU cores)
 _base_ = ["../margins.py"]  # the smallest differences that matter, with their sources
 suite = dict(
