@@ -7,8 +7,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from mmengine.registry import VISBACKENDS
-
 from harness import config
 from harness.data.transforms import build_transforms
 from harness.errors import ConfigError, unknown
@@ -154,13 +152,18 @@ def check_recipe(recipe: dict[str, Any]) -> None:
     """
     resolve_device(recipe["device"])
     name_modules(recipe["custom_imports"])
-    if recipe["custom_hooks"] or recipe["custom_imports"]:
-        # Only then: mmengine's hooks take seconds to import, and a plan is to be printed at once.
-        from harness.training.hooks import build_custom_hooks
+    if any(recipe[key] != usual for key, usual in OPTIONAL_KEYS.items()):
+        _check_extensions(recipe)
+    build_transforms(augmentation(recipe["augment"]))
 
-        build_custom_hooks(recipe["custom_hooks"], recipe["custom_imports"])
+
+def _check_extensions(recipe: dict[str, Any]) -> None:
+    # Imported only for a recipe that names some: mmengine's hooks and backends take seconds, and a plan is to be printed at once.
+    from harness.training.hooks import build_custom_hooks
+    from harness.training.tracking import VISBACKENDS
+
+    build_custom_hooks(recipe["custom_hooks"], recipe["custom_imports"])
     for backend in recipe["vis_backends"]:
         check_types(backend)
         if registered(VISBACKENDS, backend["type"]) is None:
             raise unknown("backend", backend["type"], VISBACKENDS.module_dict, "the recipe's vis_backends")
-    build_transforms(augmentation(recipe["augment"]))
