@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from fuzzing.mutations import Choose, mutated
-from fuzzing.readers import Reader
+from fuzzing.reader import Reader
 from harness.errors import BenchError, chain, explained
 
 LIMIT_BYTES = 1 << 30

@@ -15,7 +15,7 @@ import pandas as pd
 
 from harness.engines.contract import engine_files
 from harness.errors import BenchError
-from harness.jobs import OutOfMemoryWatch, ending
+from harness.jobs import OutOfMemoryWatch, ending, run_bound
 from harness.leftovers import private_folder
 from harness.profiling.settings import ProfileSettings
 from harness.profiling.worker import OUT_OF_MEMORY, failed_row
@@ -89,9 +89,7 @@ def _in_process(
         command = [sys.executable, "-m", "harness.profiling", str(asked), str(answered)]
         memory = OutOfMemoryWatch()
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=timeout_s, check=False, env=_environment(settings)
-            )
+            done = run_bound(command, environment=_environment(settings), timeout_s=timeout_s)
         except subprocess.TimeoutExpired as error:
             raise BenchError(f"Profiling {name} took more than {timeout_s:.0f} s and was stopped.") from error
         # Line by line on disk, so that what was measured before a kill is still there.

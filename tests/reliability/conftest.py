@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,25 +15,22 @@ import torch
 from harness.registry import MODELS, load_plugins
 from harness.store.runs import Run, RunSpec, RunStore
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+from fuzzing.reader import unet_spec
+
 
 @pytest.fixture(scope="session")
 def finished_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copied by ``store``; nobody writes here."""
     load_plugins()
     root = tmp_path_factory.mktemp("finished") / "runs"
-    build = {"type": "UNet", "widths": [4, 8], "num_structures": 1}
-    run = RunStore(root).open(
-        RunSpec(
-            model={"name": "unet", "size": "small", "label": "U-Net", "build": build, "custom_imports": []},
-            data={"dataset": "phantom", "views": ["4CH"], "clip": "half", "fingerprint": "x", "mark": None},
-            recipe={"image_size": 32},
-            seed=0,
-            protocol={"first_frame": "auto", "structures": "lv"},
-        )
-    )
+    spec = unet_spec()
+    run = RunStore(root).open(spec)
     (run.path / "checkpoints").mkdir()
     torch.save(
-        {"model": MODELS.build(build).state_dict(), "iteration": 1, "score": 0.5}, run.path / "checkpoints" / "best.pth"
+        {"model": MODELS.build(spec.model["build"]).state_dict(), "iteration": 1, "score": 0.5},
+        run.path / "checkpoints" / "best.pth",
     )
     run.finish(best_iteration=1)
     return root

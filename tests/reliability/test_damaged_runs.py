@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ from harness.store.formats.cases import CASES
 from harness.store.formats.manifest import Manifest, read_manifest
 from harness.store.formats.study import Cell, Factor, StudyDefinition
 from harness.store.formats.sweep import PATIENTS
-from harness.store.runs import Run, RunSpec, RunStore
+from harness.store.runs import Run, RunStore
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+from fuzzing.reader import unet_spec
 
 MODELS = (("gdkvm", "GDKVM", 0), ("unet", "U-Net", 0), ("unet", "U-Net", 1), ("stm", "STM", 0))
 DAMAGE = ["", "{", "[]", "\x00\xff", '{"name": "phantom/unet-small-s0-0000000000"}']
@@ -51,22 +56,7 @@ def case_rows(run: Run) -> pd.DataFrame:
 
 
 def new_run(store: RunStore, name: str, label: str, seed: int) -> Run:
-    build = {"type": "UNet", "widths": [4, 8], "num_structures": 1}
-    spec = RunSpec(
-        model={"name": name, "size": "small", "label": label, "build": build, "custom_imports": []},
-        data={
-            "dataset": "phantom",
-            "views": ["4CH"],
-            "clip": "half",
-            "fingerprint": "x",
-            "mark": None,
-            "image_size": 32,
-        },
-        recipe={"image_size": 32, "clip_length": 4, "test_clip_length": 4},
-        seed=seed,
-        protocol={"first_frame": "auto", "structures": "lv"},
-    )
-    run = store.open(spec)
+    run = store.open(unet_spec(name, label, seed))
     run.write_rows(case_rows(run))
     run.finish(best_iteration=1)
     return run

@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 from fuzzing.attempts import Tally, attempt, bounded_memory
 from fuzzing.mutations import mutated
-from fuzzing.readers import Reader, readers
+from fuzzing.reader import Reader
+from fuzzing.readers import readers
 
 ATTEMPTS = 4
 NAMES = (
