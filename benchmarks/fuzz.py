@@ -141,10 +141,12 @@ def main() -> None:
     faults = total = 0
     with tempfile.TemporaryDirectory(prefix="echobench-fuzz-") as folder:
         everything = readers(Path(folder))
-        wanted = set(chosen.readers.split(",")) if chosen.readers else {reader.name for reader in everything}
-        if strange := wanted - {reader.name for reader in everything}:
+        # By the first word of their names: NIfTI stands for its packed forms as well.
+        heads = {reader.name: reader.name.partition(",")[0] for reader in everything}
+        wanted = set(chosen.readers.split(",")) if chosen.readers else set(heads.values())
+        if strange := wanted - set(heads.values()):
             raise SystemExit(
-                f"There is no reader {sorted(strange)[0]}; there are {', '.join(r.name for r in everything)}."
+                f"There is no reader {sorted(strange)[0]}; there are {', '.join(sorted(set(heads.values())))}."
             )
         originals = {reader.file: reader.file.read_bytes() for reader in everything}
         print(
@@ -152,7 +154,7 @@ def main() -> None:
             flush=True,
         )
         for reader in everything:
-            if reader.name not in wanted:
+            if heads[reader.name] not in wanted:
                 continue
             tally = fuzzed(reader, originals, chosen.engine, 60 * chosen.minutes, chosen.keep)
             counts = (

@@ -14,6 +14,9 @@ class BenchError(Exception):
 
     exit_code = 2
 
+    def __init__(self, sentence: object = "") -> None:
+        super().__init__(in_one_line(str(sentence)))
+
 
 class ConfigError(BenchError):
     """An unknown or contradictory option, name or config value."""
@@ -31,6 +34,19 @@ class TrainingError(BenchError):
 
 class DiskFullError(BenchError):
     """No room for what was to be written: nothing further can succeed, so that a suite stops."""
+
+
+def in_one_line(text: str) -> str:
+    r"""Text without line breaks and without characters that steer a terminal: names and reasons come from data.
+
+    >>> in_one_line("Unknown key 'a\x1b[2Jb'\r\n. Valid: c")
+    "Unknown key 'a\\x1b[2Jb' . Valid: c"
+    """
+    # Also what turns the direction of writing (U+202E), which would show a name as another one.
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
+        for letter in re.sub(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*", " ", text)
+    )
 
 
 @contextlib.contextmanager

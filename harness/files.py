@@ -203,6 +203,23 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} is not valid JSON ({reason}); remove it and run the command again.") from error
 
 
+def read_json_lines(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The lines of a log that hold a JSON object, each with its object; none where there is no such file.
+
+    What is no object is left out: a kill tears the last line, and whatever else stands there is nobody's log.
+    """
+    lines = []
+    # Line by line: one byte that is no text must not cost the others.
+    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines() if Path(path).is_file() else []:
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            lines.append((line, value))
+    return lines
+
+
 def is_inside(name: str) -> bool:
     """Whether a name from data, used as a path below a folder, stays in it: relative, without ``..``, printable.
 

@@ -17,6 +17,8 @@ from pathlib import Path
 
 OLD_S = 24 * 3600.0
 """Where a file system knows no locks, what has not changed for a day is a leftover."""
+HALF_WRITTEN = ".*.tmp"
+"""Names that ``files.atomic_file`` writes under until a file is whole."""
 TEMPORARY = "echobench-*"
 """Names in the system's folder for temporary files."""
 
@@ -73,10 +75,17 @@ def remove(path: Path) -> None:
             path.unlink()
 
 
-def in_folders(results: Path, data: Path) -> list[Path]:
-    """Leftovers of a results store, of a data folder and of the system's temporary folder."""
+def remove_half_written(folder: Path) -> None:
+    """Remove the files below a folder that a killed process was writing; whoever writes there now is not disturbed."""
+    for path in leftovers(folder.rglob(HALF_WRITTEN)):
+        remove(path)
+
+
+def in_folders(results: Path, data: Path, reports: Path) -> list[Path]:
+    """Leftovers of a results store, of a data folder, of reports and of the system's temporary folder."""
     places = [
-        results.rglob(".*.tmp"),
+        results.rglob(HALF_WRITTEN),
+        reports.rglob(HALF_WRITTEN),
         data.glob(".*.partial"),
         (path for path in data.glob("cache/.*") if path.is_dir()),
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fuzzing.datasets import datasets
 from fuzzing.media import media
+from fuzzing.outputs import outputs
 from fuzzing.reader import Reader
 from fuzzing.stores import stores
 from fuzzing.tables import tables
@@ -21,4 +22,5 @@ def readers(folder: Path) -> list[Reader]:
         # The first run of the store has the rows among the tables.
         *stores(folder),
         *weights(folder),
+        *outputs(folder),
     ]

@@ -62,7 +62,9 @@ def damaged(folder: Path) -> list[str]:
 
 def clean(folder: Path) -> tuple[int, list[str]]:
     """Do what ``echobench runs --clean`` does; returns how much was removed, and the names of what is left all the same."""
-    left = [path for path in in_folders(folder / "results", folder / "data") if folder in path.parents]
+    left = [
+        path for path in in_folders(folder / "results", folder / "data", folder / "reports") if folder in path.parents
+    ]
     left += leftovers((folder / "tmp").iterdir())
     for path in left:
         remove(path)

@@ -101,6 +101,7 @@ def command(
     from harness.files import write_text
     from harness.jobs import Progress
     from harness.profiling import ProfileSettings, profile_model
+    from harness.spreadsheets import to_csv
     from harness.terminal import console as new_console
 
     if report is not None:
@@ -127,7 +128,7 @@ def command(
     # As objects: a column that is empty in one part would turn the numbers of another into floats.
     table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
     path = Path(out) / f"{settings.file_stem}_{size}.csv"
-    write_text(path, table.to_csv(index=False))
+    write_text(path, to_csv(table))
     new_console().print(_rendered(table, path.stem))
     click.echo(f"Written: {path}", err=True)
     return 1 if failed else 0

@@ -28,6 +28,7 @@ _SHOWN = 4
 @click.option("--results-dir", default="results/runs", show_default=True, help="Where runs are kept.")
 @click.option("--clean", is_flag=True, help="List and remove what killed processes have left, and nothing else.")
 @click.option("--data-dir", default="data", show_default=True, help="With --clean: where phantoms and caches are kept.")
+@click.option("--reports-dir", default="reports", show_default=True, help="With --clean: where reports are kept.")
 def command(
     words: tuple[str, ...],
     as_json: bool,
@@ -36,6 +37,7 @@ def command(
     yes: bool,
     clean: bool,
     data_dir: str,
+    reports_dir: str,
     results_dir: str,
 ) -> None:
     """List runs with status, scores and the settings that set them apart; with WORDs, those whose name or status has them all.
@@ -49,7 +51,7 @@ def command(
     from harness.store.runs import RunStore
 
     if clean:
-        _clean(Path(results_dir), Path(data_dir))
+        _clean(Path(results_dir), Path(data_dir), Path(reports_dir))
         return
     store = RunStore(results_dir)
     for name, sentence in ({} if words[:1] == ("diff",) else store.damaged()).items():
@@ -70,13 +72,14 @@ def command(
 
 def _print(runs: list[Run], as_json: bool, as_csv: bool) -> None:
     from harness.results.run_list import list_runs
+    from harness.spreadsheets import to_csv
 
     table = list_runs(runs)
     if as_json:
         click.echo(json.dumps(json.loads(table.to_json(orient="records")), indent=2, ensure_ascii=False))
     elif as_csv:
         flat = table.assign(differs=[_settings(settings, len(settings)) for settings in table["differs"]])
-        click.echo(flat.to_csv(index=False), nl=False)
+        click.echo(to_csv(flat), nl=False)
     else:
         click.echo(_lines(table))
 
@@ -148,12 +151,12 @@ def _delete(runs: list[Run], words: tuple[str, ...], yes: bool) -> None:
     click.echo(f"Deleted {counted(len(runs), 'run')}.")
 
 
-def _clean(results: Path, data: Path) -> None:
+def _clean(results: Path, data: Path, reports: Path) -> None:
     from harness.leftovers import in_folders, remove
 
-    found = in_folders(results, data)
+    found = in_folders(results, data, reports)
     for path in found:
         remove(path)
         click.echo(f"{'kept (it cannot be removed)' if path.exists() else 'removed'}: {path}")
     if not found:
-        click.echo(f"Nothing is left over in {results}, {data} and the folder for temporary files.")
+        click.echo(f"Nothing is left over in {results}, {data}, {reports} and the folder for temporary files.")

@@ -25,7 +25,7 @@ from harness.experiments.first_mask import measured_build
 from harness.experiments.identity import code_roots
 from harness.experiments.trained import WEIGHTS_HASH, load_trained, predictor, recorded_build
 from harness.files import check_fence, sha256_file, write_text
-from harness.leftovers import leftovers, remove
+from harness.leftovers import remove_half_written
 from harness.modeling.precision import allow_tf32
 from harness.profiling import profile_model
 from harness.store.claim import hold
@@ -87,8 +87,7 @@ def carry_out(
         facts["first_mask_run"] = maker.name
     allow_tf32(False)  # before the start: the record says under which settings the run was made
     # Of an earlier process that was killed while writing; nobody holds them, so nobody is disturbed.
-    for path in leftovers(run.path.rglob(".*.tmp")):
-        remove(path)
+    remove_half_written(run.path)
     run.start(**facts)
     with _told_in(run):
         seconds: dict[str, float] = {}

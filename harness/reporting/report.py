@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from harness.files import write_text
+from harness.leftovers import remove_half_written
 from harness.reporting.figures.accuracy_and_cases import overlay_grid
 from harness.reporting.figures.style import save
 from harness.reporting.figures.suite_figures import suite_figures
@@ -60,6 +61,8 @@ def write_report(results: ResultSet, out_dir: Path, pictures: Sequence[CasePictu
             sequence shows none.
     """
     out_dir = Path(out_dir)
+    # Of an earlier process that was killed while it wrote this report.
+    remove_half_written(out_dir)
     if results.design is not None:
         return write_study_report(results, out_dir)
     if results.window is not None:

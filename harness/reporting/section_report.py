@@ -29,6 +29,7 @@ from harness.reporting.tables.words import plain_words, with_frames
 from harness.results.clip_lengths import frames_sentence
 from harness.results.passing import around_window
 from harness.results.result_set import ResultSet, design_of
+from harness.spreadsheets import to_csv
 
 Figures = Iterable[tuple[str, Figure, str]]
 """(file stem, figure, caption)."""
@@ -59,7 +60,7 @@ def _passing_figures(results: ResultSet) -> Iterator[tuple[str, Figure, str]]:
 def write_study_report(results: ResultSet, folder: Path) -> list[Path]:
     """Write tables, figures, ``all_trials.csv`` and ``study.json`` of a study; returns the paths, the main table first."""
     trials = Path(folder) / "all_trials.csv"
-    write_text(trials, design_of(results).trials().to_csv(index=False))
+    write_text(trials, to_csv(design_of(results).trials()))
     return [*_write(results, folder, study_tables(results), study_figures(results)), trials]
 
 

@@ -23,6 +23,7 @@ from harness.segment.report import Identity
 from harness.segment.streaming import stream_clip
 from harness.segment.table import Done, summary_table
 from harness.segment.trained import Trained
+from harness.spreadsheets import to_csv
 
 TABLE = "summary.csv"
 _WRITE_EVERY = 20
@@ -209,4 +210,4 @@ def _streamed(
 
 
 def _write(out: Path, done: Sequence[Done]) -> None:
-    write_text(out / TABLE, summary_table(done, out).to_csv(index=False))
+    write_text(out / TABLE, to_csv(summary_table(done, out)))

@@ -42,9 +42,10 @@ def kept(summary: Path, origin: dict[str, Any], existing: Existing) -> dict[str,
     if existing == "replace" or not summary.is_file():
         return None
     try:
-        stored: dict[str, Any] = json.loads(summary.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        stored = {}
+        read = json.loads(summary.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        read = None
+    stored: dict[str, Any] = read if isinstance(read, dict) else {}
     # Through JSON, as the stored one went: tuples have become lists.
     if (existing == "keep" and "beats" in stored) or stored.get("made_from") == json.loads(json.dumps(origin)):
         return stored

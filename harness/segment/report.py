@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError, DataError, decoding
 from harness.files import atomic_file
 from harness.segment.readout import Estimate
 
@@ -90,17 +90,18 @@ def dicom_libraries() -> tuple[Any, Any]:
 def source_header(path: Path, identity: Identity) -> Any:
     """A DICOM file's header with the elements that an object made from it takes over, of the person none unless ``identified``."""
     _, pydicom = dicom_libraries()
-    source = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-    for keyword in _PERSONAL:
-        if identity == "anonymous" or keyword not in source:
-            # Set empty instead of deleted: highdicom copies these elements and fails where they are absent.
-            setattr(source, keyword, None if keyword in ("PatientSize", "PatientWeight") else "")
-    source.Modality = source.get("Modality") or "US"
-    # Exports for research often lack them; the same file gives the same ones.
-    for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
-        if not source.get(keyword):
-            setattr(source, keyword, pydicom.uid.generate_uid(entropy_srcs=[str(source.SOPInstanceUID), keyword]))
-    return source
+    with decoding(path, "is no DICOM file that a report could name", "get it again"):
+        source = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        for keyword in _PERSONAL:
+            if identity == "anonymous" or keyword not in source:
+                # Set empty instead of deleted: highdicom copies these elements and fails where they are absent.
+                setattr(source, keyword, None if keyword in ("PatientSize", "PatientWeight") else "")
+        source.Modality = source.get("Modality") or "US"
+        # Exports for research often lack them; the same file gives the same ones.
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
+            if not source.get(keyword):
+                setattr(source, keyword, pydicom.uid.generate_uid(entropy_srcs=[str(source.SOPInstanceUID), keyword]))
+        return source
 
 
 def _report(highdicom: Any, sources: Sequence[Any], estimates: Sequence[Estimate], run: str) -> Any:

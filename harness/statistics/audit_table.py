@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.errors import DataError
+from harness.errors import DataError, decoding
 from harness.statistics.audit import Check, Figure, audit_pairs, audit_row
 
 _NAMES = {
@@ -68,12 +68,13 @@ def audit_file(path: Path | str, printed: dict[str, str] | None = None) -> Audit
     ``printed`` are figures (as text, so that their precision counts) that pairs are held against.
 
     Raises:
-        DataError: the file is missing or not a CSV table.
+        DataError: the file is missing or not a CSV table of numbers.
     """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"The table {path} does not exist; give the path of a CSV file.")
-    return audit_text(path.read_text(encoding="utf-8"), path.stem, printed)
+    with decoding(path, "is not a CSV table", "give a table of text in UTF-8"):
+        return audit_text(path.read_text(encoding="utf-8"), path.stem, printed)
 
 
 def audit_text(text: str, name: str, printed: dict[str, str] | None = None) -> Audit:
@@ -85,13 +86,9 @@ def audit_text(text: str, name: str, printed: dict[str, str] | None = None) -> A
     lines = text.splitlines()
     source = " ".join(line.lstrip("# ").strip() for line in lines if line.startswith("#"))
     body = "\n".join(line for line in lines if not line.startswith("#"))
-    try:
+    with decoding(name, "is not a CSV table", "expected a header line and one row per model"):
         # As text: 93.10 and 93.1 are printed with other precision, which decides how far they may be off.
         table = pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False, index_col=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(
-            f"{name} is not a CSV table ({error}); expected a header line and one row per model."
-        ) from error
     return Audit(source, tuple(audit_frame(table, name, printed)))
 
 

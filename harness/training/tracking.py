@@ -14,7 +14,7 @@ from mmengine.visualization.vis_backend import BaseVisBackend, WandbVisBackend
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
 from harness.errors import ConfigError
-from harness.files import write_text
+from harness.files import read_json_lines, write_text
 from harness.registry import build_registered
 
 _OWN_FOLDERS = {"TensorboardVisBackend": "tensorboard"}
@@ -89,12 +89,9 @@ def drop_lines_after(path: Path, iteration: int) -> None:
     if not path.is_file():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if record.get("iteration", 0) <= iteration:
+    for line, record in read_json_lines(path):
+        reached = record.get("iteration", 0)
+        if isinstance(reached, int) and reached <= iteration:
             kept.append(line + "\n")
     write_text(path, "".join(kept))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,6 +122,40 @@ def test_every_setting_of_a_profile_can_be_set(tiny):
         "warmup": 1, "repeats": 1, "patience_s": 0, "engines": ("eager",), "memory_lengths": (2,), "complexity": False,
     }  # fmt: skip
     assert ProfileSettings(**plan.profile).memory_lengths == (2,)
+
+
+class Killed(BaseException):
+    """What a kill is to whoever is being killed: nothing more is done."""
+
+
+def test_after_a_kill_while_measuring_nothing_but_the_measuring_is_repeated(tiny, tmp_path, monkeypatch):
+    pictures = []
+
+    def killed(run, settings):
+        raise Killed
+
+    def keep(run, predict, cache):
+        pictures.append(run.name)
+
+    def repeated(*_, **__):
+        raise AssertionError("what was finished is done again")
+
+    plan = plan_suite(tiny(), progress=False)
+    monkeypatch.setattr(costs, "profile_run", killed)
+    with pytest.raises(Killed):
+        run_suite(plan, tmp_path, keep=keep)
+    (run,) = RunStore(tmp_path).all()
+    finished = {
+        path: path.read_bytes() for name in ("run.json", "cases.csv", "best.pth") for path in run.path.rglob(name)
+    }
+    assert len(finished) == 3
+    for name in ("train", "evaluate", "load_trained"):
+        # By its name: the package has a function that is called like this module.
+        monkeypatch.setattr(importlib.import_module("harness.experiments.execute"), name, repeated)
+    monkeypatch.setattr(costs, "profile_run", lambda run, settings: (run.path / "profile.csv").write_text("model\n"))
+    outcome = run_suite(plan, tmp_path, keep=keep)
+    assert (outcome.executed, outcome.measured, pictures) == (0, [run.name], [run.name])
+    assert {path: path.read_bytes() for path in finished} == finished
 
 
 @pytest.mark.parametrize(

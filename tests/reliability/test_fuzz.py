@@ -55,6 +55,8 @@ NAMES = (
         "lease",
     ),
     *("checkpoint", "checkpoint, inside the archive", "last checkpoint", "pictures.npz", "pictures.npz, inside"),
+    *("log.jsonl", "summary.json", "evaluation.json", "audited table", "audited pairs", "folder to guess from"),
+    *("DICOM header for a report", "weights file", "weights file, its card", "foreign checkpoint"),
 )
 
 

@@ -124,16 +124,25 @@ def test_runs_clean_lists_and_removes_leftovers_and_nothing_else(
         data / ".phantom-1.abc.partial" / "x",
         data / "cache" / ".phantom-32.abc" / "frames.u8",
         tmp_path / "tmp" / "echobench-profile-abc" / "rows.jsonl",
+        tmp_path / "reports" / "s" / ".lvef.md.abc.tmp",
     ]
     for path in (*kept[1:], *gone):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
     for path in tmp_path.rglob("*"):
         os.utime(path, (time.time() - 100, time.time() - 100))
-    arguments = ["--clean", "--results-dir", str(finished.store.root), "--data-dir", str(data)]
+    arguments = [
+        "--clean",
+        "--results-dir",
+        str(finished.store.root),
+        "--data-dir",
+        str(data),
+        "--reports-dir",
+        str(tmp_path / "reports"),
+    ]
     shown = CliRunner().invoke(command, arguments)
     assert shown.exit_code == 0
-    assert shown.output.count("removed: ") == 4
+    assert shown.output.count("removed: ") == 5
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in gone)
     assert "Nothing is left over" in CliRunner().invoke(command, arguments).output

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
+from harness.files import read_json_lines
 from harness.results.result_set import ResultSet
 
+_LARGEST = 1e15
+"""No iteration and no loss is larger; NaN is not smaller either."""
 _LOSS, _SCORE = ("loss", "loss_total"), ("score", "dice", "val_dice")
 
 
 def read_history(folder: Path) -> pd.DataFrame:
     """Columns ``iteration``, ``loss`` (training) and ``score`` (validation Dice) of one run, in order of iteration.
 
-    Lines that are no JSON (a process was killed while writing) are skipped; an absent log gives an empty table.
+    Lines that are no record (a process was killed while writing) are skipped; an absent log gives an empty table.
     """
-    path, rows = Path(folder) / "log.jsonl", []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if "iteration" in record:
-            names = {"train": ("loss", _LOSS), "val": ("score", _SCORE)}.get(record.get("kind", ""))
-            value = next((record[key] for key in names[1] if record.get(key) is not None), None) if names else None
-            if names and value is not None:
-                rows.append({"iteration": record["iteration"], names[0]: value})
+    rows = []
+    for _, record in read_json_lines(Path(folder) / "log.jsonl"):
+        names = {"train": ("loss", _LOSS), "val": ("score", _SCORE)}.get(str(record.get("kind")))
+        value = next((record[key] for key in names[1] if record.get(key) is not None), None) if names else None
+        # A damaged log costs points of a curve, never the report.
+        if names and _number(record.get("iteration")) and _number(value):
+            rows.append({"iteration": record["iteration"], names[0]: value})
     table = pd.DataFrame(rows, columns=["iteration", "loss", "score"])
     return table.sort_values("iteration", kind="stable").reset_index(drop=True)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def histories(results: ResultSet) -> dict[str, pd.DataFrame]:

@@ -7,6 +7,7 @@ import io
 import math
 
 from harness.reporting.tables.table import Cell, Column, Mark, Table
+from harness.spreadsheets import inert
 
 ARROWS = {"up": " ↑", "down": " ↓", "none": ""}
 DAGGER = "†"
@@ -27,7 +28,7 @@ def to_csv(table: Table) -> str:
     )
     for row in table.rows:
         cells = [f for column in table.columns for f in _fields(table, column, row.cell(column.key))]
-        writer.writerow([*([_inert(row.group)] if grouped else []), _inert(row.label), *cells])
+        writer.writerow([*([inert(row.group)] if grouped else []), inert(row.label), *cells])
     return stream.getvalue()
 
 
@@ -45,27 +46,12 @@ def _heads(table: Table, column: Column) -> list[str]:
 
 def _fields(table: Table, column: Column, cell: Cell) -> list[str]:
     if column.text:
-        return [_inert(cell.text)]
+        return [inert(cell.text)]
     values = {"low": cell.low, "high": cell.high, "seed_sd": cell.seed_sd}
     parts = [
         str(cell.dagger).lower() if part == "significant" else _number(values[part]) for part in _parts(table, column)
     ]
     return [_number(cell.value), *parts]
-
-
-def _inert(text: str) -> str:
-    """Text that a spreadsheet shows: one that begins like a formula gets an apostrophe before it (OWASP, CSV injection).
-
-    >>> _inert("=HYPERLINK(1)"), _inert("-3.5"), _inert("U-Net")
-    ("'=HYPERLINK(1)", '-3.5', 'U-Net')
-    """
-    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return f"'{text}"
-    return text
 
 
 def _number(value: float) -> str:

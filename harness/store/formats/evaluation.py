@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.errors import DataError
 from harness.files import canonical_hash, read_json, write_json
+from harness.schema import parsed
 
 FOLDER = "evaluations"
 FILE = "evaluation.json"
@@ -70,13 +70,5 @@ def read_evaluated(run: Path, key: str) -> Evaluated:
     path = run / FOLDER / key / FILE
     if not path.is_file():
         raise DataError(f"There is no evaluation {key} in {run.name} any more; evaluate the run again.")
-    content = read_json(path)
-    try:
-        facts: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
-        }
-        return Evaluated(**facts)
-    except (TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path} does not say what was evaluated; remove its folder and evaluate the run again."
-        ) from error
+    cure = "remove its folder and evaluate the run again"
+    return parsed(Evaluated, read_json(path), f"{path} does not say what was evaluated", cure)
