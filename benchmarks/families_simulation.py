@@ -18,10 +18,10 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from crossed_simulation import holm
+from crossed_simulation import against_first, holm
 from numpy.typing import NDArray
 
-from harness.statistics.crossed import Estimate, arm_spread, difference
+from harness.statistics.crossed import Estimate, arm_spread
 from harness.statistics.families import ALPHA, correct
 from harness.statistics.moderation import moderated_spreads
 
@@ -48,13 +48,7 @@ def estimates(values: Values) -> list[list[Estimate]]:
     """The library's estimates per column of the first arm against every other."""
     spreads = {str(c): {str(a): arm_spread(v) for a, v in enumerate(column)} for c, column in enumerate(values)}
     known = moderated_spreads(spreads)
-    return [
-        [
-            difference(column[0], column[a], *((known[str(c)]["0"][k], known[str(c)][str(a)][k]) for k in range(3)))
-            for a in range(1, ARMS)
-        ]
-        for c, column in enumerate(values)
-    ]
+    return [against_first(column, known[str(c)]) for c, column in enumerate(values)]
 
 
 def row(training_sd: float, effect: float, repeats: int, seed: int) -> list[float]:

@@ -14,7 +14,7 @@ from functools import partial
 import pandas as pd
 
 from harness.results.arm import Arm
-from harness.results.conditions import Wide, drop, interval, mean_of
+from harness.results.conditions import Wide, lost, mean_of, mean_over
 from harness.results.ejection import ef_measure
 from harness.results.measures import DICE, Measure, Selection
 from harness.results.result_set import ResultSet, design_of
@@ -98,14 +98,14 @@ def overall(results: ResultSet, measure: Measure) -> dict[str, list[Comparison]]
 
     What a fault costs is compared as such: an arm may be worse under faults only because it is worse on clean images.
     """
-    perturbed = partial(mean_of, perturbations=results.perturbations, severities=results.severities)
-
-    def lost(wide: Wide) -> pd.Series:
-        # The loss is positive for the worse model whatever the measure's direction, so less is always better.
-        return drop(wide, perturbed(wide), measure.higher)
-
-    means = {arm.label: arm.by_training(measure, perturbed) for arm in results.finished}
-    losses = {arm.label: arm.by_training(measure, lost) for arm in results.finished}
+    names, levels = results.perturbations, results.severities
+    # The loss is positive for the worse model whatever the measure's direction, so less is always better.
+    loss = partial(lost, perturbations=names, severities=levels, higher=measure.higher)
+    means = {
+        arm.label: arm.by_training(measure, partial(mean_of, perturbations=names, severities=levels))
+        for arm in results.finished
+    }
+    losses = {arm.label: arm.by_training(measure, loss) for arm in results.finished}
     columns = [
         # A point that is lost weighs as much as a point.
         Measured(key=LOSS, values=losses, higher=False, margin=results.criteria.margin(measure.name)),
@@ -137,7 +137,9 @@ def by_condition(results: ResultSet, measure: Measure) -> dict[tuple[int, str, s
         for severity in results.severities
         for name in results.perturbations
     }
-    found = compare_measures(list(columns.values()), results.reference, primary="")
+    found = compare_measures(
+        list(columns.values()), results.reference, primary="", not_learned=_not_learned_clean(results)
+    )
     return {
         (severity, name, arm.label): found[f"{name} {severity}", arm.label]
         for severity in results.severities
@@ -168,7 +170,7 @@ def gains(results: ResultSet, measure: Measure) -> pd.DataFrame:
         for images, conditions in image_kinds(results, arm).items():
             tables = _paired_means(measure, arm, base, conditions)
             pairs.append((measured(results, measure, tables, f"{images} of {arm.label}"), arm.label, base.label))
-            means = [interval(tables[one.label].mean(axis=1, skipna=False), measure) for one in (base, arm)]
+            means = [mean_over(tables[one.label], measure) for one in (base, arm)]
             rows.append({"model": base.label, "images": images, "plain": means[0], "augmented": means[1]})
     found = compare_pairs(pairs, not_learned=_not_learned_clean(results))
     compared = [_limited(found[column.key, first, second], measure) for column, first, second in pairs]

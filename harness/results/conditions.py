@@ -6,7 +6,7 @@ them; severity 0 is the clean image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -19,6 +19,7 @@ from harness.results.result_set import ResultSet
 from harness.results.sweep import DECIMALS
 from harness.statistics.bootstrap import Interval, bootstrap_interval, mean_interval, mean_statistic
 from harness.statistics.failures import mean_share
+from harness.statistics.seeds import summarise
 from harness.store.formats.sweep import CLEAN
 
 Wide = pd.DataFrame
@@ -68,6 +69,11 @@ def drop(wide: Wide, values: pd.Series, higher: bool) -> pd.Series:
     return loss if higher else -loss
 
 
+def lost(wide: Wide, perturbations: Sequence[str], severities: Sequence[int], higher: bool = True) -> pd.Series:
+    """What the mean over conditions has lost against the clean image, per patient; positive is worse."""
+    return drop(wide, mean_of(wide, perturbations, severities), higher)
+
+
 def mean_drops(results: ResultSet, arm: Arm, measure: Measure = DICE) -> pd.Series:
     """Mean loss against the clean image per perturbation (index), over severities and patients; positive is worse."""
     wide = arm.under(measure)
@@ -88,6 +94,26 @@ def interval(values: pd.Series, measure: Measure = DICE, resamples: int = 10_000
     if measure.is_rate:
         return _rate_interval(sample[np.isfinite(sample)], measure.scale)
     return _mean_interval(sample[np.isfinite(sample)].tobytes(), resamples)
+
+
+def estimate(arm: Arm, measure: Measure, statistic: Callable[[Wide], pd.Series], shown: Measure = DICE) -> Interval:
+    """Mean over patients and trainings of ``statistic`` of an arm's values, with its 95 % interval.
+
+    Several trainings are a second source of variance, as in the main table (``statistics.seeds.summarise``); the exact limits of a
+    rate are over patients.
+
+    Args:
+        statistic: of one training's values [patients, conditions], per patient.
+        shown: whose values these are, in their displayed unit: of a rate the limits are exact.
+    """
+    return mean_over(arm.by_training(measure, statistic), shown)
+
+
+def mean_over(values: pd.DataFrame, measure: Measure = DICE) -> Interval:
+    """Mean of displayed values [patients, trainings] with its 95 % interval, over trainings too where there are several."""
+    if values.shape[1] < 2 or measure.is_rate:
+        return interval(values.mean(axis=1, skipna=False) if values.size else pd.Series(dtype=float), measure)
+    return summarise(values.to_numpy(float)).interval
 
 
 def _rate_interval(sample: np.ndarray, scale: float) -> Interval:

@@ -115,8 +115,11 @@ class Measure:
             # Patients whom only the truth knows stay: no answer is an answer.
             first, second = first.align(second, join="outer")
             values = (first - second).abs()
+            worst = worst_ef_error(second)
             # Only where the truth is known: a patient without any EF is no failure of a model.
-            values = values.where(first.notna() | second.isna(), worst_ef_error(second))
+            values = values.where(first.notna() | second.isna(), worst)
+            # An EF of -200 is no worse than none: else a model would gain by giving no answer.
+            values = values.where(~(values > worst), worst)
         else:
             metric = self.metrics[0] if self.metrics else self.name
             chosen = select(rows, metric, view=selection.view, phase=selection.phase)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import BenchError
-from harness.results.comparisons import ALPHA
+from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS
 from harness.results.measures import DICE, Measure
 from harness.results.result_set import ResultSet
 from harness.statistics.power import Components, components, detectable, patients_needed
@@ -27,7 +27,7 @@ class Power:
         variances: variance components, the median over baselines; those of trainings taken from elsewhere where ``assumed``.
         sizes: differences, ``trainings``: numbers per model.
         patients: needed per size (row) and number of trainings (column), NaN where out of reach or not known.
-        present: smallest difference that the present design shows; NaN where the spread of trainings is not known.
+        present: smallest difference that the present design shows; NaN below three trainings, where models are not compared.
         alpha: two-sided level of one comparison, after Bonferroni over the baselines.
     """
 
@@ -93,7 +93,9 @@ def power_of(
         sizes=tuple(sizes),
         trainings=tuple(trainings),
         patients=np.array(table, dtype=float),
-        present=detectable(variances, n, s, alpha=alpha, power=power, arms=arms) if s > 1 else float("nan"),
+        present=detectable(variances, n, s, alpha=alpha, power=power, arms=arms)
+        if s >= SMALLEST_TRAININGS
+        else float("nan"),
         present_design=(n, s),
         alpha=alpha,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from harness.results.arm import Arm
 from harness.results.labels import run_labels
 from harness.results.measures import DICE, Measure, Selection, distances
 from harness.results.run_results import read_run
+from harness.statistics.comparison import SMALLEST_TRAININGS
 from harness.statistics.families import ALPHA, Family, correct
 from harness.statistics.unpaired import Unpaired, unpaired_difference
 from harness.store.formats.evaluation import Evaluated
@@ -42,7 +44,10 @@ class Tested:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Drop:
-    """What an arm loses on other data in one measure; positive is worse. ``low``, ``high`` at the corrected level."""
+    """What an arm loses on other data in one measure; positive is worse.
+
+    ``low``, ``high`` at the corrected level; below three trainings at 95 % over patients, and ``p`` is NaN.
+    """
 
     tested: Tested
     measure: Measure
@@ -152,11 +157,17 @@ def drops(tested: Sequence[Tested], structure: str = "lv") -> list[Drop]:
             first, second = values if measure.higher else values[::-1]
             found.append((away, measure, unpaired_difference(first, second)))
     # One family over all arms and measures: a table of losses is read as one.
-    family = correct([loss.p for _, _, loss in found])
+    family = correct([loss.p if _compared(away) else math.nan for away, _, loss in found])
     return [_drop(item, family, float(p)) for item, p in zip(found, family.adjusted, strict=True)]
+
+
+def _compared(tested: Tested) -> bool:
+    """Whether a loss says something about the model: a training alone says what that training loses."""
+    return len(tested.arm.finished) >= SMALLEST_TRAININGS
 
 
 def _drop(item: tuple[Tested, Measure, Unpaired], family: Family, p: float) -> Drop:
     tested, measure, loss = item
-    low, high = loss.limits(family.interval_level)
+    # Outside of the family there is nothing to correct for.
+    low, high = loss.limits(family.interval_level if _compared(tested) else 1 - ALPHA)
     return Drop(tested=tested, measure=measure, loss=loss, low=low, high=high, p=p)

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from harness.statistics.bootstrap import SMALLEST_SAMPLE
+from harness.statistics.bootstrap import SMALLEST_SAMPLE, Floats
 from harness.statistics.crossed import arm_spread, difference, given_trainings
 from harness.statistics.exact import flip_interval, smallest_p
 from harness.statistics.families import ALPHA, Correction, Family, correct
-from harness.statistics.moderation import moderated_spreads
+from harness.statistics.moderation import floored, moderated_spreads
 from harness.statistics.robust import worst_decile
 from harness.statistics.verdict import Comparison, Scope
 
@@ -104,11 +104,12 @@ def compare_pairs(
     }
     # Before pairing: the prior comes from all arms of the table, not from the two of one row.
     moderated = moderated_spreads(spreads) if spreads else {}
-    found = {
-        (m.key, reference, other): _pair(m, reference, other, complete[m.key], moderated[m.key], not_learned)
-        for m, reference, other in pairs
-    }
     keys = [(m.key, reference, other) for m, reference, other in pairs]
+    patients = _patient_variances(keys, complete)
+    found = {
+        key: _pair(pair, complete[key[0]], moderated[key[0]], patients[key], not_learned)
+        for key, pair in zip(keys, pairs, strict=True)
+    }
     return {
         # Bonferroni's intervals hold all at once, which the headline has to; Benjamini and Hochberg's miss 5 % of
         # what is shown.
@@ -121,25 +122,44 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     return table.dropna(axis=0, how="any").astype(np.float64)
 
 
-def _pair(
-    measured: Measured,
-    reference: str,
-    other: str,
-    complete: Mapping[str, pd.DataFrame],
-    moderated: Mapping[str, tuple[float, float, float]],
-    not_learned: Collection[str],
-) -> Comparison:
-    """One comparison before its family is known."""
+def _patient_variances(
+    keys: Sequence[tuple[str, str, str]], complete: Mapping[str, Mapping[str, pd.DataFrame]]
+) -> dict[tuple[str, str, str], float]:
+    """Variance of the patients' differences of every pair, not below its moderated value over the pairs of its measure."""
+    found: dict[tuple[str, str, str], float] = {}
+    for measure in dict.fromkeys(key for key, _, _ in keys):
+        own = [key for key in keys if key[0] == measure]
+        paired = [np.subtract(*(values.mean(axis=1) for values in _shared(complete[measure], *key[1:]))) for key in own]
+        variances = [float(values.var(ddof=1)) if len(values) > 1 else _NAN for values in paired]
+        found |= dict(zip(own, floored(variances, [len(values) - 1 for values in paired]).tolist(), strict=True))
+    return found
+
+
+def _shared(complete: Mapping[str, pd.DataFrame], reference: str, other: str) -> tuple[Floats, Floats]:
+    """Values [n, trainings] of two arms for the patients that both have in full."""
     first, second = complete[reference], complete[other]
     shared = first.index.intersection(second.index)
-    a, b = first.loc[shared].to_numpy(), second.loc[shared].to_numpy()
-    n, trainings = len(shared), (a.shape[1], b.shape[1])
+    return first.loc[shared].to_numpy(), second.loc[shared].to_numpy()
+
+
+def _pair(
+    pair: Pair,
+    complete: Mapping[str, pd.DataFrame],
+    moderated: Mapping[str, tuple[float, float, float]],
+    patients: float,
+    not_learned: Collection[str],
+) -> Comparison:
+    """One comparison before its family is known; ``patients``: the moderated variance of its differences."""
+    measured, reference, other = pair
+    a, b = _shared(complete, reference, other)
+    n, trainings = len(a), (a.shape[1], b.shape[1])
     # Two trainings have one degree of freedom: Student's 95 % quantile is 12.7, and no model could be told from
     # another.
     scope: Scope = "none" if not n else "models" if n > 1 and min(trainings) >= SMALLEST_TRAININGS else "trainings"
     parts = [moderated[arm] for arm in (reference, other)]
     if scope == "models":
-        estimate = difference(a, b, (parts[0][0], parts[1][0]), (parts[0][1], parts[1][1]), (parts[0][2], parts[1][2]))
+        one, two = parts
+        estimate = difference(a, b, (one[0], two[0]), (one[1], two[1]), (one[2], two[2]), patients)
     else:
         estimate = given_trainings(a, b)
     # What the signs are flipped of: one value per patient, so that frames and views are not taken for patients.
@@ -197,8 +217,9 @@ def _finished(one: Comparison, p: float, adjusted: float, family: Family) -> Com
     alpha = family.level if _tested(one) else ALPHA
     interval = _interval(one, 1 - alpha) if one.n >= SMALLEST_SAMPLE else nothing
     models = _tested(one)
-    # Two one-sided tests at alpha are an interval at 1 - 2 alpha (Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987).
-    equivalence = _interval(one, 1 - 2 * alpha) if models else nothing
+    # Two one-sided tests at alpha are an interval at 1 - 2 alpha (Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987). Bonferroni's
+    # level in every family: that of Benjamini and Hochberg grows with the differences shown, which say nothing about equivalence.
+    equivalence = _interval(one, 1 - 2 * ALPHA / max(family.tests, 1)) if models else nothing
     better, same, worse = one.estimate.probabilities(one.margin) if models else (_NAN, _NAN, _NAN)
     # The estimate is first minus second; where smaller is better, a negative difference is the better one.
     if not one.higher:

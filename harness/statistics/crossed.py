@@ -139,24 +139,26 @@ def difference(
     second: Floats,
     training: tuple[float, float],
     degrees: tuple[float, float],
-    rest: tuple[float, float],
+    noise: tuple[float, float],
+    spread: float | None = None,
 ) -> Estimate:
     """Estimate of mean(first) - mean(second) from values [n, trainings] of the same patients in the same order.
 
     Args:
         training: moderated variance between the trainings' means, per model.
         degrees: its degrees of freedom, per model.
-        rest: mean square of patient x training, per model; its share in ``training`` is taken out, since the paired
-            differences of the patients hold it already.
+        noise: what of ``training`` is patients' noise, per model; it is taken out, since the paired differences of the patients
+            hold it already.
+        spread: moderated variance of the patients' differences; by default that of these differences alone.
     """
     paired = first.mean(axis=1) - second.mean(axis=1)
     n = len(paired)
     point = float(paired.mean()) if n else float("nan")
-    patients = float(paired.var(ddof=1)) / n if n > 1 else float("nan")
+    patients = (float(paired.var(ddof=1)) if spread is None else spread) / n if n > 1 else float("nan")
     parts = [
         # A negative estimate means that trainings differ by less than their patients' noise: then they add nothing.
-        max(variance - inner / n, 0.0) / values.shape[1]
-        for variance, inner, values in zip(training, rest, (first, second), strict=True)
+        max(variance - own, 0.0) / values.shape[1]
+        for variance, own, values in zip(training, noise, (first, second), strict=True)
     ]
     return Estimate(point, (patients, *parts), (max(n - 1.0, 1.0), *degrees))
 

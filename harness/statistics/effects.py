@@ -7,25 +7,27 @@ a weighted sum of cells, computed within each patient first, so that what patien
 Uncertainty has two sources, patients and trainings, crossed, as in ``statistics.crossed``. The variance between trainings is
 estimated per cell and moderated over all cells of the study: two trainings per cell that agree by chance in one contrast no
 longer make that contrast certain. An effect is tested where either side of it rests on three trainings or more, and where any
-cell has two; else its interval is over patients alone and nothing is claimed.
+cell has two; else its interval is over patients alone and nothing is claimed. As in ``statistics.comparison`` an effect is shown
+where the crossed test and the sign-flip test of the patients both reject.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from harness.statistics.bootstrap import SMALLEST_SAMPLE
+from harness.statistics.bootstrap import SMALLEST_SAMPLE, Floats
 from harness.statistics.comparison import SMALLEST_TRAININGS
 from harness.statistics.crossed import Estimate, arm_spread
+from harness.statistics.exact import flip_interval, sign_flip
 from harness.statistics.families import ALPHA, Family, correct
 from harness.statistics.matching import Levels, matched_pairs
-from harness.statistics.moderation import moderated_spreads
+from harness.statistics.moderation import floored, moderated_spreads
 
 Scores = Mapping[str, pd.DataFrame]
 Weights = dict[str, float]
@@ -41,11 +43,13 @@ class Effect:
             cells) or ``interaction`` (how much more one factor brings where the other is at its reference).
         name: ``KPFF``, ``LKVA x GDR``, or the variant's name.
         factors: names of the factors involved.
-        point, low, high: estimate and interval over patients and trainings at ``level``, which matches the correction;
-            over patients alone where ``tested`` is false; limits NaN below 10 patients.
+        values: the weighted sum of the cells' means, per patient.
+        point, low, high: estimate and interval over patients and trainings at ``level``, which matches the correction: the hull of
+            the crossed and the sign-flip interval; over patients alone (sign-flip) where ``tested`` is false; limits NaN below
+            10 patients.
         equivalence_low, equivalence_high: interval of the two one-sided tests, at 1 - 2 (1 - level).
         seed_sd: moderated spread of the effect between single trainings; NaN where no cell has two.
-        p, p_adjusted: two-sided, before and after Bonferroni's correction over the effects of the same family; NaN where
+        p, p_adjusted: two-sided, the larger one of the crossed and the sign-flip test, before and after Bonferroni's correction over the effects of the same family; NaN where
             not tested.
         patients, seeds, pairs: what went into it; ``seeds`` is the smallest number of a cell, ``pairs`` counts matched
             pairs of cells (quadruples for an interaction).
@@ -56,6 +60,7 @@ class Effect:
     factors: tuple[str, ...]
     point: float
     estimate: Estimate
+    values: Floats = field(repr=False, compare=False)
     tested: bool
     seed_sd: float
     patients: int
@@ -71,6 +76,8 @@ class Effect:
     level: float = 1 - ALPHA
     learned: bool = True
     """Whether every cell of it has learned the task; else nothing is claimed."""
+    leverage: float = 1.0
+    """Sum of the squared weights of its cells: how much of the patients' noise reaches it."""
 
     @property
     def shown(self) -> bool:
@@ -188,7 +195,7 @@ def interaction_weights(
 
 
 def cell_spreads(scores: Scores) -> dict[str, tuple[float, float, float]]:
-    """Per cell the variance between trainings, moderated over all cells, its degrees of freedom, and the rest's mean square."""
+    """Per cell the variance between trainings, moderated over all cells, its degrees of freedom, and patients' noise in it."""
     spreads = {key: arm_spread(table.dropna().to_numpy(np.float64)) for key, table in scores.items()}
     return moderated_spreads({"value": spreads})["value"]
 
@@ -220,9 +227,9 @@ def _effect(
     parts, degrees = [patients], [max(n - 1.0, 1.0)]
     if tested:
         for key, weight in weights.items():
-            variance, freedom, rest = spreads[key]
+            variance, freedom, noise = spreads[key]
             # The patients' part holds patient x training already: what it adds to the spread of means is taken out.
-            parts.append(weight**2 * max(variance - rest / n, 0.0) / counts[key])
+            parts.append(weight**2 * max(variance - noise, 0.0) / counts[key])
             degrees.append(freedom)
     estimate = Estimate(float(values.mean()) if n else float("nan"), tuple(parts), tuple(degrees))
     return Effect(
@@ -231,12 +238,14 @@ def _effect(
         factors=factors,
         point=estimate.point,
         estimate=estimate,
+        values=values,
         tested=tested,
         seed_sd=float(np.sqrt(sum(w**2 * spreads[key][0] for key, w in weights.items()))) if known else float("nan"),
         patients=n,
         seeds=min(counts.values()),
         pairs=pairs,
         cells=tuple(weights),
+        leverage=float(sum(weight**2 for weight in weights.values())),
     )
 
 
@@ -246,27 +255,59 @@ def corrected(effects: Sequence[Effect], not_learned: Collection[str] = ()) -> l
         replace(effect, learned=False, tested=False) if set(effect.cells) & set(not_learned) else effect
         for effect in effects
     ]
+    effects = _floored(effects)
     # Main effects and interactions are one family: they are read from one table, and the largest would be picked.
-    family = correct([effect.estimate.p if effect.tested else float("nan") for effect in effects])
-    return [_finished(effect, float(p), family) for effect, p in zip(effects, family.adjusted, strict=True)]
+    raw = [_both(effect) if effect.tested else float("nan") for effect in effects]
+    family = correct(raw)
+    finished = zip(effects, raw, family.adjusted, strict=True)
+    return [_finished(effect, p, float(adjusted), family) for effect, p, adjusted in finished]
 
 
-def _finished(effect: Effect, adjusted: float, family: Family) -> Effect:
+def _both(effect: Effect) -> float:
+    """The larger p of the crossed and the sign-flip test: what is shown does not rest on one of them alone."""
+    return max(effect.estimate.p, sign_flip(effect.values).p)
+
+
+def _floored(effects: Sequence[Effect]) -> list[Effect]:
+    """The tested effects with the patients' variance not below its moderated value over all of them (``moderation.floored``).
+
+    Effects weigh different numbers of cells: their variances are alike in what a single cell contributes.
+    """
+    tested = [effect for effect in effects if effect.tested]
+    variances = floored(
+        [effect.estimate.parts[0] * effect.patients / effect.leverage for effect in tested],
+        [effect.patients - 1 for effect in tested],
+    )
+    known = {
+        id(effect): replace(
+            effect.estimate,
+            parts=(float(variance) * effect.leverage / effect.patients, *effect.estimate.parts[1:]),
+        )
+        for effect, variance in zip(tested, variances, strict=True)
+    }
+    return [replace(effect, estimate=known.get(id(effect), effect.estimate)) for effect in effects]
+
+
+def _finished(effect: Effect, p: float, adjusted: float, family: Family) -> Effect:
     if effect.patients < SMALLEST_SAMPLE:
         return effect
     # The same level as the corrected p, so that an interval without zero and a dagger say one thing.
     alpha = family.level if effect.tested else ALPHA
-    low, high = effect.estimate.interval(1 - alpha)
+    low, high = _interval(effect, 1 - alpha)
     if not effect.tested:
         return replace(effect, low=low, high=high)
-    equivalence = effect.estimate.interval(1 - 2 * alpha)
+    equivalence = _interval(effect, 1 - 2 * alpha)
     return replace(
         effect,
         low=low,
         high=high,
         equivalence_low=equivalence[0],
         equivalence_high=equivalence[1],
-        p=effect.estimate.p,
+        p=p,
         p_adjusted=adjusted,
         level=1 - alpha,
     )
+
+
+def _interval(effect: Effect, level: float) -> tuple[float, float]:
+    return flip_interval(effect.values, level, effect.estimate.interval(level) if effect.tested else None)

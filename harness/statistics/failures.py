@@ -7,6 +7,7 @@ because a mask is empty, is a failure as well; its error is the largest that an 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,20 +88,23 @@ def worst_ef_error(truth: pd.Series) -> pd.Series:
     return truth.where(truth >= 50, 100 - truth)
 
 
-def failed_patients(dice: pd.DataFrame, *, scale: float) -> pd.Series:
-    """Which patients failed, from Dice per patient (index) and training (columns), as shares of the trainings 0..1.
-
-    ``scale`` is what a Dice of 1 is in ``dice`` (100 for percent). A patient without any value is NaN: nothing was scored.
-    """
-    failed = (dice < FAILED_DICE * scale).astype(float).where(dice.notna())
-    share: pd.Series = failed.mean(axis=1)
-    return share
-
-
 def rate_of(dice: pd.DataFrame, *, scale: float) -> FailureRate:
-    """Failure rate over patients; with several trainings a patient counts as failed where most of them failed.
+    """Failure rate over patients: those whose mean over trainings is below ``FAILED_DICE``, as everything else of a table is a mean.
 
-    Trainings of one patient are not independent, so that the exact limits are over patients, never over patients x trainings.
+    Trainings of one patient are not independent, so that the exact limits are over patients, never over patients x trainings. A
+    training that failed altogether may hide in the mean: see ``failed_trainings``.
+
+    >>> rate_of(pd.DataFrame({0: [0.0, 90.0], 1: [80.0, 90.0], 2: [60.0, 90.0]}), scale=100).failed  # 46.7 and 90
+    1
     """
-    share = failed_patients(dice, scale=scale).dropna()
-    return failure_rate(int((share > 0.5).sum()), len(share))
+    means = dice.mean(axis=1).dropna()
+    return failure_rate(int((means < FAILED_DICE * scale).sum()), len(means))
+
+
+def failed_trainings(dice: pd.DataFrame, *, scale: float) -> list[Hashable]:
+    """The trainings (columns) that failed in most of their patients: they have not learned the task, whatever the others did.
+
+    >>> failed_trainings(pd.DataFrame({0: [0.0, 10.0, 90.0], 1: [80.0, 90.0, 40.0]}), scale=100)
+    [0]
+    """
+    return [training for training in dice if not rate_of(dice[[training]], scale=scale).learned]

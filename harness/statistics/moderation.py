@@ -1,11 +1,18 @@
-"""Variance between trainings, moderated over the arms of a table.
+"""Variances of a table, moderated over its arms and never below what all of them together say.
 
 Three trainings give two degrees of freedom: three values that agree by chance make an interval of no width. Every arm's
 variance is therefore drawn towards the pooled one, as G. K. Smyth does for genes ("Linear models and empirical Bayes methods
-for assessing differential expression", Stat. Appl. Genet. Mol. Biol. 3, 2004, section 6.2), with two departures that the
-simulation asks for (``benchmarks/crossed_simulation.py``): the prior variance is the arithmetic mean, which a few tiny
-variances cannot pull down, and the prior never weighs more than ``PRIOR_LIMIT`` degrees of freedom, because five arms cannot
-show that they spread alike, and plain pooling covers 85 % for the one arm that does not.
+for assessing differential expression", Stat. Appl. Genet. Mol. Biol. 3, 2004, section 6.2), with three departures that the
+simulation asks for (``benchmarks/crossed_simulation.py``):
+
+- the prior variance is the arithmetic mean, which a few tiny variances cannot pull down;
+- the prior never weighs more than ``PRIOR_LIMIT`` degrees of freedom, because five arms cannot show that they spread alike, and
+  plain pooling covers 85 % for the one arm that does not;
+- no arm's variance is taken below the pooled one, which has the degrees of freedom of all trainings: intervals are narrow where a
+  variance is underestimated, and the narrow ones are those that say "equivalent" and "better".
+
+The variance of the patients' differences has degrees of freedom enough of its own; it too is never taken below its moderated
+value, with the full weight that Smyth's estimate gives to the others (``floored``).
 """
 
 from __future__ import annotations
@@ -20,8 +27,11 @@ from scipy import special
 from harness.statistics.bootstrap import Floats
 from harness.statistics.crossed import ArmSpread
 
-PRIOR_LIMIT = 3.0
-"""Most degrees of freedom that the other arms may add: chosen by simulation between coverage of a noisy arm and power."""
+PRIOR_LIMIT = 2.0
+"""Most degrees of freedom that the other arms add to an arm above the pooled variance: chosen by simulation between coverage of a
+noisy arm and of the narrow intervals (more with less) and power."""
+_CERTAIN = 1e6
+"""Degrees of freedom that stand for infinitely many, where variances spread no more than chance alone lets them."""
 _FLOOR = 1e-5
 """Share of the median variance below which a variance is taken for that share, as limma does: its logarithm is needed."""
 
@@ -50,11 +60,11 @@ def moderate(variances: ArrayLike, degrees: ArrayLike) -> Moderated:
         variances: sample variances [arms, columns] of the trainings' means; a column has a unit of its own. NaN: not known.
         degrees: degrees of freedom [arms], trainings minus one; an arm with 0 gets the pooled variance alone.
 
-    >>> found = moderate([[1.0], [9.0], [2.0]], [2, 2, 2])
+    >>> found = moderate([[1.0], [10.0], [1.0]], [2, 2, 2])
     >>> found.prior_variance.tolist(), found.degrees.tolist()
-    ([4.0], [5.0, 5.0, 5.0])
-    >>> found.variance.round(2).ravel().tolist()
-    [2.8, 6.0, 3.2]
+    ([4.0], [4.0, 4.0, 4.0])
+    >>> found.variance.ravel().tolist()
+    [2.5, 7.0, 2.5]
     """
     sample, weight = np.asarray(variances, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
     prior_degrees = min(_prior_degrees(sample, weight), PRIOR_LIMIT)
@@ -73,12 +83,31 @@ def mixed(values: Floats, weight: Floats, prior_degrees: float) -> tuple[Floats,
     return (prior_degrees * prior + weighted) / (prior_degrees + weights), prior
 
 
+def floored(variances: ArrayLike, degrees: ArrayLike) -> Floats:
+    """Variances [k] of like quantities, each at least its moderated value; NaN where it is not known.
+
+    >>> floored([1.0, 1.2, 0.8], [24, 24, 24]).round(3).tolist()  # no more spread than by chance: the pooled variance
+    [1.0, 1.2, 1.0]
+    >>> floored([1.0, 1.0, 100.0], [24, 24, 24]).round(1).tolist()
+    [2.1, 2.1, 100.0]
+    """
+    sample, weight = np.asarray(variances, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
+    if not len(sample):
+        return sample
+    moderated, _ = mixed(sample[:, None], weight, min(_prior_degrees(sample[:, None], weight), _CERTAIN))
+    return np.where(np.isfinite(sample), np.maximum(sample, moderated[:, 0]), np.nan)
+
+
 def moderated_spreads(
     spreads: Mapping[str, Mapping[str, ArmSpread]],
 ) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """Per measure and arm: moderated variance between trainings, its degrees of freedom, and the mean square of the rest.
+    """Per measure and arm: moderated variance of the trainings' means, its degrees of freedom, and what of it is patients' noise.
 
-    One prior weight holds for all measures of the table, the pooled variance is each measure's own.
+    The noise is the mean square of patient x training over the patients that the trainings' means were taken of: an arm with more
+    patients than a comparison uses has less of it, and no more may be taken out than was put in.
+
+    One prior weight holds for all measures of the table, the pooled variance is each measure's own. An arm whose trainings seem
+    to differ less than those of all arms together has their variance, their noise and their degrees of freedom.
     """
     keys = list(spreads)
     arms = list(dict.fromkeys(arm for by_arm in spreads.values() for arm in by_arm))
@@ -87,13 +116,19 @@ def moderated_spreads(
     variances = np.array([[spread.variance for spread in row] for row in table]).reshape(len(arms), len(keys))
     degrees = np.array([max(max((s.trainings for s in row), default=0) - 1, 0) for row in table], dtype=np.float64)
     known = moderate(variances, degrees)
-    rests = np.array([[spread.rest for spread in row] for row in table]).reshape(len(arms), len(keys))
-    # The rest is mixed with the same weights as the variances, so that what is taken out is what was put in.
-    rest, _ = mixed(rests, degrees, known.prior_degrees)
+    noises = np.array([[spread.rest / max(spread.patients, 1) for spread in row] for row in table])
+    # Mixed with the same weights as the variances, so that what is taken out is what was put in.
+    noise, pooled_noise = mixed(noises.reshape(len(arms), len(keys)), degrees, known.prior_degrees)
+    low = known.variance - noise < known.prior_variance - pooled_noise
+    found = np.stack(
+        [
+            np.where(low, known.prior_variance, known.variance),
+            np.where(low, degrees.sum(), known.degrees[:, None]),
+            np.where(low, pooled_noise, noise),
+        ]
+    )
     return {
-        key: {
-            arm: (float(known.variance[a, k]), float(known.degrees[a]), float(rest[a, k])) for a, arm in enumerate(arms)
-        }
+        key: {arm: (float(found[0, a, k]), float(found[1, a, k]), float(found[2, a, k])) for a, arm in enumerate(arms)}
         for k, key in enumerate(keys)
     }
 

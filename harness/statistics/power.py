@@ -62,11 +62,13 @@ def components(first: pd.DataFrame, second: pd.DataFrame) -> Components:
 
 def design_estimate(components: Components, patients: int, trainings: int, *, arms: int = 5) -> Estimate:
     """The estimate that a design of ``patients`` and ``trainings`` per model will have, around a difference of zero."""
-    total = arms * (trainings - 1)
-    # As the moderation will give (``moderation.moderate``), so that a plan and the later report agree.
-    degrees = float(max(min(PRIOR_LIMIT + trainings - 1, total), 1))
+    total = float(max(arms * (trainings - 1), 1))
+    # As the moderation will give (``moderation.moderated_spreads``), so that a plan and the later report agree.
+    degrees = min(PRIOR_LIMIT + trainings - 1, total)
     by_patient = (components.patients + components.rest / trainings) / patients
-    return Estimate(0.0, (by_patient, components.trainings / trainings), (patients - 1.0, degrees))
+    # Where all arms spread alike half of them lie below the pooled variance and take it, with all degrees of freedom.
+    half = components.trainings / trainings / 2
+    return Estimate(0.0, (by_patient, half, half), (patients - 1.0, degrees, total))
 
 
 def detectable(

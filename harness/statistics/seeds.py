@@ -16,6 +16,7 @@ from harness.statistics.bootstrap import (
     Interval,
     Statistic,
     bootstrap_interval,
+    expanded_level,
     mean_interval,
     resampling_weights,
 )
@@ -96,16 +97,19 @@ def hierarchical_interval(
     Patients and seeds are crossed (every seed sees every patient), so each resample draws n patients and s seeds
     independently. Redrawing s seeds spreads their mean by (s-1)/s of its variance, a third too little for three: the
     seeds' part is widened by sqrt(s / (s-1)) (Davison and Hinkley 1997, section 3.8). The shape of so few draws stays
-    coarse; the table shows the seeds' SD beside it. There is no agreed acceleration for two crossed factors: BCa and
-    percentile fields hold the same limits.
+    coarse; the table shows the seeds' SD beside it. There is no agreed acceleration for two crossed factors: the limits are
+    percentiles at the expanded level (``bootstrap.expanded_level``), without BCa's correction.
     """
     point = float(np.mean([statistic(np.ones((1, n)))[0] for statistic in statistics])) if n else float("nan")
     if n < SMALLEST_SAMPLE or not np.isfinite(point):
         return Interval.none(point, n, level)
     distribution = crossed_distribution(statistics, n, resamples=resamples, seed=seed)
     distribution = distribution[np.isfinite(distribution)]
-    low, high = (float(q) for q in np.quantile(distribution, [(1 - level) / 2, (1 + level) / 2]))
-    return Interval(point, low, high, low, high, n, level)
+    # Expanded as over patients alone: further trainings must not make an interval narrower than that of one.
+    wide = expanded_level(n, level)
+    low, high = (float(q) for q in np.quantile(distribution, [(1 - wide) / 2, (1 + wide) / 2]))
+    plain = np.quantile(distribution, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(point, low, high, float(plain[0]), float(plain[1]), n, level)
 
 
 def crossed_distribution(

@@ -23,6 +23,7 @@ from harness.reporting.tables.robustness_by_severity import severity_table
 from harness.reporting.tables.robustness_comparisons import condition_table
 from harness.reporting.tables.robustness_drops import drop_table
 from harness.reporting.tables.robustness_summary import summary_table
+from harness.results.comparisons import _not_learned_clean, by_condition
 from harness.results.measures import DICE
 from harness.results.result_set import ResultSet
 
@@ -195,3 +196,19 @@ def test_wrong_options_are_answered_in_a_sentence(arguments, sentence, tmp_path)
     done = invoke(*arguments, *extra)
     assert done.exit_code != 0
     assert sentence in str(done.exception)
+
+
+def test_intervals_of_several_trainings_are_over_trainings_too():
+    """Trainings that differ move the limits out, as in the main table."""
+    cells = [summary_table(results(trainings=count, ours=0.01)).rows[0].cell("perturbed") for count in (1, 3)]
+    alone, several = (cell.high - cell.low for cell in cells)
+    assert several > alone > 0
+
+
+def test_an_arm_that_fails_on_clean_images_is_tested_under_no_condition():
+    found = results(trainings=3, ours=0.01, lost=0.01)
+    broken = found.arms[1]
+    for run in broken.runs:
+        run.swept["dice"] = 0.3
+    assert _not_learned_clean(found) == ["lost"]
+    assert {one.verdict for one in by_condition(found, DICE).values()} == {"not learned"}

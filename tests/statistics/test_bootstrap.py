@@ -15,7 +15,7 @@ from harness.statistics.bootstrap import (
     mean_statistic,
     resampling_weights,
 )
-from harness.statistics.seeds import crossed_distribution, hierarchical_interval, summarise
+from harness.statistics.seeds import crossed_distribution, hierarchical_interval, summarise, summarise_statistics
 
 
 def skewed(n: int = 50, seed: int = 3) -> np.ndarray:
@@ -181,8 +181,21 @@ def test_the_interval_over_patients_and_trainings_is_the_percentiles_of_both_red
     per_seed = [mean_statistic(90 + rng.normal(shift, 2, 30)) for shift in (0.0, 0.5, 1.0)]
     found = hierarchical_interval(per_seed, 30, resamples=2000, seed=3, level=0.9)
     drawn = crossed_distribution(per_seed, 30, resamples=2000, seed=3)
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(drawn, [0.05, 0.95])))
-    assert (found.percentile_low, found.percentile_high, found.n, found.level) == (found.low, found.high, 30, 0.9)
+    wide = expanded_level(30, 0.9)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(drawn, [(1 - wide) / 2, (1 + wide) / 2])))
+    assert (found.percentile_low, found.percentile_high) == pytest.approx(tuple(np.quantile(drawn, [0.05, 0.95])))
+    assert (found.n, found.level) == (30, 0.9)
+
+
+def test_further_trainings_that_agree_make_no_interval_narrower() -> None:
+    # a correlation's or an MAE's weights: the same statistic once and three times
+    one = mean_statistic(np.random.default_rng(2).exponential(3, 12))
+    alone, thrice = (summarise_statistics([one] * count, 12).interval for count in (1, 3))
+    assert thrice.high - thrice.low > 0.97 * (alone.percentile_high - alone.percentile_low)
+    assert thrice.low < thrice.percentile_low < thrice.percentile_high < thrice.high
+
+
+def test_small_samples_have_no_limits_over_trainings_either() -> None:
     few = hierarchical_interval([mean_statistic(np.arange(9.0))] * 2, 9, level=0.9)
     assert (few.point, few.n, few.level) == (4.0, 9, 0.9)
     assert np.isnan([few.low, few.high, few.percentile_low, few.percentile_high]).all()

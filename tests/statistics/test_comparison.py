@@ -13,6 +13,7 @@ from scipy import stats
 
 from harness.statistics.comparison import Measured, compare_measures
 from harness.statistics.crossed import arm_spread
+from harness.statistics.moderation import floored
 from harness.statistics.verdict import Comparison
 
 
@@ -46,16 +47,19 @@ def test_estimate_and_variance_are_those_of_the_formulas_written_out() -> None:
     means = {label: table.to_numpy().mean(axis=1) for label, table in values.items()}
     spreads = {label: arm_spread(table.to_numpy()) for label, table in values.items()}
     paired = means["ours"] - means["a"]
-    pooled = np.mean([one.variance for one in spreads.values()])
-    rest = np.mean([one.rest for one in spreads.values()])
-    # logs of these three variances spread less than chance: the prior has its full three degrees of freedom
-    tau = [
-        max((3 * (pooled - rest / 40) + 2 * (spreads[k].variance - spreads[k].rest / 40)) / 5, 0) for k in ("ours", "a")
-    ]
+    between = {label: one.variance - one.rest / 40 for label, one in spreads.items()}
+    pooled = np.mean(list(between.values()))
+    # logs of these three variances spread less than chance: the prior has its full two degrees of freedom
+    mixed = {label: max((pooled + own) / 2, pooled, 0) for label, own in between.items()}
+    patients, _ = floored([(means["ours"] - means[label]).var(ddof=1) for label in ("a", "b")], [39, 39])
+    assert patients > paired.var(ddof=1)
     assert found.difference == pytest.approx(paired.mean())
-    assert found.estimate.parts == pytest.approx((paired.var(ddof=1) / 40, tau[0] / 3, tau[1] / 3))
-    assert found.estimate.degrees == (39, 5, 5)
-    assert found.spread[0] ** 2 == pytest.approx((3 * pooled + 2 * spreads["ours"].variance) / 5)
+    assert found.estimate.parts == pytest.approx((patients / 40, mixed["ours"] / 3, mixed["a"] / 3), rel=1e-5)
+    assert found.estimate.degrees == (39, *(6 if between[label] < pooled else 4 for label in ("ours", "a")))
+    variances = {label: one.variance for label, one in spreads.items()}
+    mean = np.mean(list(variances.values()))
+    low = between["ours"] < pooled
+    assert found.spread[0] ** 2 == pytest.approx(mean if low else (mean + variances["ours"]) / 2)
     assert (found.n, found.trainings, found.scope) == (40, (3, 3), "models")
 
 
@@ -208,7 +212,10 @@ def test_a_dagger_never_stands_beside_zero_and_nothing_without_zero_is_undecided
         assert one.shown <= (one.flip.p < 1 - one.level)
         assert one.p >= max(one.estimate.p, one.flip.p)
         assert (one.verdict == "undecided") <= (one.low <= 0 <= one.high)
-        assert one.low <= one.equivalence_low <= one.difference <= one.equivalence_high <= one.high
+        assert one.equivalence_low <= one.difference <= one.equivalence_high
+        # Of the primary family; that of the others is Bonferroni's whatever number of them is shown.
+        if one.measure == "dice":
+            assert one.low <= one.equivalence_low <= one.equivalence_high <= one.high
         assert one.p_better + one.p_equivalent + one.p_worse == pytest.approx(1)
         assert isinstance(one, Comparison)
 
@@ -240,3 +247,27 @@ def test_a_record_holds_what_the_comparison_says() -> None:
     assert {key for key in record if record[key] != getattr(found, key, None)} == {"sign_flip_p", "sign_flip_error"}
     assert (record["sign_flip_p"], record["sign_flip_error"]) == (found.flip.p, found.flip.error)
     assert len(record) == 28
+
+
+def test_an_arm_with_more_patients_than_its_rival_has_no_less_training_variance() -> None:
+    """Its trainings' means hold less patients' noise: what is taken out is that of its own patients, not of the shared ones."""
+    many, few = simulated(21, {"ours": 0.0, "a": 0.0}, n=200, s=3, sd=1.0), slice(0, 15)
+    cut = {"ours": many["ours"], "a": many["a"].iloc[few]}
+    found = compared(Measured(key="dice", values=cut), "ours")["a"].estimate
+    spread = arm_spread(cut["ours"].to_numpy())
+    own = spread.variance - spread.rest / 200
+    assert found.parts[1] >= own / 2 / 3  # moderated with one other arm: at least half of its own
+    assert found.parts[1] > (spread.variance - spread.rest / 15) / 2 / 3
+
+
+def test_equivalence_does_not_come_with_what_other_columns_show() -> None:
+    """The level of Benjamini and Hochberg grows with every difference that is shown; that of equivalence does not."""
+    near = simulated(5, {"ours": 0.0, "a": 0.0}, n=30)
+    far = simulated(6, {"ours": 9.0, "a": 0.0}, n=30)
+    last = {}
+    for shown in (0, 8):
+        columns = [Measured(key=f"m{k}", values=far if k < shown else near, margin=0.5) for k in range(10)]
+        found = compare_measures([Measured(key="first", values=near), *columns], "ours")
+        last[shown] = found["m9", "a"]
+    assert last[8].level < last[0].level  # its own interval does become narrower
+    assert last[8].equivalence_low == pytest.approx(last[0].equivalence_low, rel=0.05)

@@ -34,10 +34,10 @@ def test_the_parts_of_an_arm_are_those_of_a_mixed_model_fitted_by_reml() -> None
 
 def test_a_hand_computed_case() -> None:
     first, second = np.array([[3.0, 5.0], [4.0, 8.0], [5.0, 5.0]]), np.array([[1.0], [2.0], [6.0]])
-    found = difference(first, second, (4.0, 1.0), (5.0, 3.0), (3.0, 6.0))
+    found = difference(first, second, (4.0, 1.0), (5.0, 3.0), (1.0, 2.0))
     # paired differences of the means: 3, 4, -1: mean 2, variance 7
     assert found.point == pytest.approx(2.0)
-    assert found.parts == pytest.approx((7 / 3, (4.0 - 3.0 / 3) / 2, 0.0))  # 1 - 6/3 is below zero: nothing
+    assert found.parts == pytest.approx((7 / 3, (4.0 - 1.0) / 2, 0.0))  # 1 - 2 is below zero: nothing
     assert found.degrees == (2.0, 5.0, 3.0)
     assert found.error == pytest.approx(np.sqrt(7 / 3 + 1.5))
 

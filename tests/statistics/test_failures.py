@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from harness.statistics.failures import failed_patients, failure_rate, mean_share, rate_of, worst_ef_error
+from harness.results.measures import WHOLE, ef_error
+from harness.statistics.failures import failed_trainings, failure_rate, mean_share, rate_of, worst_ef_error
 from harness.statistics.robust import profile, worst_decile
 
 
@@ -50,14 +51,18 @@ def test_the_worst_ef_error_is_that_of_the_further_end_of_the_scale() -> None:
     assert list(found) == pytest.approx([62, 80, 50, np.nan], nan_ok=True)
 
 
-def test_a_patient_fails_where_most_of_the_trainings_do() -> None:
-    dice = pd.DataFrame([[90.0, 92.0, 10.0], [10.0, 20.0, 93.0], [np.nan] * 3, [50.0, 50.0, 50.0]], index=list("abcd"))
-    share = failed_patients(dice, scale=100)
-    assert share["a"] == pytest.approx(1 / 3)
-    assert np.isnan(share["c"])
-    assert share["d"] == 0  # half is not less than half
-    found = rate_of(dice, scale=100)
-    assert (found.failed, found.n) == (1, 3)
+def test_a_patient_fails_whose_mean_over_trainings_does() -> None:
+    # 64, 41, nothing scored, 50 (half is not less than half), 40: one training of three failed, and the mean with it
+    rows = [[90.0, 92.0, 10.0], [10.0, 20.0, 93.0], [np.nan] * 3, [50.0, 50.0, 50.0], [0.0, 60.0, 60.0]]
+    found = rate_of(pd.DataFrame(rows, index=list("abcde")), scale=100)
+    assert (found.failed, found.n) == (2, 4)
+
+
+def test_a_training_that_failed_is_named_though_the_mean_hides_it() -> None:
+    dice = pd.DataFrame({0: 12 * [92.0], 1: 12 * [0.0], 2: 12 * [91.0]})
+    assert rate_of(dice, scale=100).failed == 0
+    assert failed_trainings(dice, scale=100) == [1]
+    assert failed_trainings(dice[[0, 2]], scale=100) == []
 
 
 def test_the_worst_decile_counts_the_last_patient_with_a_fraction() -> None:
@@ -73,3 +78,23 @@ def test_a_profile_is_the_share_at_or_above_each_threshold() -> None:
     expected = [np.mean(values[np.isfinite(values)] >= t) for t in (0, 80, 90.5, 95, 99)]
     assert profile(values, [0, 80, 90.5, 95, 99]) == pytest.approx(expected)
     assert np.isnan(profile([], [1.0])).all()
+
+
+def test_no_answer_is_never_better_than_a_bad_one() -> None:
+    """An EF of -200 against 60 is 60 points off, as no EF is."""
+    rows = pd.DataFrame(
+        [
+            {
+                "patient": patient,
+                "view": "",
+                "phase": "",
+                "frame": -1,
+                "structure": "lv",
+                "metric": f"ef_x_{side}",
+                "value": value,
+            }
+            for patient, predicted in (("a", -200.0), ("b", np.nan), ("c", 50.0))
+            for side, value in (("predicted", predicted), ("reference", 60.0))
+        ]
+    )
+    assert ef_error("x").by_patient(rows, WHOLE).iloc[:, 0].to_dict() == {"a": 60.0, "b": 60.0, "c": 10.0}

@@ -114,5 +114,5 @@ def test_ranks_depend_on_the_aggregation_and_say_by_how_much() -> None:
 
 def test_the_rest_is_averaged_over_trainings_and_patients() -> None:
     found = design_estimate(Components(3.0, 0.6, 6.0), 20, 3)
-    assert found.parts == pytest.approx(((3.0 + 6.0 / 3) / 20, 0.6 / 3))
-    assert found.degrees == (19.0, 5.0)  # three of the prior and two of the arm's own
+    assert found.parts == pytest.approx(((3.0 + 6.0 / 3) / 20, 0.6 / 6, 0.6 / 6))
+    assert found.degrees == (19.0, 4.0, 10.0)  # of the prior and the arm's own, and of all five arms

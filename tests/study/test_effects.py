@@ -166,3 +166,24 @@ def test_an_effect_is_shown_exactly_where_its_interval_leaves_zero_out():
         for effect in main_effects(scores, cells, LEVELS, LABELS):
             assert effect.shown == (effect.low > 0 or effect.high < 0)
             assert effect.low <= effect.equivalence_low <= effect.point <= effect.equivalence_high <= effect.high
+
+
+def test_a_contrast_that_few_patients_carry_is_not_shown():
+    """Four of 25 patients differ, all to one side: 2 of 16 signs are as extreme, whatever a t test says."""
+    values = np.repeat(np.where(np.arange(25) < 4, 91.0, 90.0)[:, None], 3, axis=1)
+    full, other = (
+        pd.DataFrame(table, index=[f"p{i}" for i in range(25)]) for table in (values, np.full((25, 3), 90.0))
+    )
+    (found,) = contrasts({"full": full, "v": other}, "full", {"full": "full", "v": "variant"})
+    assert found.estimate.p < 0.05
+    assert found.p == pytest.approx(0.125)
+    assert not found.shown
+    assert found.low <= 0 < found.high
+
+
+def test_a_difference_that_every_patient_shares_has_the_smallest_p_of_ten_signs():
+    index = [f"p{i}" for i in range(10)]
+    full, other = (pd.DataFrame(np.full((10, 3), level), index=index) for level in (91.0, 90.0))
+    (found,) = contrasts({"full": full, "v": other}, "full", {"full": "full", "v": "variant"})
+    assert found.p == pytest.approx(2 / 2**10)
+    assert found.shown

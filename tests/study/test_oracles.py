@@ -11,6 +11,7 @@ import statsmodels.formula.api as smf
 from statsmodels.stats.anova import anova_lm
 
 from harness.statistics.effects import contrasts, main_effects
+from harness.statistics.moderation import floored, moderate
 
 LEVELS = dict.fromkeys("abc", ("on", "off"))
 
@@ -56,13 +57,18 @@ def test_the_variance_is_that_of_two_way_analyses_of_variance_of_every_cell(long
         flat = table.stack().rename("y").reset_index()
         mean_squares = anova_lm(smf.ols("y ~ C(patient) + C(seed)", flat).fit())["mean_sq"]
         variances[key], rests[key] = mean_squares["C(seed)"] / 14, mean_squares["Residual"]
-    weight = effect.estimate.degrees[1] - 2  # the prior's degrees of freedom
+    weight = moderate([[value] for value in variances.values()], [2] * len(variances)).prior_degrees
     expected = []
     for key in ("a=on,b=on,c=on", other):
         pooled = np.mean(list(variances.values())) - np.mean(list(rests.values())) / 14
         mixed = (weight * pooled + 2 * (variances[key] - rests[key] / 14)) / (weight + 2)
-        expected.append(max(mixed, 0) / 3)
-    difference = (values["a=on,b=on,c=on"] - values[other]).mean(axis=1)
-    assert effect.estimate.parts == pytest.approx((difference.var(ddof=1) / 14, *expected), rel=1e-8)
+        expected.append(max(mixed, pooled, 0) / 3)
+    full = values["a=on,b=on,c=on"]
+    differences = {key: (full - table).mean(axis=1) for key, table in values.items() if table is not full}
+    difference = differences[other]
+    patients = floored([one.var(ddof=1) for one in differences.values()], [13] * len(differences))
+    own = dict(zip(differences, patients, strict=True))[other]
+    assert own >= difference.var(ddof=1)
+    assert effect.estimate.parts == pytest.approx((own / 14, *expected), rel=1e-8)
     reach = effect.estimate.quantile(0.05 / 7 / 2) * np.sqrt(sum(effect.estimate.parts))
     assert (effect.low, effect.high) == pytest.approx((difference.mean() - reach, difference.mean() + reach))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 
 from harness.reporting.figures.style import PAGE_INCHES, colours, footnote, house_style, markers, new_figure
 from harness.results.arm import Arm
-from harness.results.conditions import at, interval, mean_drops
+from harness.results.conditions import at, estimate, mean_drops
 from harness.results.measures import DICE, Measure
 from harness.results.result_set import ResultSet
 
@@ -46,7 +47,7 @@ def severity_curves(results: ResultSet, measure: Measure = DICE) -> Figure:
 def _curve(axes: Axes, results: ResultSet, arm: Arm, measure: Measure, name: str) -> None:
     labels = [item.label for item in results.arms]
     steps = [0, *results.severities]
-    found = [interval(at(arm.under(measure), name, severity), measure) for severity in steps]
+    found = [estimate(arm, measure, partial(at, perturbation=name, severity=severity), measure) for severity in steps]
     colour, shape = colours(labels)[arm.label], markers(labels)[arm.label]
     style = "--" if name in arm.seen else "-"
     points = [one.point for one in found]

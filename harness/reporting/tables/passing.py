@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from functools import partial
+from operator import itemgetter
 
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import plain_words
 from harness.results.arm import Arm
-from harness.results.conditions import at, interval
+from harness.results.conditions import at, clean, estimate
 from harness.results.measures import Measure
 from harness.results.passing import AFTER, INSIDE, LOSS_AFTER, LOSS_INSIDE, RECOVERED, RECOVERY
 from harness.results.result_set import ResultSet
-from harness.store.formats.sweep import CLEAN, HELD
+from harness.store.formats.sweep import HELD
 
 
 def passing_tables(results: ResultSet) -> list[Table]:
@@ -54,8 +55,10 @@ def _by_severity(results: ResultSet) -> Table:
     rows = []
     for name in results.perturbations:
         for arm in results.arms:
-            wide = arm.under(LOSS_INSIDE)
-            cells = {f"severity_{level}": Cell.of(interval(at(wide, name, level))) for level in results.severities}
+            cells = {
+                f"severity_{level}": Cell.of(estimate(arm, LOSS_INSIDE, partial(at, perturbation=name, severity=level)))
+                for level in results.severities
+            }
             rows.append(Row(label=arm.label, cells=cells, group=plain_words(name)))
     return Table(
         name="passing_by_severity",
@@ -72,20 +75,23 @@ def _by_severity(results: ResultSet) -> Table:
 def _what(results: ResultSet) -> str:
     return (
         f"Each fault acts in {results.window} frames of a whole clip, placed by the case's seed, the same frames for every model, with a "
-        "soft edge of one frame on both sides. Means over patients with 95 % interval; differences between models are not tested here. "
+        "soft edge of one frame on both sides. Means over patients with 95 % interval (over trainings too where there are several); differences between models are not tested here. "
         "Ladders of blank and repeated frames are not matched by SSIM."
     )
 
 
 def _row(arm: Arm, name: str, severity: int) -> Row:
-    inside = arm.under(INSIDE)
-    faulty = {
-        measure.name: at(arm.under(measure), name, severity)
-        for measure in (INSIDE, LOSS_INSIDE, AFTER, LOSS_AFTER, RECOVERY)
+    faulty = partial(at, perturbation=name, severity=severity)
+    found = {
+        "clean": estimate(arm, INSIDE, clean),
+        "held": estimate(arm, INSIDE, itemgetter((HELD, 0))),
+        **{
+            measure.name: estimate(arm, measure, faulty)
+            for measure in (INSIDE, LOSS_INSIDE, AFTER, LOSS_AFTER, RECOVERY)
+        },
     }
-    values: dict[str, pd.Series] = {"clean": at(inside, CLEAN, 0), "held": inside[HELD, 0], **faulty}
-    cells = {key: Cell.of(interval(table)) for key, table in values.items()}
-    cells["patients"] = Cell(value=int(faulty[INSIDE.name].notna().sum()))
+    cells = {key: Cell.of(one) for key, one in found.items()}
+    cells["patients"] = Cell(value=int(faulty(arm.under(INSIDE)).notna().sum()))
     return Row(label=arm.label, cells=cells, group=plain_words(name))
 
 

@@ -7,6 +7,7 @@ import math
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
 from harness.results.power import Power
 from harness.results.result_set import ResultSet
+from harness.vocabulary import counted
 
 
 def power_table(results: ResultSet, plan: Power) -> Table:
@@ -61,5 +62,7 @@ def power_notes(plan: Power) -> list[str]:
             f"The present design shows nothing: {n} patients are too few for the sign-flip test at this level."
         )
     else:
-        lines.append(f"The present design ({n} patients, {s} training of a model) compares trainings, not models.")
+        lines.append(
+            f"The present design ({n} patients, {counted(s, 'training')} of a model) compares trainings, not models."
+        )
     return lines

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from harness.reporting.tables.sweep_words import sweep_caption, sweep_notes
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import plain_words
 from harness.results.arm import Arm
-from harness.results.conditions import at, curve_area, interval, mean_of
+from harness.results.conditions import at, curve_area, estimate, mean_of
 from harness.results.measures import Measure
 from harness.results.result_set import ResultSet
 
@@ -43,9 +45,12 @@ def severity_table(results: ResultSet, measure: Measure) -> Table:
 
 
 def _severity_row(results: ResultSet, measure: Measure, arm: Arm, name: str) -> Row:
-    wide = arm.under(measure)
-    cells = {f"severity_{level}": Cell.of(interval(at(wide, name, level), measure)) for level in results.severities}
-    cells["mean"] = Cell.of(interval(mean_of(wide, [name], results.severities), measure))
-    cells["area"] = Cell.of(interval(curve_area(wide, name, results.severities), measure))
+    severities = results.severities
+    statistics = {
+        **{f"severity_{level}": partial(at, perturbation=name, severity=level) for level in severities},
+        "mean": partial(mean_of, perturbations=[name], severities=severities),
+        "area": partial(curve_area, perturbation=name, severities=severities),
+    }
+    cells = {key: Cell.of(estimate(arm, measure, statistic, measure)) for key, statistic in statistics.items()}
     cells["seen"] = Cell(text="seen" if name in arm.seen else "unseen")
     return Row(label=arm.label, cells=cells, group=plain_words(name))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from harness.reporting.tables.sweep_words import sweep_caption, sweep_notes
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
 from harness.reporting.tables.words import plain_words
-from harness.results.conditions import drop, interval, mean_of
+from harness.results.conditions import estimate, lost
 from harness.results.measures import DICE
 from harness.results.result_set import ResultSet
 
@@ -23,10 +25,8 @@ def drop_table(results: ResultSet) -> Table:
     ]
     rows = []
     for name in results.perturbations:
-        cells = {}
-        for arm in results.arms:
-            wide = arm.under(DICE)
-            cells[arm.label] = Cell.of(interval(drop(wide, mean_of(wide, [name], results.severities), higher=True)))
+        loss = partial(lost, perturbations=[name], severities=results.severities)
+        cells = {arm.label: Cell.of(estimate(arm, DICE, loss)) for arm in results.arms}
         rows.append(Row(label=plain_words(name), cells=cells))
     return Table(
         name="robustness_drop",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import pandas as pd
 
 from harness.reporting.tables.paired_comparisons import family_sentence
@@ -14,8 +17,8 @@ from harness.results.conditions import (
     available_mean,
     clean,
     curve_area,
-    drop,
-    interval,
+    estimate,
+    lost,
     mean_drops,
     mean_of,
     relative_drop,
@@ -96,29 +99,37 @@ def summary_table(results: ResultSet) -> Table:
 
 def _summary_row(results: ResultSet, arm: Arm, rest: list[Measure], shown: set[tuple[str, str]]) -> Row:
     wide = arm.under(DICE)
-    perturbed = mean_of(wide, results.perturbations, results.severities)
-    lost = mean_drops(results, arm)
+    names, levels = results.perturbations, results.severities
+    perturbed = mean_of(wide, perturbations=names, severities=levels)
+    drops = mean_drops(results, arm)
     cells = {
-        "clean": Cell.of(interval(clean(wide))),
-        "perturbed": Cell.of(interval(perturbed), dagger=(arm.label, DICE.name) in shown),
-        "drop": Cell.of(interval(drop(wide, perturbed, higher=True)), dagger=(arm.label, LOSS) in shown),
+        "clean": Cell.of(estimate(arm, DICE, clean)),
+        "perturbed": Cell.of(
+            estimate(arm, DICE, partial(mean_of, perturbations=names, severities=levels)),
+            dagger=(arm.label, DICE.name) in shown,
+        ),
+        "drop": Cell.of(
+            estimate(arm, DICE, partial(lost, perturbations=names, severities=levels)),
+            dagger=(arm.label, LOSS) in shown,
+        ),
         "rpc": Cell.of(relative_performance(wide, perturbed)),
-        "area": Cell.of(interval(_mean_area(results, wide))),
-        "relative_drop": Cell(value=relative_drop(lost.mean(), _reference_drop(results))),
-        "worst": Cell(text=f"{plain_words(lost.idxmax())} (−{lost.max():.1f})" if lost.notna().any() else ""),
+        "area": Cell.of(estimate(arm, DICE, partial(_mean_area, perturbations=names, severities=levels))),
+        "relative_drop": Cell(value=relative_drop(drops.mean(), _reference_drop(results))),
+        "worst": Cell(text=f"{plain_words(drops.idxmax())} (−{drops.max():.1f})" if drops.notna().any() else ""),
         "seen": Cell(text=seen_text(results, arm)),
         "patients": Cell(value=int(perturbed.notna().sum())),
     }
     for item in rest:
-        own = arm.under(item)
-        cells[f"{item.name}_clean"] = Cell.of(interval(clean(own), item))
-        cells[item.name] = Cell.of(interval(available_mean(own, results.perturbations, results.severities), item))
+        cells[f"{item.name}_clean"] = Cell.of(estimate(arm, item, clean, item))
+        cells[item.name] = Cell.of(
+            estimate(arm, item, partial(available_mean, perturbations=names, severities=levels), item)
+        )
     return Row(label=arm.label, cells=cells)
 
 
-def _mean_area(results: ResultSet, wide: pd.DataFrame) -> pd.Series:
+def _mean_area(wide: pd.DataFrame, perturbations: Sequence[str], severities: Sequence[int]) -> pd.Series:
     """Mean over perturbations of the area under each patient's curve."""
-    areas = [curve_area(wide, name, results.severities) for name in results.perturbations]
+    areas = [curve_area(wide, name, severities) for name in perturbations]
     return pd.concat(areas, axis=1).mean(axis=1, skipna=False)
 
 

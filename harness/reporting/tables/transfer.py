@@ -68,7 +68,7 @@ def _drop_table(tested: Sequence[Tested], structure: str) -> Table:
             "Loss against the same trainings on the test patients of their own dataset, positive is worse, in the measure's unit; "
             "Welch's t over patients and trainings, for other patients; patients who are on both sides (another view or split of one "
             "dataset) are treated as independent, which makes intervals rather too wide than too narrow. p and intervals are corrected over the table (Bonferroni); "
-            f"† p < {ALPHA}. A loss mixes what the model does not transfer with how hard the other images are."
+            f"† p < {ALPHA}. Below three trainings nothing is tested: the interval is that of these trainings, 95 % over patients. A loss mixes what the model does not transfer with how hard the other images are."
         ),
         columns=(
             Column(key="loss", header="Loss", digits=2),
