@@ -34,7 +34,7 @@ def data_options(function: F) -> F:
         click.option(
             "--dataset",
             type=Named(_complete.configs("datasets"), paths=True),
-            help="Name of a dataset config: phantom, camus, ... (default: the suite's).",
+            help="Name of a dataset config: phantom, camus, ... (default: that of the suite or of the runs; else required).",
         ),
         click.option("--root", type=click.Path(), help="Folder of the dataset; the phantom is generated without one."),
         click.option(
@@ -44,7 +44,7 @@ def data_options(function: F) -> F:
             "--clip",
             type=Named(_complete.words("ed_es", "half", "cine", "cycle", "beats", "labelled")),
             help="ed_es (the two stills), half (the half sequence), cine (clips made from the stills); of the phantom also cycle "
-            "(a whole beat) and beats (several).",
+            "(a whole beat) and beats (several), of a folder of your own labelled.",
         ),
         click.option(
             "--allow-partial", is_flag=True, default=None, help="Accept an incomplete root; results carry the mark."
@@ -73,7 +73,7 @@ def suite_options(function: F) -> F:
             type=CommaList(names=_complete.configs("models")),
             help="Models: names, config paths, or mmseg:TEMPLATE.",
         ),
-        click.option("--size", type=SIZE, help="Model size: small (CPU) or paper."),
+        click.option("--size", type=SIZE, help="Model size: small or narrow (CPU), or paper."),
         click.option("--recipe", type=RECIPE, help="Training recipe (default: the dataset's for this size)."),
         click.option("--seeds", type=CommaList(int), help="Seeds, e.g. 0,1,2."),
         click.option(

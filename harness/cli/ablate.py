@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Suite config: what study and options leave open.",
 )
-@click.option("--size", type=SIZE, help="Model size: small (CPU) or paper.")
+@click.option("--size", type=SIZE, help="Model size: small or narrow (CPU), or paper.")
 @click.option("--recipe", type=RECIPE, help="Training recipe (default: the study's for this dataset).")
 @click.option("--seeds", type=CommaList(int), help="Seeds, e.g. 0,1,2 (default: the study's).")
 @click.option("--structures", type=STRUCTURES, help="lv, all, or names joined by +, e.g. lv+rv.")
@@ -69,7 +69,7 @@ def command(
 ) -> int:
     """Train the variants of STUDY and say what each part brings.
 
-    STUDY is modules, update_rule, keys, clip, tune, a config file of your own (*.py), or a folder that `export` wrote,
+    STUDY is modules, update_rule, keys, clip, memory, tune, a config file of your own (*.py), or a folder that `export` wrote,
     which is reported again without data or training. Variants are ordinary runs: what is finished is not repeated, what was
     interrupted resumes. The same command in another process joins in. Example:
 

@@ -12,6 +12,7 @@ from harness.errors import ConfigError, unknown
 from harness.experiments.schemas import SuiteSection
 from harness.experiments.source import clip_kind, dataset_config
 from harness.statistics.margins import Criteria
+from harness.training import Recipe
 from harness.vocabulary import FIRST_FRAMES
 
 
@@ -83,5 +84,10 @@ def recipe_of(name: str | None, data_cfg: dict[str, Any], size: str) -> dict[str
     content = config.load("recipes", name).to_dict()
     if not isinstance(content.get("recipe"), dict):
         raise ConfigError(f"The recipe config {name} defines no `recipe = dict(...)`.")
+    # Other names are the file's own (a rate that is used twice); these would be passed over without a word.
+    if outside := sorted(set(content) & set(Recipe.model_fields)):
+        raise ConfigError(
+            f"The recipe config {name} has {', '.join(outside)} beside its recipe; write `recipe = dict({outside[0]}=...)`."
+        )
     recipe: dict[str, Any] = copy.deepcopy(content["recipe"])
     return recipe

@@ -49,7 +49,7 @@ def find_reports(folders: Iterable[Path], results_dir: Path) -> list[ReportEntry
     """
     paths = [path for folder in folders for path in _manifests(Path(folder))]
     if not paths:
-        raise BenchError(f"No report lies in {', '.join(map(str, folders))}; `make bench` makes one.")
+        raise BenchError(f"No report lies in {', '.join(map(str, folders))}; `echobench bench` makes one.")
     return [_entry(path, results_dir) for path in dict.fromkeys(paths)]
 
 

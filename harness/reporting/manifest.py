@@ -215,7 +215,7 @@ def only_suite(reports_dir: Path) -> str:
     """
     names = list_reports(reports_dir, "suite")
     if not names:
-        raise BenchError(f"There is no report in {reports_dir} yet; `make bench` makes one.")
+        raise BenchError(f"There is no report in {reports_dir} yet; `echobench bench` makes one.")
     if len(names) > 1:
         raise BenchError(f"{reports_dir} holds several reports ({', '.join(names)}); name one of them.")
     return names[0]

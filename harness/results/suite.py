@@ -36,7 +36,7 @@ def suite_results(
     """
     opened = list({run.name: run for run in runs}.values())
     if not opened:
-        raise ConfigError(f"The suite {name} has no runs to report; run it first (`make bench`).")
+        raise ConfigError(f"The suite {name} has no runs to report; run it first (`echobench bench`).")
     names = {run.spec.data["dataset"] for run in opened}
     if len(names) > 1:
         raise ConfigError(f"The suite {name} mixes the datasets {', '.join(sorted(names))}; report them one by one.")

@@ -126,6 +126,11 @@ CONFIGS = [
     ("models", "sizes = dict(small=dict(type='UNet', widhts=(4, 8)))", r"Unknown key 'widhts'.*'widths'"),
     ("recipe", "recipe = 5", r"defines no `recipe"),
     ("recipe", "x = 5", r"defines no `recipe"),
+    (
+        "recipe",
+        "recipe = dict(seed=1)\nvis_backends = []",
+        r"has vis_backends beside its recipe; write `recipe = dict\(vis_backends=",
+    ),
     ("recipe", "recipe = dict(iterations=5)", r"The recipe lacks image_size"),
     ("suite", "suite = 5", r"defines no `suite"),
     ("suite", "x = 5", r"defines no `suite"),

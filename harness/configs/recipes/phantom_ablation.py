@@ -1,5 +1,5 @@
 # echobench ablate modules --dataset phantom
-# phantom_small cut short for many runs of one model: 96 px, 160 iterations; for the rank of variants, not their best. Eight
+# Short trainings for many runs of one model: 160 iterations of two clips at 96 px; for the rank of variants, not their best. Eight
 # frames per clip, so that the memory is written seven times before the last frame is read, and keeps what it should forget;
 # tested on whole sequences.
 # Time: with six frames and three clips it was two to three minutes of one core per run of the small GDKVM.

@@ -1,5 +1,5 @@
 # make bench                                        (about 20 minutes on 2 CPU cores without bf16 products)
-# make bench DATASET=camus CAMUS_ROOT=PATH          (about 90 minutes on 2 CPU cores)
+# make bench DATASET=camus CAMUS_ROOT=PATH          (sequences: not measured; stills, CLIP=ed_es VIEWS=4CH: about 40 minutes)
 _base_ = ["../margins.py"]  # the smallest differences that matter, with their sources
 suite = dict(
     dataset="phantom",
