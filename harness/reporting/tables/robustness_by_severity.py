@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.reporting.tables.sweep_words import sweep_caption, sweep_notes
-from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
+from harness.reporting.tables.sweep_words import judged, sweep_caption, sweep_notes
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column, on_scale
 from harness.reporting.tables.words import plain_words
 from harness.results.arm import Arm
 from harness.results.conditions import at, curve_area, interval, mean_of
@@ -47,5 +47,6 @@ def _severity_row(results: ResultSet, measure: Measure, arm: Arm, name: str) -> 
     cells = {f"severity_{level}": Cell.of(interval(at(wide, name, level), measure)) for level in results.severities}
     cells["mean"] = Cell.of(interval(mean_of(wide, [name], results.severities), measure))
     cells["area"] = Cell.of(interval(curve_area(wide, name, results.severities), measure))
+    cells = {key: on_scale(cell, measure) for key, cell in cells.items()}
     cells["seen"] = Cell(text="seen" if name in arm.seen else "unseen")
-    return Row(label=arm.label, cells=cells, group=plain_words(name))
+    return judged(results, Row(label=arm.label, cells=cells, group=plain_words(name)))

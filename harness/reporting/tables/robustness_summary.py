@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from harness.reporting.tables.paired_comparisons import family_sentence
-from harness.reporting.tables.sweep_words import sweep_caption, sweep_notes
-from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
+from harness.reporting.tables.family_words import family_sentence
+from harness.reporting.tables.sweep_words import judged, sweep_caption, sweep_notes
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table, decimals, measure_column, on_scale
 from harness.reporting.tables.words import plain_words
 from harness.results.arm import Arm
 from harness.results.comparisons import LOSS, Comparison, overall
@@ -84,7 +84,7 @@ def summary_table(results: ResultSet) -> Table:
         title=f"{results.heading}: robustness on the test split of {results.dataset}",
         caption=sweep_caption(results)
         + " rPC: mean perturbed over mean clean Dice. Worst perturbation: the largest of these mean losses, picked after they were seen; "
-        "on other patients it would be smaller. Failures: labelled frames with Dice < 0.5 or an empty mask, with exact limits over patients. "
+        "on other patients it would be smaller. Failures: ED and ES frames (of a clip that names neither: labelled frames) with Dice < 0.5 or an empty mask, with exact limits over patients. "
         f"{_test_sentence(results, tests)}Seen: perturbations used as training augmentation.",
         columns=tuple(columns),
         rows=tuple(rows),
@@ -99,21 +99,32 @@ def _summary_row(results: ResultSet, arm: Arm, rest: list[Measure], shown: set[t
     perturbed = mean_of(wide, results.perturbations, results.severities)
     lost = mean_drops(results, arm)
     cells = {
-        "clean": Cell.of(interval(clean(wide))),
-        "perturbed": Cell.of(interval(perturbed), dagger=(arm.label, DICE.name) in shown),
+        "clean": on_scale(Cell.of(interval(clean(wide))), DICE),
+        "perturbed": on_scale(Cell.of(interval(perturbed), dagger=(arm.label, DICE.name) in shown), DICE),
         "drop": Cell.of(interval(drop(wide, perturbed, higher=True)), dagger=(arm.label, LOSS) in shown),
         "rpc": Cell.of(relative_performance(wide, perturbed)),
-        "area": Cell.of(interval(_mean_area(results, wide))),
+        "area": on_scale(Cell.of(interval(_mean_area(results, wide))), DICE),
         "relative_drop": Cell(value=relative_drop(lost.mean(), _reference_drop(results))),
-        "worst": Cell(text=f"{plain_words(lost.idxmax())} (−{lost.max():.1f})" if lost.notna().any() else ""),
+        "worst": Cell(text=_worst(lost)),
         "seen": Cell(text=seen_text(results, arm)),
         "patients": Cell(value=int(perturbed.notna().sum())),
     }
     for item in rest:
         own = arm.under(item)
-        cells[f"{item.name}_clean"] = Cell.of(interval(clean(own), item))
-        cells[item.name] = Cell.of(interval(available_mean(own, results.perturbations, results.severities), item))
-    return Row(label=arm.label, cells=cells)
+        cells[f"{item.name}_clean"] = on_scale(Cell.of(interval(clean(own), item)), item)
+        cells[item.name] = on_scale(
+            Cell.of(interval(available_mean(own, results.perturbations, results.severities), item)), item
+        )
+    return judged(results, Row(label=arm.label, cells=cells))
+
+
+def _worst(lost: pd.Series) -> str:
+    """The perturbation that costs most, and what the Dice changes by: ``haze (−6.0)``; a gain has a plus."""
+    if not lost.notna().any():
+        return ""
+    change = decimals(abs(lost.max()), 1)
+    sign = "" if float(change) == 0 else "−" if lost.max() > 0 else "+"
+    return f"{plain_words(lost.idxmax())} ({sign}{change})"
 
 
 def _mean_area(results: ResultSet, wide: pd.DataFrame) -> pd.Series:
@@ -133,7 +144,7 @@ def _test_sentence(results: ResultSet, tests: dict[str, list[Comparison]]) -> st
         return ""
     return (
         f"Against {results.reference} the loss itself is compared (Drop), and beside it the perturbed Dice: see the table of "
-        f"losses. {family_sentence(found)} "
+        f"losses. {family_sentence(found, endpoint='the loss')} "
     )
 
 
@@ -154,7 +165,7 @@ def loss_table(results: ResultSet) -> Table | None:
         name="robustness_losses",
         title=f"{results.heading}: {results.reference} minus each other model, over all perturbations and severities",
         caption="Paired difference of means over patients (of means over conditions and trainings). "
-        + family_sentence([one for found in tests.values() for one in found]),
+        + family_sentence([one for found in tests.values() for one in found], endpoint="the loss"),
         columns=(
             Column(key="difference", header="Mean difference", digits=2, source=source["difference"]),
             Column(key="p", header="p", digits=4, probability=True, source=source["p"]),
