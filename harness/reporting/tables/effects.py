@@ -62,7 +62,9 @@ def _effects_caption(effects: list[Effect]) -> str:
         for kind in _FAMILIES
     }
     families = [
-        f"over the {len(found)} {kind} ({100 * found[0].level:.4g} % each)" for kind, found in tested.items() if found
+        f"over the {len(found)} {kind if len(found) > 1 else kind.replace('contrasts', 'contrast')} ({100 * found[0].level:.4g} % each)"
+        for kind, found in tested.items()
+        if found
     ]
     test = (
         "Patients and trainings are crossed random effects, the variance between trainings is moderated over all variants "
