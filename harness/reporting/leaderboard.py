@@ -20,7 +20,7 @@ from harness.reporting.verify import verify_report
 from harness.store.formats.archive import is_archive
 from harness.store.formats.manifest import KINDS, Manifest, read_manifest
 
-SHOWN = ("dice", "hd95_mm", "hd95_px", "nsd", "ef_mae", "ef_r", FAILURES.key)
+SHOWN = ("dice", "hd95_mm", "hd95_px", "nsd_mm", "nsd_px", "ef_mae", "ef_r", FAILURES.key)
 """Columns of a suite's main table that a leaderboard takes over, where a suite has them."""
 
 

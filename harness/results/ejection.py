@@ -93,6 +93,15 @@ def ef_failures(arm: Arm, method: str) -> tuple[int, float]:
     return missing, float(pd.Series(errors, dtype=float).mean())
 
 
+def ef_unanswered(arm: Arm, method: str, against: str = "reference") -> tuple[int, int]:
+    """Patients whose true EF is known and whose predicted one is missing in some training, and how many have a known one."""
+    truth = "ef_stated" if against == "stated" else f"ef_{method}_reference"
+    known = {patient for table in arm.tables for patient in patient_means(table, truth).dropna().index}
+    pairs = _pairs(arm, method, against)
+    answered = set.intersection(*(set(table.index) for table in pairs)) if pairs else set()
+    return len(known - answered), len(known)
+
+
 def _pairs(arm: Arm, method: str, against: str) -> list[pd.DataFrame]:
     key = ("ef", method, against)
     if key not in arm.cache:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from harness.errors import BenchError, ConfigError, unknown
 from harness.results.arm import Arm
 from harness.results.clip_lengths import frames_sentence
 from harness.results.comparisons import Comparison, all_comparisons, tested_measures
-from harness.results.measures import Measure, Selection
+from harness.results.measures import DICE, Measure, Selection
 from harness.results.profile import ProfileSummary
 from harness.results.result_set import ResultSet
 
@@ -22,7 +22,12 @@ _DATA = {"dataset": "dataset", "fingerprint": "data (fingerprint)", "views": "vi
 class PairReport:
     """Two arms of a suite: a comparison per measure (first minus second) and both costs.
 
-    ``remarks`` are sentences on what else differs between the two (protocol, recipe).
+    Attributes:
+        comparisons: the primary endpoint first, where the rows hold it.
+        endpoint: name of the measure that is declared to be primary.
+        family: what p values are corrected over: those of the ``suite``, where a model is its reference, else this ``pair`` alone.
+        rivals: how many further models the suite has finished.
+        remarks: sentences on what else differs between the two (protocol, recipe).
     """
 
     first: Arm
@@ -30,6 +35,9 @@ class PairReport:
     structure: str
     comparisons: tuple[tuple[Measure, Comparison], ...]
     costs: tuple[ProfileSummary, ProfileSummary]
+    endpoint: str = DICE.name
+    family: Literal["suite", "pair"] = "pair"
+    rivals: int = 0
     remarks: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
@@ -40,12 +48,22 @@ class PairReport:
         }
         costs = {arm.label: asdict(cost) for arm, cost in zip((self.first, self.second), self.costs, strict=True)}
         seeds = {arm.label: len(arm.finished) for arm in (self.first, self.second)}
-        found = {"structure": self.structure, "seeds": seeds, "comparisons": known, "costs": costs}
+        found = {
+            "structure": self.structure,
+            "endpoint": self.endpoint,
+            "family": self.family,
+            "seeds": seeds,
+            "comparisons": known,
+            "costs": costs,
+        }
         return _without_nan({**found, "remarks": list(self.remarks)})
 
 
 def compare_arms(results: ResultSet, first: str, second: str, structure: str | None = None) -> PairReport:
-    """Compare two arms of a suite on the same patients: the primary endpoint alone, the other measures as one family.
+    """Compare two arms of a suite on the same patients.
+
+    Where a model is the suite's reference these are the comparisons of the suite's tables, with their correction; of two others
+    the primary endpoint stands alone, and the other measures are one family.
 
     Raises:
         ConfigError: a label or structure that the suite does not have, one model given twice, or runs on different data.
@@ -62,11 +80,15 @@ def compare_arms(results: ResultSet, first: str, second: str, structure: str | N
         raise unknown("structure", structure, results.structures, "these results")
     structure = structure or results.structure
     selection = Selection(structure=structure)
+    of_suite = results.reference in (a.label, b.label)
     # The suite's reference may be a third model; here the first one is.
-    both = replace(results.of(a.label, b.label), reference=a.label)
+    both = results if of_suite else replace(results.of(a.label, b.label), reference=a.label)
     tests = all_comparisons(both, selection)
-    found = [(m, tests[m.name, b.label]) for m in tested_measures(both) if (m.name, b.label) in tests]
-    found = [(m, one) for m, one in found if one.n]
+    other = b.label if both.reference == a.label else a.label
+    # The primary endpoint is what a reader has declared to ask for.
+    measures = sorted(tested_measures(both), key=lambda measure: measure.name != results.criteria.endpoint)
+    known = [(m, tests[m.name, other]) for m in measures if (m.name, other) in tests]
+    found = [(m, one if one.reference == a.label else one.turned()) for m, one in known if one.n]
     if not found:
         raise BenchError(f"{a.label} and {b.label} share no scored patient, so they cannot be compared.")
     return PairReport(
@@ -75,7 +97,10 @@ def compare_arms(results: ResultSet, first: str, second: str, structure: str | N
         structure=structure,
         comparisons=tuple(found),
         costs=(a.cost, b.cost),
-        remarks=(*filter(None, [frames_sentence(both)]), *remarks(a, b)),
+        endpoint=results.criteria.endpoint,
+        family="suite" if of_suite else "pair",
+        rivals=len(results.finished) - 2,
+        remarks=(*filter(None, [frames_sentence(results.of(a.label, b.label))]), *remarks(a, b)),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from harness.errors import ConfigError
+from harness.results.comparisons import not_learned
 from harness.results.measures import DICE, Measure
 from harness.results.result_set import ResultSet
 from harness.statistics.ranks import (
@@ -33,8 +34,11 @@ def by_patient(results: ResultSet, measure: Measure = DICE) -> pd.DataFrame:
 def ranking(results: ResultSet) -> tuple[pd.DataFrame, RankStability] | None:
     """Dice of the patients that every arm has, and how stable its ranking is; None below two arms or two patients.
 
-    Trainings are redrawn where every arm has enough of them; else the ranking is of these trainings.
+    Arms that have not learned the task are left out. Trainings are redrawn where every arm has enough of them; else the
+    ranking is of these trainings.
     """
+    failed = set(not_learned(results))
+    results = results.of(*(arm.label for arm in results.finished if arm.label not in failed))
     scores = complete_cases(by_patient(results))
     if scores.shape[1] < 2 or len(scores) < 2:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -99,6 +99,31 @@ class Comparison:
     def shift(self) -> float:
         """Hodges-Lehmann estimate of the paired differences."""
         return hodges_lehmann(self.paired)
+
+    def turned(self) -> Comparison:
+        """The same seen from the other model: other minus reference."""
+
+        def swapped(values: tuple[float, ...]) -> tuple[float, ...]:
+            # The patients' value comes first, then those of the trainings of either model.
+            return (*values[:1], *values[:0:-1])
+
+        estimate = Estimate(-self.estimate.point, swapped(self.estimate.parts), swapped(self.estimate.degrees))
+        return replace(
+            self,
+            reference=self.other,
+            other=self.reference,
+            trainings=(self.trainings[1], self.trainings[0]),
+            estimate=estimate,
+            worst_decile=-self.worst_decile,
+            paired=-self.paired,
+            low=-self.high,
+            high=-self.low,
+            equivalence_low=-self.equivalence_high,
+            equivalence_high=-self.equivalence_low,
+            p_better=self.p_worse,
+            p_worse=self.p_better,
+            spread=(self.spread[1], self.spread[0]),
+        )
 
     @property
     def shown(self) -> bool:

@@ -195,9 +195,17 @@ def ef_figure(stored: Stored, row: Row, column: Column, key: str, against: str) 
         "mae": error.abs().mean(), "rmse": math.sqrt((error**2).mean()), "r": r, "pearson_r_squared": r**2,
         "bias": error.mean(), "sd": error.std(), "lower_limit": error.mean() - 1.96 * error.std(),
         "upper_limit": error.mean() + 1.96 * error.std(), "patients": len(pairs),
+        "unanswered": unanswered(stored, row.label, column, against),
         "implausible": ((pairs["predicted"] < 0) | (pairs["predicted"] > 90)).sum(),
     }  # fmt: skip
     return float(figures[key])
+
+
+def unanswered(stored: Stored, label: str, column: Column, against: str) -> int:
+    assert column.source is not None
+    truth = "ef_stated" if against == "stated" else column.source.column.replace("predicted", "reference")
+    (run,) = stored.arms[label]
+    return int(patients(run, truth).notna().sum()) - len(ef(stored, label, column, against))
 
 
 def differences(stored: Stored, row: Row) -> pd.Series:
@@ -228,15 +236,24 @@ def curve_ef_error(stored: Stored, label: str, name: str) -> pd.Series:
     return pd.concat(errors, axis=1).mean(axis=1)
 
 
-def over_time_patients(stored: Stored, label: str, column: Column, structure: dict[str, str]) -> int:
-    assert column.source is not None
-    name, reduction = column.source.column, column.source.reduction
-    if name == "patient":
-        return 0
-    if reduction == "EF MAE of the curve":
-        return len(curve_ef_error(stored, label, name))
-    frames = {"patient mean of every frame": "every", "patient mean of interpolated frames": "interpolated"}
-    return len(seed_table(stored, label, name, **structure, frames=frames.get(reduction, "ends")))
+def column_patients(stored: Stored, label: str, key: str, structure: dict[str, str]) -> int | None:
+    """Patients whom every training has a value of, in a column of the tables ``over_time`` and ``stages``; None for others."""
+    every = {name: f"{name.removesuffix('_every')}_mm" for name in ("hd95_every", "asd_every", "nsd_every")}
+    every["dice_every"] = "dice"
+    clips = {"flicker": "flicker_predicted", "flicker_reference": "flicker_reference", "area_error": "area_error"}
+    ends = ((phase, unit) for phase in ("ed", "es") for unit in ("frames", "ms"))
+    clips |= {f"{phase}_timing_{unit}": f"{phase}_timing_error_{unit}" for phase, unit in ends}
+    if key in every:
+        return len(seed_table(stored, label, every[key], **structure, frames="every"))
+    if key == "dice_interpolated":
+        return len(seed_table(stored, label, "dice", **structure, frames="interpolated"))
+    if key in clips:
+        return len(seed_table(stored, label, clips[key], **structure))
+    if key == "curve_ef_mae":
+        return len(curve_ef_error(stored, label, "curve_ef_4ch_predicted"))
+    if key in ("ED", "ES") or key.endswith(("_systole", "_diastole")):
+        return len(seed_table(stored, label, "dice", **structure, frames="stages", stage=key.replace("_", " ")))
+    return None
 
 
 def walsh(values: pd.Series) -> float:

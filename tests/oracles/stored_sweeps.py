@@ -70,7 +70,8 @@ def sweep_figure(stored: Stored, table: Table, row: Row, column: Column) -> floa
     if reduction == "worst perturbation":
         losses = {name: swept.lost(name) for name in swept.names}
         worst = max(losses, key=lambda name: losses[name])
-        return f"{worst.replace('_', ' ')} (−{losses[worst]:.1f})"
+        change = f"{-losses[worst]:+.1f}".replace("-", "−")
+        return f"{worst.replace('_', ' ')} ({'0.0' if change[1:] == '0.0' else change})"
     if reduction == "relative performance":
         both = pd.concat([swept.perturbed.mean(axis=1, skipna=False), swept.clean], axis=1).dropna()
         return float(100 * both.iloc[:, 0].mean() / both.iloc[:, 1].mean())

@@ -21,7 +21,7 @@ from harness.reporting.page.sentences import (
     scope_sentence,
     verdict_sentence,
 )
-from harness.results.measures import DICE, HD95
+from harness.results.measures import DICE, HD95, Measure
 from harness.results.pair import compare_arms
 from harness.results.profile import ProfileSummary
 from harness.results.result_set import ResultSet
@@ -239,3 +239,29 @@ def test_the_verb_compares_runs_of_the_store_by_name(make_suite: Callable[..., R
     assert invoke(tmp_path, *names, "--format", "md").startswith("### GDKVM against U-Net")
     same = CliRunner().invoke(command, [names[0], names[0], "--results-dir", str(tmp_path)])
     assert isinstance(same.exception, ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("measure", "difference", "low", "high", "said"),
+    [
+        (DICE, 0.04, 0.02, 0.06, "GDKVM beats XMem by 0.04 Dice points [0.02, 0.06], corrected"),
+        (DICE, 1.2, 0.03, 2.4, "GDKVM beats XMem by 1.20 Dice points [0.03, 2.40], corrected"),
+        (DICE, -1.2, -2.4, -0.03, "XMem beats GDKVM by 1.20 Dice points [0.03, 2.40], corrected"),
+        (DICE, 3e-6, 2e-6, 5e-6, "GDKVM beats XMem by 3e-06 Dice points [2e-06, 5e-06], corrected"),
+        (HD95, -0.3, -0.6, -0.002, "GDKVM's HD95 is 0.300 mm lower than XMem's [0.002, 0.600], corrected"),
+    ],
+)
+def test_what_is_shown_is_never_printed_as_zero(
+    measure: Measure, difference: float, low: float, high: float, said: str
+) -> None:
+    one = replace(BASE, higher=measure.higher, estimate=Estimate(difference, (0.01,), (49.0,)), low=low, high=high)
+    assert verdict_sentence(measure, one).startswith(said)
+
+
+def test_a_comparison_turned_twice_is_the_same() -> None:
+    one = replace(BASE, estimate=Estimate(1.2, (0.3, 0.2, 0.1), (49.0, 5.0, 4.0)), spread=(0.2, 0.1), trainings=(3, 4))
+    back = one.turned()
+    assert (back.low, back.high, back.difference, back.p_better) == (-2.0, -0.4, -1.2, one.p_worse)
+    assert (back.estimate.parts, back.estimate.degrees) == ((0.3, 0.1, 0.2), (49.0, 4.0, 5.0))
+    assert (one.verdict, back.verdict) == ("better", "worse")
+    assert back.turned() == one

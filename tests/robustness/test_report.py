@@ -76,6 +76,34 @@ def test_every_table_has_a_name_of_its_own(demo):
     assert len(set(names)) == len(names) == 7
 
 
+def test_a_model_with_nothing_to_lose_is_not_the_most_robust():
+    three = results(GDKVM=0.01, other=0.02, third=0.03)
+    dead = dataclasses.replace(three.runs[2], swept=three.runs[2].swept.assign(dice=0.0, failure=1.0))
+    three = dataclasses.replace(three, runs=(*three.runs[:2], dead))
+    table = summary_table(three)
+    assert table.rows[2].cells["drop"].value == 0
+    assert [table.marks().get((index, "drop"), "") for index in range(3)] == ["best", "second", ""]
+    assert any(note.startswith("third has not learned the task") for note in table.notes)
+    by_severity = severity_table(three, DICE)
+    assert not any(by_severity.rows[index].label == "third" for index, _ in by_severity.marks())
+
+
+def test_a_gain_under_every_perturbation_is_no_loss_with_two_signs():
+    texts = [row.cells["worst"].text for row in summary_table(results(GDKVM=-0.0006, other=0.0)).rows]
+    assert texts == ["speckle (+0.2)", "haze (0.0)"]
+
+
+def test_a_sweeps_captions_speak_of_its_own_families(demo):
+    several = results("GDKVM", GDKVM=0.01, other=0.02, trainings=3)
+    captions = {table.name: table.caption for table in robustness_tables(several)}
+    for name in ("robustness", "robustness_losses"):
+        assert "Bonferroni over 1 baseline for the loss (95 % each)" in captions[name]
+    assert "Benjamini–Hochberg over the 10 comparisons (" in captions["robustness_comparisons"]
+    assert "Bonferroni over 3 comparisons of " in captions["robustness_augmentation"]
+    assert not any("P(better)" in text or "primary endpoint" in text for text in captions.values())
+    assert "ED and ES frames (of a clip that names neither: labelled frames)" in captions["robustness"]
+
+
 def test_the_words_of_a_sweeps_tables(demo, same_words):
     plain, augmented = demo.runs
     twins = dataclasses.replace(demo, runs=(plain, dataclasses.replace(augmented, plain=plain.label)))

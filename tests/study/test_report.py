@@ -22,7 +22,7 @@ from harness.reporting.render.text import to_csv
 from harness.reporting.section_report import study_tables, write_study_report
 from harness.reporting.sections import find_sections
 from harness.reporting.tables.ablation import ablation_table
-from harness.reporting.tables.effects import effect_tables
+from harness.reporting.tables.effects import effect_table, effect_tables, untested_effects
 from harness.results.comparisons import study_effects, study_scores
 from harness.results.design import Design
 from harness.results.profile import clip_time
@@ -51,6 +51,39 @@ def test_the_ablation_table_has_check_marks_accuracy_and_cost(results):
         assert row.cell("dice").has_interval
     assert rows["no LKVA"].cell("dice").dagger
     assert not rows["full"].cell("dice").dagger
+
+
+def test_effects_that_were_not_tested_are_named_with_their_reason(results):
+    dice = results.measures[0]
+    effects = [effect for effect in study_effects(results, dice) if effect.kind == "contrast"]
+    nan = math.nan
+    mixed = [
+        dataclasses.replace(effects[0], learned=False, p=nan),
+        dataclasses.replace(effects[1], patients=9, p=nan),
+        dataclasses.replace(effects[2], p=nan),
+        *effects[3:],
+    ]
+    text = untested_effects(mixed)
+    names = [effect.name for effect in effects]
+    assert f"{names[0]} (a variant in it has not learned the task)" in text
+    assert f"{names[1]} (fewer than 10 patients, no interval)" in text
+    assert f"{names[2]} (fewer than 3 trainings on a side, interval over patients alone)" in text
+    assert names[3] not in text
+    table = effect_table(results, dice, mixed)
+    assert "over the 1 contrasts" not in table.caption
+    assert "nothing is claimed of them" in table.caption
+
+
+def test_a_margin_has_the_unit_of_its_measure(results):
+    heads = {table.name: [column.header for column in table.columns] for table in effect_tables(results)}
+    assert "Against ±0.5 points" in heads["effects_dice"]
+    assert any(header.startswith("Against") and header.endswith(" mm") for header in heads["effects_hd95"])
+
+
+def test_the_ablations_intervals_are_told_as_they_are_made(results):
+    caption = ablation_table(results).caption
+    assert "95 % interval over patients (bootstrap-t) and trainings" in caption
+    assert "Bonferroni over the 4 variants of a column, " in caption
 
 
 def test_the_words_of_a_studys_tables(results, same_words):

@@ -22,10 +22,27 @@ def pair_sentences(pair: PairReport) -> list[str]:
     where = STRUCTURE_NAMES.get(pair.structure, pair.structure)
     lines.append(
         f"Structure: {where}; each patient counts once (views, phases, frames and trainings averaged; "
-        f"{_trainings(main)}); {measure.header} is a test of its own, the other measures are corrected together."
+        f"{_trainings(main)}){_family_words(pair)}."
     )
     missing = [f"{arm.label} is incomplete: {arm.reason}." for arm in (pair.first, pair.second) if arm.reason]
     return [*(line for line in lines if line), *pair.remarks, *missing]
+
+
+def _family_words(pair: PairReport) -> str:
+    """What the p values of a pair are corrected for; empty where nothing was tested."""
+    measure, main = pair.comparisons[0]
+    if not any(math.isfinite(one.p) for _, one in pair.comparisons):
+        return ""
+    if measure.name != pair.endpoint:
+        words = f"the primary endpoint, {pair.endpoint}, is not in these rows, and all measures are corrected together"
+    elif pair.family == "suite" and main.tests > 1:
+        words = (
+            f"as in the tables {measure.header} is corrected over {main.tests} baselines, the other measures together"
+        )
+    else:
+        words = f"{measure.header} is a test of its own, the other measures are corrected together"
+    alone = pair.family == "pair" and pair.rivals
+    return f"; {words}{', for this pair alone and for no other pair of these models' if alone else ''}"
 
 
 def verdict_sentence(measure: Measure, comparison: Comparison) -> str:
@@ -38,9 +55,10 @@ def verdict_sentence(measure: Measure, comparison: Comparison) -> str:
         return f"{comparison.reference} and {comparison.other} share no patient with a value of {measure.header}."
     ahead = measure.better(comparison.difference) >= 0
     winner, loser = (comparison.reference, comparison.other) if ahead else (comparison.other, comparison.reference)
-    size = f"{decimals(abs(comparison.difference), measure.digits)} {measure.points}"
-    tail = f"{_interval(comparison, measure)}, n = {comparison.n}"
-    level = float(decimals(abs(comparison.difference), measure.digits)) == 0
+    digits = _digits(comparison, measure)
+    size = f"{_number(abs(comparison.difference), digits, apart=_apart(comparison))} {measure.points}"
+    tail = f"{_interval(comparison, digits)}, n = {comparison.n}"
+    level = not _apart(comparison) and float(decimals(abs(comparison.difference), digits)) == 0
     if comparison.scope == "trainings" or not comparison.learned:
         if level:
             return f"In {measure.header} these trainings of {comparison.reference} and {comparison.other} are level, {size}{tail}."
@@ -55,7 +73,7 @@ def verdict_sentence(measure: Measure, comparison: Comparison) -> str:
         else f"{winner}'s {measure.header} is {size} lower than {loser}'s"
     )
     won = f"{winner} beats {loser} by {size}" if measure.higher else lead
-    tail = f"{_interval(comparison, measure)}, corrected p {p_text(comparison.p_adjusted)}, n = {comparison.n}, {_trainings(comparison)}"
+    tail = f"{_interval(comparison, digits)}, corrected p {p_text(comparison.p_adjusted)}, n = {comparison.n}, {_trainings(comparison)}"
     if comparison.shown:
         return f"{won}{tail}."
     if level:
@@ -81,13 +99,36 @@ def _trainings(one: Comparison) -> str:
     return f"{first} and {second} trainings"
 
 
-def _interval(one: Comparison, measure: Measure) -> str:
+def _apart(one: Comparison) -> bool:
+    """Whether zero lies outside of the interval."""
+    return one.low > 0 or one.high < 0
+
+
+_MORE_DIGITS = 3
+"""As many as are added to those of the measure before a number is written as a power of ten."""
+
+
+def _digits(one: Comparison, measure: Measure) -> int:
+    """Digits at which neither the difference nor a limit looks like zero, where zero lies outside of the interval."""
+    values = [abs(value) for value in (one.difference, one.low, one.high) if math.isfinite(value)]
+    enough = range(measure.digits, measure.digits + _MORE_DIGITS)
+    # "beats by 0.0 [0.0, 0.1], p < 0.001" contradicts itself.
+    fits = [digits for digits in enough if all(float(decimals(value, digits)) for value in values)]
+    return fits[0] if _apart(one) and fits else measure.digits + (_MORE_DIGITS if _apart(one) else 0)
+
+
+def _number(value: float, digits: int, *, apart: bool) -> str:
+    shown = decimals(value, digits)
+    return f"{value:.1g}" if apart and float(shown) == 0 else shown
+
+
+def _interval(one: Comparison, digits: int) -> str:
     """The interval, turned like the difference so that the winner's lead is positive; empty where there is none."""
     if not math.isfinite(one.low):
         return ""
     sign = 1 if one.difference >= 0 else -1
     ends = sorted((sign * one.low, sign * one.high))
-    return f" [{decimals(ends[0], measure.digits)}, {decimals(ends[1], measure.digits)}]"
+    return f" [{', '.join(_number(end, digits, apart=_apart(one)) for end in ends)}]"
 
 
 def margin_sentence(measure: Measure, comparison: Comparison) -> str:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+import pandas as pd
 
 from harness.reporting.page.sentences import margin_sentence, p_text, scope_sentence, verdict_sentence
+from harness.reporting.tables.family_words import listed, only_trainings
 from harness.results.clip_lengths import NO_MEMORY, only_two
-from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, comparisons
-from harness.results.measures import DICE
+from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, comparisons, tested_measures
+from harness.results.measures import DICE, Measure
 from harness.results.profile import ProfileSummary
 from harness.results.ranks import omnibus, ranking
 from harness.results.result_set import ResultSet
+from harness.statistics.ranks import RankStability
 
 
 def suite_verdicts(results: ResultSet) -> list[str]:
-    """Sentences about the suite: the reference against each baseline, then the ranking, then what is missing."""
-    found = comparisons(results, DICE)
+    """Sentences about the suite: the reference against each baseline, then the ranking, then what is missing.
+
+    What is declared as the primary endpoint comes first; Dice follows as a secondary measure where it is another one.
+    """
+    measure, *secondary = _told(results)
+    found = comparisons(results, measure)
     # First on the page where it holds: who reads on to the ranking must have read it.
     stills = [f"{NO_MEMORY}: what follows compares models on single pictures and says nothing of their memories."]
     lines = (
@@ -23,22 +32,36 @@ def suite_verdicts(results: ResultSet) -> list[str]:
             f"Trainings, not models, were compared: a comparison of models needs {SMALLEST_TRAININGS} trainings of each, so that no "
             "model is called better and nothing is marked with a dagger."
         ]
-        if found and all(one.scope != "models" for one in found)
+        if only_trainings(found)
         else []
     )
+    lines += [_endpoint(results, measure)] if found and results.criteria.endpoint != DICE.name else []
     for one in found:
         said = [
-            verdict_sentence(DICE, one),
-            "" if lines and one.learned else scope_sentence(one),
-            margin_sentence(DICE, one),
+            verdict_sentence(measure, one),
+            "" if lines and one.learned and only_trainings(found) else scope_sentence(one),
+            margin_sentence(measure, one),
         ]
         lines.append(" ".join(sentence for sentence in said if sentence))
+    lines += [verdict_sentence(other, one) for other in secondary for one in comparisons(results, other)]
     lines += _ranking(results)
     lines += _costs(results)
     lines += [f"{arm.label} is incomplete: {arm.reason}." for arm in results.arms if arm.reason]
     if not lines:
         return [_alone(results)]
     return [*(stills if only_two(results) else []), *lines]
+
+
+def _told(results: ResultSet) -> list[Measure]:
+    """The measures that sentences are of: the primary endpoint, then Dice; Dice alone where the rows lack the endpoint."""
+    endpoint = [m for m in tested_measures(results) if m.name == results.criteria.endpoint and m is not DICE]
+    return [*endpoint, DICE]
+
+
+def _endpoint(results: ResultSet, measure: Measure) -> str:
+    if measure is not DICE:
+        return f"The primary endpoint is {measure.header}; Dice is a secondary measure, corrected with all others."
+    return f"The primary endpoint, {results.criteria.endpoint}, is not in these rows: what follows is of Dice, a secondary measure."
 
 
 def _alone(results: ResultSet) -> str:
@@ -53,16 +76,21 @@ def _ranking(results: ResultSet) -> list[str]:
     if ranked is None:
         return []
     scores, stability = ranked
-    best = str(scores.mean().idxmax())
-    lead = f"{best} has the highest mean Dice, {scores[best].mean():.1f} %"
+    results = results.of(*map(str, scores.columns))
+    lead, first = _leaders(results, scores)
     if not results.several_trainings:
+        kept = (
+            f" With other patients alone these trainings would keep that first place in {_kept(stability, first)} of resamples."
+            if first
+            else ""
+        )
         return [
             f"{lead}, among these trainings; how the models rank cannot be said with fewer than {SMALLEST_TRAININGS} trainings "
-            f"of each. With other patients alone these trainings would keep that first place in "
-            f"{100 * stability.share[1][best]:.0f} % of resamples."
+            f"of each.{kept}"
         ]
+    kept = f", and keeps that place in {_kept(stability, first)} of" if first else "; the ranking is tried in"
     lines = [
-        f"{lead}, and keeps that place in {100 * stability.share[1][best]:.0f} % of resamples of {len(scores)} patients and of "
+        f"{lead}{kept} resamples of {len(scores)} patients and of "
         f"the trainings (mean Kendall τ with the observed ranking: {stability.tau:.2f})."
     ]
     test = omnibus(scores)
@@ -73,6 +101,42 @@ def _ranking(results: ResultSet) -> list[str]:
             f"(χ² = {test.statistic:.1f}, p {p_text(test.p)}, n = {test.n})."
         )
     return lines
+
+
+def _kept(stability: RankStability, label: str) -> str:
+    return f"{100 * stability.share[1][label]:.0f} %"
+
+
+def _leaders(results: ResultSet, scores: pd.DataFrame) -> tuple[str, str]:
+    """Who has the highest mean Dice, and the label of who is first among the patients whom all have; empty where several tie.
+
+    Means are the main table's, each over the patients of its model. Where these are not the same patients the mean over those whom
+    all models have stands beside them, which resampling and Friedman's test are of.
+    """
+    values = {arm.label: arm.values(DICE, results.main).dropna() for arm in results.finished}
+    means = {label: float(table.to_numpy().mean()) for label, table in values.items()}
+    shared = {str(label): float(mean) for label, mean in scores.mean().items()}
+    first = _highest(shared)
+    alone = first[0] if len(first) == 1 else ""
+    if all(len(table) == len(scores) for table in values.values()):
+        return f"{_has(first)} the highest mean Dice, {shared[first[0]]:.{DICE.digits}f} % (n = {len(scores)})", alone
+    best = _highest(means)
+    counts = dict.fromkeys(len(values[label]) for label in best)
+    return (
+        f"{_has(best)} the highest mean Dice of the table, {means[best[0]]:.{DICE.digits}f} % (n = {' and '.join(map(str, counts))}); "
+        f"among the {len(scores)} patients whom all models have {_has(first)} the highest, {shared[first[0]]:.{DICE.digits}f} %",
+        alone,
+    )
+
+
+def _highest(means: Mapping[str, float]) -> list[str]:
+    """The labels of the highest mean at the displayed precision: what looks the same has no winner."""
+    shown = {label: round(mean, DICE.digits) for label, mean in means.items()}
+    return [label for label, mean in shown.items() if mean == max(shown.values())]
+
+
+def _has(labels: Sequence[str]) -> str:
+    return f"{listed(labels)} {'has' if len(labels) == 1 else 'share'}"
 
 
 def _costs(results: ResultSet) -> list[str]:

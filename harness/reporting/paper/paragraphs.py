@@ -12,9 +12,10 @@ from typing import Any
 from harness.reporting.page.verdicts import suite_verdicts
 from harness.reporting.paper.bibliography import cite, data_key, model_key
 from harness.reporting.render.latex import escape_latex
+from harness.reporting.tables.family_words import is_tested, only_trainings, untested_sentence, why_nothing_is_tested
 from harness.reporting.tables.table import MISSING, Cell, Column, Table
 from harness.reporting.tables.words import interval_words, method_name, seeds_of
-from harness.results.comparisons import ALPHA
+from harness.results.comparisons import ALPHA, all_comparisons
 from harness.results.ejection import ef_method
 from harness.results.result_set import STRUCTURE_NAMES, ResultSet
 
@@ -71,8 +72,13 @@ def _measuring(results: ResultSet) -> Iterator[str]:
         + cite(["clopper1934"])
         + "."
     )
-    if not results.several_trainings:
-        yield "Trainings, not models, are compared: three of each are needed for a test."
+    tests = list(all_comparisons(results).values())
+    if not any(is_tested(one) for one in tests):
+        # Without a pair there is nothing to say.
+        if only_trainings(tests):
+            yield "Trainings, not models, are compared: three of each are needed for a test."
+        elif tests:
+            yield escape_latex(f"No comparison was tested: {why_nothing_is_tested(tests)}.")
         return
     yield (
         escape_latex(
@@ -82,6 +88,8 @@ def _measuring(results: ResultSet) -> Iterator[str]:
         + cite(["smyth2004"])
         + escape_latex(f", corrected for the number of comparisons at {ALPHA:g}.")
     )
+    if untested := untested_sentence(tests, intervals=False, lead="Not tested"):
+        yield escape_latex(untested)
 
 
 def _software(results: ResultSet) -> Iterator[str]:

@@ -7,11 +7,12 @@ import math
 import pandas as pd
 
 from harness.reporting.tables.cost import GMACS, PARAMETERS, cost_cells, noise_note
+from harness.reporting.tables.effects import is_tested, untested_effects
 from harness.reporting.tables.main_comparison import value_cell
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
-from harness.reporting.tables.words import missing_notes
+from harness.reporting.tables.words import interval_words, missing_notes
 from harness.results.arm import Arm
-from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, study_effects
+from harness.results.comparisons import ALPHA, study_effects
 from harness.results.design import Design
 from harness.results.measures import DICE
 from harness.results.profile import clip_time, headline
@@ -43,7 +44,7 @@ def ablation_table(results: ResultSet) -> Table:
         cells = {factor.name: Cell(text=_level(design, variant, factor.name)) for factor in factors}
         for measure in measures:
             dagger = daggers.get((name, measure.name), False)
-            cells[measure.name] = value_cell(arm.values(measure, results.main), dagger=dagger)
+            cells[measure.name] = value_cell(arm.values(measure, results.main), measure, dagger=dagger)
         rows.append(Row(label=name, cells=cells | _cost(arm) | _counts(arm, arm.values(DICE, results.main))))
     return Table(
         name="ablation",
@@ -117,20 +118,31 @@ def _caption(results: ResultSet) -> str:
     design = design_of(results)
     seeds = len(design.definition.seeds)
     over = f"patients and {seeds} trainings (± SD over trainings)" if seeds > 1 else "patients; one training"
-    others = f"{len(design.cells) - 1} variants" if len(design.cells) > 2 else "one other variant"
-    tested = any(e.kind == "contrast" and e.tested for m in results.measures for e in study_effects(results, m))
-    dagger = (
-        "† differs from the full model, patients and trainings as crossed random effects, Bonferroni over the "
-        f"{others} of a column, α = {ALPHA:g}. "
-        if tested
-        else f"No daggers: no variant and the full model have {SMALLEST_TRAININGS} trainings each. "
-    )
     switches = any(factor.switch for factor in design.definition.factors)
     signs = "✓: part is on, ×: off, ·: it means nothing in this variant. " if switches else ""
     return (
-        f"Mean over {over} with 95 % interval (bootstrap-t over patients). {signs}"
-        f"{dagger}Checkpoints were selected on validation Dice; the test split took no part in any choice. "
+        f"Mean over {over} with {interval_words(results)}. {signs}"
+        f"{_dagger_words(results)}Checkpoints were selected on validation Dice; the test split took no part in any choice. "
         f"Clip: a whole clip at inference. First-frame protocol: {' and '.join(results.protocols)}."
+    )
+
+
+def _dagger_words(results: ResultSet) -> str:
+    """What a dagger stands for: the correction counts the variants that were tested, and names the others."""
+    effects = [e for m in results.measures for e in study_effects(results, m) if e.kind == "contrast"]
+    tested = [e for e in effects if is_tested(e)]
+    if not tested:
+        return f"No daggers: {untested_effects(effects) or 'nothing is compared'}. "
+    sizes = sorted(
+        {sum(e.kind == "contrast" and is_tested(e) for e in study_effects(results, m)) for m in results.measures}
+    )
+    several = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else str(sizes[0])
+    others = "one other variant" if sizes == [1] else f"{several} variants"
+    rest = untested_effects([e for e in effects if not is_tested(e)])
+    return (
+        "† differs from the full model, patients and trainings as crossed random effects, Bonferroni over the "
+        f"{others} of a column{' that were tested' if rest else ''}, α = {ALPHA:g}. "
+        + (f"Not tested, so that a missing † says nothing: {rest}. " if rest else "")
     )
 
 

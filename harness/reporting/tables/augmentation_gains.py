@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from harness.reporting.tables.paired_comparisons import family_sentence
-from harness.reporting.tables.table import Cell, Column, Row, Source, Table
+from harness.reporting.tables.family_words import families_sentence
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table, on_scale
 from harness.results.comparisons import Comparison, augmented_pairs, gains
 from harness.results.measures import Measure
 from harness.results.result_set import ResultSet
@@ -24,7 +24,7 @@ def augmentation_table(results: ResultSet) -> Table | None:
         title=f"{results.heading}: what training with the perturbations buys on the test split of {results.dataset}",
         caption="Means over patients, severities and perturbations with 95 % bootstrap-t interval (failures: exact limits); differences are paired by "
         "patient, every quantity is a family of its own. "
-        + family_sentence([one for table in found.values() for one in table["gain"]]),
+        + families_sentence({measure.header: list(table["gain"]) for measure, table in found.items()}),
         columns=(
             Column(key="plain", source=Source("patients", "the row's group", "plain"), header="Plain", digits=2),
             Column(
@@ -54,7 +54,7 @@ def _rows(measure: Measure, found: pd.DataFrame) -> list[Row]:
     group = f"{measure.header} [{measure.unit}], {'higher' if measure.higher else 'lower'} is better"
     rows = []
     for one in found.to_dict("records"):
-        cells = {key: Cell.of(one[key]) for key in _INTERVALS}
+        cells = {key: on_scale(Cell.of(one[key]), measure) for key in _INTERVALS}
         gain: Comparison = one["gain"]
         cells["gain"] = Cell(value=gain.difference, low=gain.low, high=gain.high, dagger=gain.shown)
         cells["p"] = Cell(value=gain.p_adjusted)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
+from harness.reporting.tables.family_words import listed
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
 from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, Effect, effect_verdict, study_effects
 from harness.results.measures import Measure
 from harness.results.result_set import ResultSet
+from harness.statistics.bootstrap import SMALLEST_SAMPLE
 
 
 def effect_tables(results: ResultSet) -> list[Table]:
@@ -27,7 +31,9 @@ _GROUPS = {
 def effect_table(results: ResultSet, measure: Measure, effects: list[Effect]) -> Table:
     """Effects on one measure with intervals, p and (Dice) the verdict against the practical margin."""
     margin = results.criteria.margin(measure.name)
-    verdict = (_column("verdict", f"Against ±{margin:g} points", measure, text=True),) if margin else ()
+    verdict = (
+        (_column("verdict", f"Against ±{margin:g} {measure.difference_unit}", measure, text=True),) if margin else ()
+    )
     return Table(
         name=f"effects_{measure.header.lower()}",
         title=f"{results.heading}: effects on {measure.header}",
@@ -52,27 +58,52 @@ def effect_table(results: ResultSet, measure: Measure, effects: list[Effect]) ->
 
 def _effects_caption(effects: list[Effect]) -> str:
     tested = {
-        kind: [e for e in effects if e.tested and (e.kind == "contrast") == (kind == "contrasts")] for kind in _FAMILIES
+        kind: [e for e in effects if is_tested(e) and (e.kind == "contrast") == (kind == "contrasts")]
+        for kind in _FAMILIES
     }
     families = [
-        f"over the {len(found)} {kind} ({100 * found[0].level:.4g} % each)" for kind, found in tested.items() if found
+        f"over the {len(found)} {kind if len(found) > 1 else kind.replace('contrasts', 'contrast')} ({100 * found[0].level:.4g} % each)"
+        for kind, found in tested.items()
+        if found
     ]
     test = (
         "Patients and trainings are crossed random effects, the variance between trainings is moderated over all variants "
         f"(± its SD in the effect); intervals match Bonferroni's correction {' and '.join(families)}, † corrected p < {ALPHA:g}."
         if families
-        else "95 % Student's t interval over patients, for these trainings."
+        else "Nothing is tested; intervals are plain 95 % ones."
     )
-    rest = (
-        f" Effects without a p rest on fewer than {SMALLEST_TRAININGS} trainings on a side: their intervals are over patients "
-        "alone, and nothing is claimed."
-        if any(not e.tested for e in effects)
+    rest = [e for e in effects if not is_tested(e)]
+    few = (
+        f" Effects without a p were not tested, and nothing is claimed of them: {untested_effects(rest)}."
+        if rest
         else ""
     )
     return (
         "Positive: the reference level has the larger value. Differences are taken within the patient. "
-        f"{test}{rest} An interaction says how much more one part brings when the other is on."
+        f"{test}{few} An interaction says how much more one part brings when the other is on."
     )
+
+
+def is_tested(effect: Effect) -> bool:
+    """Whether an effect was tested."""
+    return math.isfinite(effect.p)
+
+
+def untested_effects(effects: Sequence[Effect]) -> str:
+    """Why effects were not tested, with their names, in half a sentence; empty without any."""
+    groups: dict[str, dict[str, None]] = {}
+    for effect in effects:
+        if not is_tested(effect):
+            groups.setdefault(_why(effect), {})[effect.name] = None
+    return "; ".join(f"{listed(list(names))} ({why})" for why, names in groups.items())
+
+
+def _why(effect: Effect) -> str:
+    if not effect.learned:
+        return "a variant in it has not learned the task"
+    if effect.patients < SMALLEST_SAMPLE:
+        return f"fewer than {SMALLEST_SAMPLE} patients, no interval"
+    return f"fewer than {SMALLEST_TRAININGS} trainings on a side, interval over patients alone"
 
 
 def _effect_row(effect: Effect, margin: float) -> Row:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from harness.reporting.tables.cost import COST_COLUMNS, busy_notes, cost_cells
-from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
+from harness.reporting.tables.family_words import is_tested, only_trainings, untested_sentence, why_nothing_is_tested
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column, on_scale
 from harness.reporting.tables.words import (
     condition_notes,
     external_notes,
@@ -18,9 +20,16 @@ from harness.reporting.tables.words import (
     seeds_of,
 )
 from harness.results.arm import Arm
-from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, Comparison, all_comparisons, failure_rate
+from harness.results.comparisons import (
+    ALPHA,
+    SMALLEST_TRAININGS,
+    Comparison,
+    all_comparisons,
+    failure_rate,
+    not_learned,
+)
 from harness.results.ejection import axis_rule, ef_correlation, ef_failures, ef_method, has_stated_ef
-from harness.results.measures import ef_error
+from harness.results.measures import Measure, ef_error
 from harness.results.result_set import STRUCTURE_NAMES, ResultSet
 from harness.statistics.bootstrap import SMALLEST_SAMPLE
 from harness.statistics.seeds import SeedSummary, summarise
@@ -48,13 +57,13 @@ def main_table(results: ResultSet) -> Table:
     structure, method = results.structure, ef_method(results)
     tests = all_comparisons(results)
     daggers = {(other, key): one.shown for (key, other), one in tests.items()}
-    rows = [_row(results, arm, method, daggers) for arm in results.arms]
     source = Source("record", "first_frame", "as recorded")
     protocol = Column(
         key="first_frame", header="First frame", text=True, csv_only=len(results.protocols) < 2, source=source
     )
     accuracy = [measure_column(measure) for measure in results.measures]
     scored = [*accuracy, *_ef_columns(results, method)]
+    rows = ranked_alike([_row(results, arm, method, daggers) for arm in results.arms], scored, not_learned(results))
     return Table(
         name="table",
         title=f"{results.heading}: {STRUCTURE_NAMES.get(structure, structure)} on {_patients_of(results)}",
@@ -101,9 +110,33 @@ def fewer_patients(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     ]
 
 
-def value_cell(values: pd.DataFrame, *, dagger: bool = False) -> Cell:
-    """A table cell of values [patients, seeds]; missing when there are none."""
-    return summary_cell(summarise(values.to_numpy()), dagger=dagger) if values.size else Cell()
+def ranked_alike(
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    failed: Collection[str],
+    everyone: Mapping[str, int] | None = None,
+) -> list[Row]:
+    """The rows with those cells unranked that are over fewer patients than others', or of a model that has not learned.
+
+    ``everyone`` holds per column how many patients any model has a value of; by default the largest number of a row. Who gives
+    no answer for the hardest patients must not look best among those who answer for all.
+    """
+
+    def cell_of(row: Row, column: Column) -> Cell:
+        key = f"{column.key}_n"
+        counts = [other.cell(key).value for other in rows if key in other.cells]
+        most = (everyone or {}).get(column.key, max(counts, default=0))
+        fewer = row.cell(key).value < most
+        return replace(row.cell(column.key), unranked=True) if fewer or row.label in failed else row.cell(column.key)
+
+    return [
+        replace(row, cells=row.cells | {c.key: cell_of(row, c) for c in columns if c.key in row.cells}) for row in rows
+    ]
+
+
+def value_cell(values: pd.DataFrame, measure: Measure, *, dagger: bool = False) -> Cell:
+    """A table cell of a measure's values [patients, seeds]; missing when there are none."""
+    return on_scale(summary_cell(summarise(values.to_numpy()), dagger=dagger), measure) if values.size else Cell()
 
 
 def _ef_columns(results: ResultSet, method: str | None) -> tuple[Column, ...]:
@@ -129,7 +162,7 @@ def _row(results: ResultSet, arm: Arm, method: str | None, daggers: dict[tuple[s
     cells: dict[str, Cell] = {}
     for measure in results.measures:
         values = arm.values(measure, results.main)
-        cells[measure.name] = value_cell(values, dagger=daggers.get((arm.label, measure.name), False))
+        cells[measure.name] = value_cell(values, measure, dagger=daggers.get((arm.label, measure.name), False))
         # The patients whom every seed has: a mean over seeds is over these.
         cells[f"{measure.name}_n"] = Cell(value=len(values.dropna()))
     patients = max((int(cell.value) for key, cell in cells.items() if key.endswith("_n")), default=0)
@@ -147,8 +180,9 @@ def _row(results: ResultSet, arm: Arm, method: str | None, daggers: dict[tuple[s
 def _ef_cells(results: ResultSet, arm: Arm, method: str, *, dagger: bool) -> dict[str, Cell]:
     cells: dict[str, Cell] = {}
     for against, prefix in (("reference", "ef"), ("stated", "ef_stated")):
-        errors = arm.values(ef_error(method, against=against), results.main)
-        cells[f"{prefix}_mae"] = value_cell(errors, dagger=dagger and against == "reference")
+        measure = ef_error(method, against=against)
+        errors = arm.values(measure, results.main)
+        cells[f"{prefix}_mae"] = value_cell(errors, measure, dagger=dagger and against == "reference")
         cells[f"{prefix}_mae_n"] = Cell(value=len(errors.dropna()))
         summary = ef_correlation(arm, method, against)
         cells[f"{prefix}_r"] = summary_cell(summary) if summary else Cell()
@@ -206,14 +240,15 @@ def caption(results: ResultSet, n: str, method: str | None, tests: list[Comparis
 
 
 def dagger_sentence(results: ResultSet, tests: list[Comparison]) -> str:
-    """What the daggers stand for; why there is none where there is a pair but no test; else nothing."""
-    if any(math.isfinite(one.p) for one in tests):
+    """What the daggers stand for, and which models were not tested; why there is none where there is a pair but no test."""
+    if any(is_tested(one) for one in tests):
+        untested = untested_sentence(tests, intervals=False)
         return (
             f"† differs from {results.reference}, patients and trainings as crossed random effects, corrected p < {ALPHA:g}; "
-            "every † has its row in the table of comparisons."
+            "every † has its row in the table of comparisons." + (f" {untested}" if untested else "")
         )
     if not tests:
         return ""
-    if max(min(one.trainings) for one in tests) < SMALLEST_TRAININGS:
+    if only_trainings(tests):
         return f"No daggers: trainings, not models, were compared (fewer than {SMALLEST_TRAININGS} of a model)."
-    return f"No test: fewer than {SMALLEST_SAMPLE} patients are shared with {results.reference}, or an arm has not learned."
+    return f"No test: {why_nothing_is_tested(tests)}."

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from harness.reporting.tables.main_comparison import value_cell
+from harness.reporting.tables.main_comparison import counted, fewer_patients, ranked_alike, value_cell
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.reporting.tables.words import interval_words
 from harness.results.arm import Arm
+from harness.results.comparisons import not_learned
 from harness.results.frames import STAGES, at_ends, by_stage, every_frame, interpolated
 from harness.results.measures import DICE, Measure, Selection, curve_ef_error, over_time
 from harness.results.result_set import STRUCTURE_NAMES, ResultSet
 from harness.statistics.patients import distance_unit
 
+PATIENTS = Column(key="patients", header="n", digits=0, source=Source("cases", "patient", "patients of the rows"))
 _EVERY = "patient mean of every frame"
 
 
@@ -24,19 +27,17 @@ def time_table(results: ResultSet) -> Table | None:
     if not measures:
         return None
     drawn, structure = _drawn(results), results.structure
-    rows = []
-    for arm in results.arms:
-        values = {measure.name: arm.values(measure, results.main) for measure in measures}
-        cells = {name: value_cell(table) for name, table in values.items()}
-        if drawn:
-            cells["dice_interpolated"] = value_cell(_by_patient(arm, structure, "interp"))
-        cells["patients"] = Cell(value=max((len(table.dropna()) for table in values.values()), default=0) or math.nan)
-        rows.append(Row(label=arm.label, cells=cells))
     columns = [measure_column(measure, source=_source(measure)) for measure in measures]
     if drawn:
         source = Source("cases", DICE.name, "patient mean of interpolated frames")
         columns.append(measure_column(DICE, "dice_interpolated", "Dice against interpolated masks", source=source))
-    counted = Column(key="patients", header="n", digits=0, source=Source("cases", "patient", "patients over time"))
+    values = {
+        arm.label: {measure.name: arm.values(measure, results.main) for measure in measures} for arm in results.arms
+    }
+    if drawn:
+        for arm in results.arms:
+            values[arm.label]["dice_interpolated"] = _by_patient(arm, structure, "interp")
+    rows = _rows(results, values, columns, {measure.name: measure for measure in measures})
     return Table(
         name="over_time",
         title=f"{results.heading}: {STRUCTURE_NAMES.get(structure, structure)} over time",
@@ -45,8 +46,9 @@ def time_table(results: ResultSet) -> Table | None:
         "in the next, beside the reference's own. Area curve error: mean absolute difference in percent of the reference's mean "
         "area. ED and ES found: how far the largest and smallest predicted area are from the stated frames. EF of the curve: "
         "single-plane Simpson's rule between these two frames, against the same of the reference's curve.",
-        columns=(*columns, counted),
+        columns=(*columns, PATIENTS, *(counted(column) for column in columns)),
         rows=tuple(rows),
+        notes=tuple(fewer_patients(rows, columns)),
         mark=results.mark,
         scope=results.name,
     )
@@ -60,23 +62,47 @@ def stage_table(results: ResultSet) -> Table | None:
     # ED and ES alone are two columns that the main table has already.
     if len(present) < 3:
         return None
+    source = Source("cases", DICE.name, "patient mean of a stage")
+    columns = [measure_column(DICE, stage.replace(" ", "_"), stage, source=source) for stage in present]
+    keyed = {label: {stage.replace(" ", "_"): stages[stage] for stage in present} for label, stages in values.items()}
+    rows = _rows(results, keyed, columns, {})
     return Table(
         name="stages",
         title=f"{results.heading}: {STRUCTURE_NAMES.get(structure, structure)} by stage of the cycle",
         caption=f"Dice [%], mean over patients with {interval_words(results)}; frames between ED and ES, and after ES, in thirds.",
-        columns=tuple(
-            measure_column(
-                DICE, stage.replace(" ", "_"), stage, source=Source("cases", DICE.name, "patient mean of a stage")
-            )
-            for stage in present
-        ),
-        rows=tuple(
-            Row(label=label, cells={stage.replace(" ", "_"): value_cell(stages[stage]) for stage in present})
-            for label, stages in values.items()
-        ),
+        columns=(*columns, PATIENTS, *(counted(column) for column in columns)),
+        rows=tuple(rows),
+        notes=tuple(fewer_patients(rows, columns)),
         mark=results.mark,
         scope=results.name,
     )
+
+
+def _rows(
+    results: ResultSet,
+    values: Mapping[str, Mapping[str, pd.DataFrame]],
+    columns: Sequence[Column],
+    measures: Mapping[str, Measure],
+) -> list[Row]:
+    """A row per arm from its values [patients, seeds] by column; n counts every patient of its rows, answered or not.
+
+    Columns that are not in ``measures`` are Dice.
+    """
+    rows = []
+    for arm in results.arms:
+        cells = {key: value_cell(table, measures.get(key, DICE)) for key, table in values[arm.label].items()}
+        # Where a model gives no answer it has no value: how many patients are left stands beside every mean.
+        cells |= {f"{key}_n": Cell(value=len(table.dropna())) for key, table in values[arm.label].items() if table.size}
+        patients = {patient for table in arm.tables for patient in table["patient"]}
+        cells["patients"] = Cell(value=len(patients) or math.nan)
+        rows.append(Row(label=arm.label, cells=cells))
+    everyone: dict[str, set[str]] = {}
+    for tables in values.values():
+        for key, table in tables.items():
+            everyone.setdefault(key, set()).update(table.dropna().index)
+    # Stages that a patient's clip lacks, all models lack: who has the same patients is ranked among them.
+    counts = {key: len(patients) for key, patients in everyone.items()}
+    return ranked_alike(rows, columns, not_learned(results), counts)
 
 
 def _measures(results: ResultSet) -> list[Measure]:

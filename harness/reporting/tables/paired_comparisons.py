@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from harness.reporting.tables.family_words import family_sentence, is_tested
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
-from harness.results.comparisons import ALPHA, SMALLEST_TRAININGS, Comparison, all_comparisons, tested_measures
+from harness.results.comparisons import Comparison, all_comparisons, tested_measures
 from harness.results.result_set import ResultSet
 
 
@@ -49,7 +50,7 @@ def comparison_table(results: ResultSet) -> Table | None:
     if not rows:
         return None
     # Without any comparison of models the columns of tests would be empty and suggest that they failed.
-    models = any(one.scope == "models" for one in found.values())
+    models = any(is_tested(one) for one in found.values())
     return Table(
         name="comparisons",
         title=f"{results.heading}: {results.reference} minus each baseline",
@@ -105,48 +106,28 @@ def comparison_caption(results: ResultSet, comparisons: list[Comparison]) -> str
     margins = [f"{m.header} {margin(m.name):g} {m.difference_unit}" for m in tested_measures(results) if margin(m.name)]
     beside = (
         "Detectable: smallest true difference that this design shows in 80 % of repetitions"
-        + ("" if any(one.scope == "models" for one in comparisons) else ", were trainings not to vary at all")
+        + _detectable_of(comparisons)
         + ". p (these trainings): exact sign-flip test over patients (Monte Carlo above 20 pairs), trainings as given. Worst decile: difference of the means of the worst tenth of patients."
     )
     return " ".join(
         [
             f"Paired difference of means over patients (of means over trainings). Primary endpoint: {_endpoint(results)}.",
-            family_sentence(comparisons),
+            family_sentence(comparisons, probabilities=True),
             *([f"Smallest differences that matter: {', '.join(margins)}."] if margins else []),
             beside,
         ]
     )
 
 
+def _detectable_of(comparisons: list[Comparison]) -> str:
+    """What the detectable difference leaves out where trainings were compared: their spread is not known."""
+    few = [one.scope == "trainings" for one in comparisons]
+    if all(few):
+        return ", were trainings not to vary at all"
+    return " (where trainings were compared: were trainings not to vary at all)" if any(few) else ""
+
+
 def _endpoint(results: ResultSet) -> str:
     """The primary endpoint as tables call it."""
     headers = {measure.name: measure.header for measure in tested_measures(results)}
     return headers.get(results.criteria.endpoint, f"{results.criteria.endpoint}, which these rows do not hold")
-
-
-def family_sentence(comparisons: list[Comparison]) -> str:
-    """Which intervals these are and what a dagger stands for; that there is none where trainings were compared."""
-    tested = [one for one in comparisons if math.isfinite(one.p)]
-    if not tested:
-        return (
-            f"Trainings, not models, were compared: fewer than {SMALLEST_TRAININGS} of a model say too little about the next "
-            "one, so nothing is tested and there is no dagger; intervals (95 %, sign-flip) are over patients alone."
-        )
-    families = {one.correction: one for one in tested}
-    words = []
-    if "bonferroni" in families:
-        first = families["bonferroni"]
-        words.append(
-            f"Bonferroni over {first.tests} baselines for the primary endpoint ({100 * first.level:.4g} % each)"
-        )
-    if "benjamini-hochberg" in families:
-        rest = families["benjamini-hochberg"]
-        words.append(
-            f"Benjamini–Hochberg over the {rest.tests} other comparisons ({100 * rest.level:.4g} % each, 95 % after selection)"
-        )
-    return (
-        "Patients and trainings are crossed random effects, the variance between trainings is moderated over models, and "
-        "the sign-flip test over patients must agree (larger p, wider interval); "
-        f"intervals match the correction: {'; '.join(words)}; † corrected p < {ALPHA:g}. P(better), P(equivalent), P(worse): "
-        "posterior probabilities beyond and within the margin."
-    )

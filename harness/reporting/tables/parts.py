@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from harness.reporting.tables.main_comparison import counted, fewer_patients, value_cell
+from harness.reporting.tables.main_comparison import counted, fewer_patients, ranked_alike, value_cell
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
+from harness.results.comparisons import not_learned
 from harness.results.measures import Selection
 from harness.results.result_set import STRUCTURE_NAMES, ResultSet
 
@@ -19,16 +20,19 @@ def part_tables(results: ResultSet) -> list[Table]:
 
 def _part_table(results: ResultSet, structure: str) -> Table:
     measures = [measure for measure in results.measures if not measure.csv_only]
-    rows = []
+    failed = not_learned(results, Selection(structure=structure))
+    rows: list[Row] = []
+    columns = [measure_column(measure) for measure in measures]
     for group, (view, phase) in _parts(results).items():
         selection = Selection(structure=structure, view=view, phase=phase)
+        members = []
         for arm in results.arms:
             values = [arm.values(measure, selection) for measure in measures]
-            cells = {m.name: value_cell(table) for m, table in zip(measures, values, strict=True)}
+            cells = {m.name: value_cell(table, m) for m, table in zip(measures, values, strict=True)}
             cells |= {f"{m.name}_n": Cell(value=len(table.dropna())) for m, table in zip(measures, values, strict=True)}
             cells["patients"] = Cell(value=max((len(table.dropna()) for table in values), default=0) or math.nan)
-            rows.append(Row(label=arm.label, cells=cells, group=group))
-    columns = [measure_column(measure) for measure in measures]
+            members.append(Row(label=arm.label, cells=cells, group=group))
+        rows += ranked_alike(members, columns, failed)
     patients = Column(
         key="patients", header="n", digits=0, source=Source("cases", "patient", "patients with every value")
     )

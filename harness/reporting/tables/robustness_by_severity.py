@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.reporting.tables.sweep_words import sweep_caption, sweep_notes
-from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
+from harness.reporting.tables.sweep_words import judged, sweep_caption, sweep_notes
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column, on_scale
 from harness.reporting.tables.words import plain_words
 from harness.results.arm import Arm
 from harness.results.conditions import at, curve_area, estimate, mean_of
@@ -51,6 +51,9 @@ def _severity_row(results: ResultSet, measure: Measure, arm: Arm, name: str) -> 
         "mean": partial(mean_of, perturbations=[name], severities=severities),
         "area": partial(curve_area, perturbation=name, severities=severities),
     }
-    cells = {key: Cell.of(estimate(arm, measure, statistic, measure)) for key, statistic in statistics.items()}
+    cells = {
+        key: on_scale(Cell.of(estimate(arm, measure, statistic, measure)), measure)
+        for key, statistic in statistics.items()
+    }
     cells["seen"] = Cell(text="seen" if name in arm.seen else "unseen")
-    return Row(label=arm.label, cells=cells, group=plain_words(name))
+    return judged(results, Row(label=arm.label, cells=cells, group=plain_words(name)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.reporting.tables.paired_comparisons import family_sentence
+from harness.reporting.tables.family_words import family_sentence
 from harness.reporting.tables.sweep_words import sweep_notes
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
 from harness.reporting.tables.words import plain_words

@@ -7,9 +7,9 @@ from functools import partial
 
 import pandas as pd
 
-from harness.reporting.tables.paired_comparisons import family_sentence
-from harness.reporting.tables.sweep_words import sweep_caption, sweep_notes
-from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
+from harness.reporting.tables.family_words import family_sentence
+from harness.reporting.tables.sweep_words import judged, sweep_caption, sweep_notes
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table, decimals, measure_column, on_scale
 from harness.reporting.tables.words import plain_words
 from harness.results.arm import Arm
 from harness.results.comparisons import LOSS, Comparison, overall
@@ -87,7 +87,7 @@ def summary_table(results: ResultSet) -> Table:
         title=f"{results.heading}: robustness on the test split of {results.dataset}",
         caption=sweep_caption(results)
         + " rPC: mean perturbed over mean clean Dice. Worst perturbation: the largest of these mean losses, picked after they were seen; "
-        "on other patients it would be smaller. Failures: labelled frames with Dice < 0.5 or an empty mask, with exact limits over patients. "
+        "on other patients it would be smaller. Failures: ED and ES frames (of a clip that names neither: labelled frames) with Dice < 0.5 or an empty mask, with exact limits over patients. "
         f"{_test_sentence(results, tests)}Seen: perturbations used as training augmentation.",
         columns=tuple(columns),
         rows=tuple(rows),
@@ -103,28 +103,41 @@ def _summary_row(results: ResultSet, arm: Arm, rest: list[Measure], shown: set[t
     perturbed = mean_of(wide, perturbations=names, severities=levels)
     drops = mean_drops(results, arm)
     cells = {
-        "clean": Cell.of(estimate(arm, DICE, clean)),
-        "perturbed": Cell.of(
-            estimate(arm, DICE, partial(mean_of, perturbations=names, severities=levels)),
-            dagger=(arm.label, DICE.name) in shown,
+        "clean": on_scale(Cell.of(estimate(arm, DICE, clean)), DICE),
+        "perturbed": on_scale(
+            Cell.of(
+                estimate(arm, DICE, partial(mean_of, perturbations=names, severities=levels)),
+                dagger=(arm.label, DICE.name) in shown,
+            ),
+            DICE,
         ),
         "drop": Cell.of(
             estimate(arm, DICE, partial(lost, perturbations=names, severities=levels)),
             dagger=(arm.label, LOSS) in shown,
         ),
         "rpc": Cell.of(relative_performance(wide, perturbed)),
-        "area": Cell.of(estimate(arm, DICE, partial(_mean_area, perturbations=names, severities=levels))),
+        "area": on_scale(
+            Cell.of(estimate(arm, DICE, partial(_mean_area, perturbations=names, severities=levels))), DICE
+        ),
         "relative_drop": Cell(value=relative_drop(drops.mean(), _reference_drop(results))),
-        "worst": Cell(text=f"{plain_words(drops.idxmax())} (−{drops.max():.1f})" if drops.notna().any() else ""),
+        "worst": Cell(text=_worst(drops)),
         "seen": Cell(text=seen_text(results, arm)),
         "patients": Cell(value=int(perturbed.notna().sum())),
     }
     for item in rest:
-        cells[f"{item.name}_clean"] = Cell.of(estimate(arm, item, clean, item))
-        cells[item.name] = Cell.of(
-            estimate(arm, item, partial(available_mean, perturbations=names, severities=levels), item)
-        )
-    return Row(label=arm.label, cells=cells)
+        cells[f"{item.name}_clean"] = on_scale(Cell.of(estimate(arm, item, clean, item)), item)
+        answered = estimate(arm, item, partial(available_mean, perturbations=names, severities=levels), item)
+        cells[item.name] = on_scale(Cell.of(answered), item)
+    return judged(results, Row(label=arm.label, cells=cells))
+
+
+def _worst(lost: pd.Series) -> str:
+    """The perturbation that costs most, and what the Dice changes by: ``haze (−6.0)``; a gain has a plus."""
+    if not lost.notna().any():
+        return ""
+    change = decimals(abs(lost.max()), 1)
+    sign = "" if float(change) == 0 else "−" if lost.max() > 0 else "+"
+    return f"{plain_words(lost.idxmax())} ({sign}{change})"
 
 
 def _mean_area(wide: pd.DataFrame, perturbations: Sequence[str], severities: Sequence[int]) -> pd.Series:
@@ -144,7 +157,7 @@ def _test_sentence(results: ResultSet, tests: dict[str, list[Comparison]]) -> st
         return ""
     return (
         f"Against {results.reference} the loss itself is compared (Drop), and beside it the perturbed Dice: see the table of "
-        f"losses. {family_sentence(found)} "
+        f"losses. {family_sentence(found, endpoint='the loss')} "
     )
 
 
@@ -165,7 +178,7 @@ def loss_table(results: ResultSet) -> Table | None:
         name="robustness_losses",
         title=f"{results.heading}: {results.reference} minus each other model, over all perturbations and severities",
         caption="Paired difference of means over patients (of means over conditions and trainings). "
-        + family_sentence([one for found in tests.values() for one in found]),
+        + family_sentence([one for found in tests.values() for one in found], endpoint="the loss"),
         columns=(
             Column(key="difference", header="Mean difference", digits=2, source=source["difference"]),
             Column(key="p", header="p", digits=4, probability=True, source=source["p"]),

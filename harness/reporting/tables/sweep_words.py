@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from harness.perturbations.ladders import unmatched
+from harness.reporting.tables.table import Row
 from harness.reporting.tables.words import plain_words
-from harness.results.measures import DICE, Measure
+from harness.results.comparisons import not_learned
+from harness.results.measures import DICE, WHOLE, Measure
 from harness.results.result_set import ResultSet
 
 
@@ -14,7 +17,18 @@ def sweep_notes(results: ResultSet) -> tuple[str, ...]:
     """Which severities mean less distortion than the others', which values are missing, and what the results note."""
     weaker = [plain_words(name) for name in unmatched(results.dataset) if name in results.perturbations]
     notes = [f"Not matched by SSIM, spread over what is reachable: {', '.join(weaker)}."] if weaker else []
-    return (*notes, *_missing(results), *results.notes)
+    failed = [
+        f"{label} has not learned the task: most patients fail on clean images, so that it is not ranked."
+        for label in not_learned(results, WHOLE)
+    ]
+    return (*notes, *failed, *_missing(results), *results.notes)
+
+
+def judged(results: ResultSet, row: Row) -> Row:
+    """The row, with its cells unranked where the model has not learned the task: with nothing to lose it loses least."""
+    if row.label not in not_learned(results, WHOLE):
+        return row
+    return replace(row, cells={key: replace(cell, unranked=True) for key, cell in row.cells.items()})
 
 
 def _missing(results: ResultSet) -> list[str]:

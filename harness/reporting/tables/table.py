@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from harness.results.measures import Direction, Measure
@@ -92,6 +92,26 @@ class Cell:
     def has_interval(self) -> bool:
         """Whether both limits are known."""
         return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+SHARES = ("dice", "iou", "nsd_mm", "nsd_px")
+"""Metrics between 0 and 1, shown in percent; of other percentages (the error of an area) there is no largest value."""
+
+
+def on_scale(cell: Cell, measure: Measure) -> Cell:
+    """The cell with its limits cut to 0..100 where the measure is a share (overlap, surface Dice, failures).
+
+    >>> from harness.results.measures import DICE, HD95
+    >>> wide = Cell(value=60.9, low=-70.1, high=191.9)
+    >>> on_scale(wide, DICE).low, on_scale(wide, DICE).high, on_scale(wide, HD95).low
+    (0.0, 100.0, -70.1)
+    """
+    metric = (measure.metrics or (measure.name,))[0]
+    if metric not in SHARES or measure.unit != "%":
+        return cell
+    # Two trainings reach 12.7 standard errors, far outside of what a share can be; NaN (no interval) stays NaN.
+    low, high = (limit if math.isnan(limit) else min(max(limit, 0.0), 100.0) for limit in (cell.low, cell.high))
+    return replace(cell, low=low, high=high)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from harness.reporting.tables.table import Cell, Column, Row, Table, measure_column
+from harness.reporting.tables.table import Cell, Column, Row, Table, measure_column, on_scale
 from harness.results.measures import Measure, Selection
 from harness.results.transfer import Tested, drops, measures_of
 from harness.statistics.families import ALPHA
@@ -29,7 +29,7 @@ def _matrix(tested: Sequence[Tested], measure: Measure, structure: str) -> Table
         values = one.arm.values(measure, Selection(structure=structure))
         if values.size:
             summary = summarise(values.to_numpy(float))
-            cell = Cell.of(summary.interval, seed_sd=summary.seed_sd)
+            cell = on_scale(Cell.of(summary.interval, seed_sd=summary.seed_sd), measure)
             cells.setdefault(one.label, {})[one.tested_on] = cell
     # A column per tested data: only values of one column are of the same patients.
     columns = [measure_column(measure, name, f"tested on {name}") for name in datasets]

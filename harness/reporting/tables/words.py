@@ -24,17 +24,23 @@ def seeds_of(results: ResultSet) -> str:
 
 
 def interval_words(results: ResultSet) -> str:
-    """What an interval of this suite is: over patients, or over patients and seeds where there are several."""
+    """What an interval of this suite is: over patients, or over patients and trainings where a model has several."""
     if results.seeds > 1:
-        return "95 % interval over patients (bootstrap-t) and trainings"
+        return f"95 % interval over patients (bootstrap-t) and trainings{_single(results)}"
     return "95 % bootstrap-t interval over patients"
 
 
 def agreement_words(results: ResultSet) -> str:
     """What an interval of a statistic that is no mean is (r, SD, limits of agreement)."""
     if results.seeds > 1:
-        return "95 % bootstrap interval over patients × trainings"
+        return f"95 % bootstrap interval over patients × trainings{_single(results)}"
     return "95 % expanded BCa interval over patients"
+
+
+def _single(results: ResultSet) -> str:
+    """Whose intervals know nothing of trainings, because there is a single one."""
+    labels = [arm.label for arm in results.finished if len(arm.finished) == 1]
+    return f" (of {' and '.join(labels)}, trained once: over patients alone)" if labels else ""
 
 
 def method_name(method: str) -> str:
