@@ -27,7 +27,7 @@ from harness.statistics.comparison import (
     compare_pairs,
 )
 from harness.statistics.effects import Effect, contrasts, main_effects
-from harness.statistics.failures import FailureRate, rate_of
+from harness.statistics.failures import FailureRate, failed_trainings, rate_of
 from harness.statistics.failures import failure_rate as rate_limits
 from harness.statistics.families import ALPHA
 from harness.statistics.verdict import Comparison, Verdict, interval_verdict
@@ -86,6 +86,11 @@ def failure_rate(arm: Arm, selection: Selection) -> FailureRate:
     """Patients of an arm whose mean Dice says that it failed."""
     values = arm.values(DICE, selection)
     return rate_of(values if values.size else pd.DataFrame(dtype=float), scale=DICE.scale)
+
+
+def lost_trainings(arm: Arm, selection: Selection) -> list[int]:
+    """Seeds of the trainings that failed in most of their patients, which the mean over trainings may hide."""
+    return [int(str(seed)) for seed in failed_trainings(arm.values(DICE, selection), scale=DICE.scale)]
 
 
 def not_learned(results: ResultSet, selection: Selection | None = None) -> list[str]:

@@ -223,6 +223,20 @@ def test_failures_stand_with_exact_limits(suite: ResultSet) -> None:
     assert cell.high == pytest.approx(100 * (1 - 0.025 ** (1 / 20)))
 
 
+def test_a_training_that_failed_altogether_is_named(make_suite: Maker) -> None:
+    suite = make_suite(patients=14, seeds=3, models=("GDKVM", "U-Net"))
+    runs = tuple(
+        replace(run, rows=run.rows.assign(value=run.rows["value"].where(run.rows["metric"] != "dice", 0.0)))
+        if (run.label, run.seed) == ("U-Net", 1)
+        else run
+        for run in suite.runs
+    )
+    table = main_table(replace(suite, runs=runs))
+    assert find(table, "U-Net").cell("failures").value == 0
+    assert any("U-Net: 1 of 3 trainings failed in most patients (seed 1)" in note for note in table.notes)
+    assert not any("failed in most" in note for note in main_table(suite).notes)
+
+
 def test_models_that_have_not_learned_get_no_verdict(make_suite: Maker) -> None:
     suite = make_suite(patients=14, seeds=3)
     runs = [

@@ -26,6 +26,7 @@ from harness.results.comparisons import (
     Comparison,
     all_comparisons,
     failure_rate,
+    lost_trainings,
     not_learned,
 )
 from harness.results.ejection import axis_rule, ef_correlation, ef_failures, ef_method, has_stated_ef
@@ -33,6 +34,7 @@ from harness.results.measures import Measure, ef_error
 from harness.results.result_set import STRUCTURE_NAMES, ResultSet
 from harness.statistics.bootstrap import SMALLEST_SAMPLE
 from harness.statistics.seeds import SeedSummary, summarise
+from harness.vocabulary import counted as plural
 
 COUNT_COLUMNS = (
     Column(key="patients", header="n", digits=0, source=Source("cases", "patient", "patients with every value")),
@@ -215,6 +217,11 @@ def _failure_notes(results: ResultSet, method: str | None) -> list[str]:
             )
         if not failure_rate(arm, results.main).learned:
             lines.append(f"{arm.label} has not learned the task: most patients failed, so that it is not judged.")
+        elif lost := lost_trainings(arm, results.main):
+            lines.append(
+                f"{arm.label}: {len(lost)} of {plural(len(arm.finished), 'training')} failed in most patients (seed "
+                f"{', '.join(map(str, lost))}); the failures are of the mean over trainings."
+            )
     return lines
 
 
