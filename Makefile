@@ -113,10 +113,11 @@ sbom: setup ## build/sbom.cdx.json, the bill of materials of a release (CycloneD
 	mkdir -p build
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.cdx.json
 
-release: sbom ## build/release: the wheel with its lock file and bill of materials
+release: sbom ## build/release: the wheel with its lock file and bill of materials; DEMO=RUN adds weights trained on the phantom
 	rm -rf build/release
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/release .
 	cp requirements.lock build/sbom.cdx.json build/release
+	$(if $(DEMO),$(BIN)/python tools/demonstration.py "$(DEMO)" build/release/demonstration-phantom.safetensors)
 
 audit-dependencies: setup ## known faults of the packages in requirements.lock; a sentence where the database cannot be reached
 	$(RELEASE_TOOLS)

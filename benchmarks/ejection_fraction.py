@@ -1,17 +1,20 @@
 """How much EF depends on how it is constructed, on the reference masks of CAMUS.
 
-    python benchmarks/ejection_fraction.py data/camus [--old-release FOLDER] [--stated info.csv] [--every 1]
+    python benchmarks/ejection_fraction.py data/camus [--old-release FOLDER] [--stated info.csv] [--every 1] [--moved 10]
 
 The root is the NIfTI release (four-chamber stills are enough), FOLDER holds patients of the old .mhd release, whose cfg
 files state volumes made from the same masks, and the csv (columns Patient, EF) states what the cfg files of the NIfTI
-release state. Prints Markdown.
+release state. ``--moved N`` also redraws the masks of every Nth patient, moved by half a pixel, turned, and on other grids, and says how
+far volumes and EF move: they should not. Prints Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -93,6 +96,61 @@ def old_release(folder: Path) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def redrawn(
+    mask: NDArray[np.bool_], spacing: tuple[float, float]
+) -> Iterator[tuple[str, NDArray[np.bool_], tuple[float, float]]]:
+    """The same outline on other grids: name, mask [H, W] and pixel size."""
+    height, width = mask.shape
+    soft = mask.astype(np.float32)
+    row, column = spacing
+
+    def warped(matrix: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return np.asarray(cv2.warpAffine(soft, matrix, (width, height), flags=cv2.INTER_LINEAR) > 0.5)
+
+    # Not half: there linear interpolation ties, and the threshold would take a row away.
+    yield "moved by 0.4 pixels", warped(np.array([[1, 0, 0.4], [0, 1, 0.4]])), spacing
+    for degrees in (-5.0, 5.0):
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+        # In mm: a turn of pixels that are not square is no turn.
+        turn[0, 1], turn[1, 0] = turn[0, 1] * row / column, turn[1, 0] * column / row
+        centre = np.array([width / 2, height / 2])
+        turn[:, 2] = centre - turn[:, :2] @ centre
+        yield f"turned by {degrees:+.0f} degrees", warped(turn), spacing
+    for name, (down, across) in {
+        "half the rows": (0.5, 1.0), "half of both": (0.5, 0.5), "twice as fine": (2.0, 2.0), "256 x 256": (256 / height, 256 / width),
+    }.items():  # fmt: skip
+        size = (round(width * across), round(height * down))
+        fine = cv2.resize(soft, size, interpolation=cv2.INTER_AREA if down < 1 else cv2.INTER_LINEAR) > 0.5
+        yield name, np.asarray(fine), (row * height / size[1], column * width / size[0])
+
+
+def moved(root: Path, every: int) -> pd.DataFrame:
+    """How far single-plane volume [%] and EF [points] of redrawn masks lie from those of the masks as they are."""
+    volumes, fractions = [], []
+    for folder in sorted((root / "database_nifti").iterdir())[::every]:
+        read = [read_labels(folder / f"{folder.name}_4CH_{phase}_gt.nii.gz", (0, 1, 2, 3)) for phase in PHASES]
+        masks = [each.pixels[0] == LV for each in read]
+        before = [_single(mask, each.spacing_mm) for mask, each in zip(masks, read, strict=True)]
+        ways = zip(*(redrawn(mask, each.spacing_mm) for mask, each in zip(masks, read, strict=True)), strict=True)
+        for ends in ways:
+            after = [_single(mask, spacing) for _, mask, spacing in ends]
+            volumes += [(ends[0][0], 100 * abs(new / old - 1)) for new, old in zip(after, before, strict=True)]
+            fractions.append((ends[0][0], abs(ejection_fraction(*after) - ejection_fraction(*before))))
+    parts = []
+    for name, values in {"volume [%]": volumes, "EF [points]": fractions}.items():
+        grouped = pd.DataFrame(values, columns=["way", "value"]).groupby("way", sort=False)["value"]
+        parts.append(
+            pd.DataFrame(
+                {f"{name}: median": grouped.median(), "95 % within": grouped.quantile(0.95), "largest": grouped.max()}
+            )
+        )
+    return pd.concat(parts, axis=1).round(2)
+
+
+def _single(mask: NDArray[np.bool_], spacing: tuple[float, float]) -> float:
+    return simpson_single_ml(profile_pair(mask, spacing).anatomical)
+
+
 def _three(edv: float, esv: float) -> str:
     return f"{edv:.1f} / {esv:.1f} / {ejection_fraction(edv, esv):.1f}"
 
@@ -119,9 +177,15 @@ def main() -> None:
     parser.add_argument("--old-release", type=Path)
     parser.add_argument("--stated", type=Path)
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--moved", type=int)
     options = parser.parse_args()
     if options.old_release:
         print(f"EDV / ESV / EF\n\n{old_release(options.old_release).to_markdown()}\n")
+    if options.moved:
+        print(
+            f"Masks redrawn, every {options.moved}th patient\n\n{moved(options.root, options.moved).to_markdown()}\n",
+            flush=True,
+        )
     stated = pd.read_csv(options.stated).set_index("Patient")["EF"] if options.stated else None
     ef = patients_of(options.root, options.every)
     print(f"EF of {len(ef)} patients, 4CH reference masks\n\n{summary(ef, stated).to_markdown()}")

@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.data.camus import Phantom
+from harness.data.camus_phantom import Phantom
 from harness.phantom import generate
 from harness.phantom.echonet_export import export_phantom
 from harness.phantom.echonet_writer import EchoNetVideo, write_echonet

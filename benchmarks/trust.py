@@ -82,10 +82,10 @@ def row(trained: Trained, clip: PreparedClip, name: str, severity: int) -> dict[
 
 
 def rows_of(
-    trained: Trained, cache: PreparedCache, clips: int, severities: tuple[int, ...]
+    trained: Trained, cache: PreparedCache, split: str, clips: int, severities: tuple[int, ...]
 ) -> Iterator[dict[str, Any]]:
-    """Rows of evenly spread test clips under every condition."""
-    for clip in spread_clips(cache.split("test"), clips):
+    """Rows of evenly spread clips of a split under every condition."""
+    for clip in spread_clips(cache.split(split), clips):
         for name, severity in conditions(severities):
             yield row(trained, clip, name, severity)
 
@@ -125,12 +125,13 @@ def _at(raised: NDArray[np.bool_], poor: NDArray[np.bool_]) -> dict[str, float]:
 @click.option("--results-dir", default="results/runs", show_default=True)
 @click.option("--data-dir", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
 @click.option("--prepared", type=click.Path(path_type=Path), help="Prepared data to measure on, instead of the run's.")
+@click.option("--split", default="test", show_default=True, help="val to choose limits on, test to report on.")
 @click.option("--clips", default=20, show_default=True)
 @click.option("--severities", default="1,3,5", show_default=True)
 @click.option("--rows", "out", type=click.Path(path_type=Path), help="Write the rows to this CSV.")
 @click.option("--table", "tables", type=click.Path(path_type=Path), multiple=True, help="Rows to make a table of.")
 def main(
-    run: str | None, results_dir: str, data_dir: Path, prepared: Path | None, clips: int, severities: str,
+    run: str | None, results_dir: str, data_dir: Path, prepared: Path | None, split: str, clips: int, severities: str,
     out: Path | None, tables: tuple[Path, ...],
 ) -> None:  # fmt: skip
     torch.set_num_threads(1)
@@ -143,7 +144,7 @@ def main(
             if prepared
             else prepared_of(RunStore(results_dir).get(trained.name).spec, data_dir)
         )
-        rows = pd.DataFrame(rows_of(trained, cache, clips, tuple(int(level) for level in severities.split(","))))
+        rows = pd.DataFrame(rows_of(trained, cache, split, clips, tuple(int(level) for level in severities.split(","))))
     else:
         raise ConfigError("Give --run, or --table with rows that were written before.")
     if out is not None:

@@ -66,6 +66,13 @@ def registered(registry: Registry, name: str) -> Any:
     """
     # Classes register when their module is imported; nobody else has asked for it yet.
     registry.import_from_location()
+    if (found := _held(registry, name)) is None and load_plugins():
+        # A worker, or a verb that trains nothing, has imported no plugin yet.
+        found = _held(registry, name)
+    return found
+
+
+def _held(registry: Registry, name: str) -> Any:
     node: Registry | None = registry
     while node is not None:
         if name in node.module_dict:
@@ -188,16 +195,20 @@ def list_datasets() -> list[str]:
     return sorted(DATASETS.module_dict)
 
 
-def list_perturbations(*, passing: bool = False) -> list[str]:
+def list_perturbations(*, passing: bool = False, plugins: bool = False) -> list[str]:
     """Names of the package's perturbations; with ``passing`` also of those that are faults only while they pass.
 
-    Those of users' files are named one by one, never meant by "all".
+    Those of installed plugins are listed with ``plugins``; those of users' files are named one by one. "All" means neither.
     """
     PERTURBATIONS.import_from_location()
+    if plugins:
+        load_plugins()
     return sorted(
         name
         for name, item in PERTURBATIONS.module_dict.items()
-        if "@" not in name and (passing or not getattr(item, "passing", False))
+        if "@" not in name
+        and (plugins or item.__module__.startswith("harness."))
+        and (passing or not getattr(item, "passing", False))
     )
 
 

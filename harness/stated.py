@@ -18,8 +18,8 @@ from harness.schema import Schema
 SMALLEST_MM, LARGEST_MM = 0.01, 10.0
 """Pixels of an echocardiogram are tenths of a millimetre; a header beyond this range has another unit, or none."""
 
-Millimetres = Annotated[float, Field(gt=1e-4, le=1000)]
-"""Side of a pixel that somebody states on purpose; wider than a header's range, because a person may mean it."""
+Millimetres = Annotated[float, Field(gt=1e-4, le=50)]
+"""Side of a pixel that somebody states on purpose; wider than a header's range, because a person may mean it, but 308 are micrometres."""
 FrameNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 Millilitres = Annotated[float, Field(ge=0, le=10_000)]
 
@@ -65,14 +65,21 @@ def stated(where: str, names: Mapping[str, str] | None = None, **values: Any) ->
     Traceback (most recent call last):
     harness.errors.DataError: list.csv, line 2: EF must be 100 or less, got 9999.0; correct it, or leave it out where it is not known.
     """
+    said = f"{where}: " if where else ""
     try:
-        return Stated.read(values, "stated")
+        read = Stated.read(values, "stated")
     except ConfigError as error:
         sentence = str(error).removeprefix("Stated's ").removesuffix(".")
         field, must, rest = sentence.partition(" must")
         sentence = f"{(names or {}).get(field, field)}{must}{rest}"
-        said = f"{where}: " if where else ""
         raise DataError(f"{said}{sentence}; correct it, or leave it out where it is not known.") from None
+    # No living heart ejects one percent: 0.55 is a fraction, and every error of EF would be near the EF itself.
+    if read.ef_percent is not None and 0 < read.ef_percent <= 1:
+        name = (names or {}).get("ef_percent", "ef_percent")
+        raise DataError(
+            f"{said}{name} must be in percent, got {read.ef_percent:g}; write {100 * read.ef_percent:g} where that is a fraction."
+        )
+    return read
 
 
 def spacing_of_header(row_mm: float, column_mm: float) -> tuple[tuple[float, float] | None, tuple[str, ...]]:

@@ -13,8 +13,10 @@ from typing import Any
 import pandas as pd
 from typing_extensions import Unpack
 
+from harness.api.transferring import run_evaluate
 from harness.data import PreparedCache
 from harness.errors import BenchError
+from harness.evaluation.metrics import metric_functions
 from harness.evaluation.prediction import Predict
 from harness.experiments import SuiteOptions
 from harness.experiments.bench import Work, run_suite
@@ -22,7 +24,8 @@ from harness.experiments.execute import Keep
 from harness.experiments.folds import plan_folds
 from harness.experiments.kept_pictures import keep_pictures
 from harness.experiments.plan import SuitePlan
-from harness.experiments.transfer import keep_masks
+from harness.experiments.transfer import EvaluateOptions, keep_masks
+from harness.registry import load_plugins
 from harness.reporting import write_report
 from harness.reporting.growing import begin_report
 from harness.reporting.manifest import report_is_of, with_groups
@@ -32,6 +35,9 @@ from harness.results.result_set import ResultSet
 from harness.results.suite import suite_results
 from harness.store.runs import Run, RunStore
 from harness.terminal import console as new_console
+
+METRICS_FOLDER = "metrics"
+"""Folder, in a report's, of the metrics that a bench was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +88,7 @@ def bench(
     profile: bool = True,
     retrain: bool = False,
     accept_code: bool = False,
+    metrics: Sequence[str] = (),
     progress: bool = True,
     **choices: Any,
 ) -> Benched:
@@ -101,6 +108,7 @@ def bench(
         profile: also measure latency, memory and multiply-adds.
         retrain: train again what is finished; the finished runs stay as they are.
         accept_code: take finished runs of other code; tables then carry that mark.
+        metrics: measured as well on the scored frames, names or files of your own (docs/add-a-metric.md): a section of the report.
         progress: tell which run is at work and how far it is.
         choices: further options of ``SuiteOptions``: suite, views, clip, size, structures, first_frame, ...
 
@@ -133,6 +141,7 @@ def bench(
         profile=profile,
         retrain=retrain,
         accept_code=accept_code,
+        metrics=tuple(metrics),
         progress=progress,
     )
 
@@ -146,12 +155,16 @@ def run_bench(
     profile: bool = True,
     progress: bool = True,
     masks: bool = False,
+    metrics: tuple[str, ...] = (),
     **work: Unpack[Work],
 ) -> Benched:
     """``bench`` with its options as one object; ``command`` is what the report says it was made with.
 
-    ``masks`` keeps what the runs predict (``echobench evaluate --from-masks``); ``work`` is handed to ``run_suite``.
+    ``masks`` keeps what the runs predict (``echobench evaluate --from-masks``); ``metrics`` are measured when all is trained and
+    stand in a section of the report; ``work`` is handed to ``run_suite``.
     """
+    load_plugins()
+    metric_functions(metrics)  # a metric that is not there is refused before hours of training
     plans = plan_folds(options, progress)
     if not profile:
         plans = [dataclasses.replace(plan, profile=None) for plan in plans]
@@ -182,6 +195,10 @@ def run_bench(
     collected = suite_results(runs, name=begun.name, reference=plan.reference, command=command, criteria=plan.criteria)
     keep_groups(patient_groups(_described(plans)), folder)
     collected = with_groups(folder, collected)
+    finished = [run for run in made if run.status == "finished"]
+    if metrics and finished:
+        asked = EvaluateOptions(data={}, metrics=metrics, data_root=options.data_root)
+        run_evaluate(finished, asked, folder / METRICS_FOLDER, progress, command)
     due = any(one.executed or one.measured for one in outcomes) or not report_is_of(collected, folder)
     written = write_report(collected, folder) if due else []
     return Benched(

@@ -13,11 +13,12 @@ from harness.clip import structure_names
 from harness.data import PreparedCache
 from harness.errors import ConfigError
 from harness.evaluation.mask_files import MaskFolder
-from harness.evaluation.metrics import DEFAULT_METRICS
+from harness.evaluation.metrics import DEFAULT_METRICS, metric_functions
 from harness.evaluation.scoring import AS_GIVEN, Scoring
 from harness.experiments import SuiteOptions, plan_suite
 from harness.experiments.external import external_spec, score_run
 from harness.experiments.sweep.clips import prepared_of
+from harness.registry import load_plugins
 from harness.reporting import write_report
 from harness.reporting.growing import begin_report
 from harness.reporting.manifest import list_reports, with_groups
@@ -85,6 +86,8 @@ def run_score(
     store = RunStore(results)
     target = _target(options, store, reports, progress)
     cases = [case.name for case in target.cache.split("test").cases]
+    load_plugins()
+    metric_functions(metrics)  # refused before any mask is read
     opened = {seed: MaskFolder(folder, cases, names) for seed, folder in folders.items()}
     specs = {seed: external_spec(label, seed, masks, target.like, scoring, metrics) for seed, masks in opened.items()}
     _refuse_label(label, store, target.condition)

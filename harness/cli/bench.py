@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli._options import data_options, store_options, suite_options
+from harness.cli._options import METRICS, data_options, store_options, suite_options
 from harness.cli._typed import typed
 from harness.errors import ConfigError
 from harness.vocabulary import counted
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--accept-code", is_flag=True, help="Take finished runs of other code; tables then carry that mark.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many patients of each split, marked as such.")
 @click.option("--folds", type=click.IntRange(3), help="Cross-validation: train and test so many folds, one table.")
+@click.option("--metrics", type=METRICS, default="", help="Measured as well: names or files, a section of the report.")
 @click.option("--keep-masks", is_flag=True, help="Keep the masks predicted for the test clips, compressed.")
 @click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; each has a CUDA device in turn."
@@ -40,6 +41,7 @@ def command(
     reports_dir: str,
     retrain: bool,
     accept_code: bool,
+    metrics: tuple[str, ...],
     keep_masks: bool,
     workers: int,
     minutes: float | None,
@@ -73,6 +75,7 @@ def command(
         reports=reports_dir,
         command=typed(sys.argv[1:]),
         masks=keep_masks,
+        metrics=metrics,
         **work,
     )
     if added := len(made.results.runs) - len(made.runs):

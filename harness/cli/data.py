@@ -113,6 +113,12 @@ def unpack_command(archive: Path, data_dir: str) -> None:
 )
 @click.option("--dataset-id", type=click.IntRange(1, 999), default=501, show_default=True, help="Of nnU-Net's dataset.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many patients of each split.")
+@click.option(
+    "--every",
+    type=click.IntRange(1),
+    default=1,
+    help="Of pictures: only every Nth labelled frame of a clip, and ED and ES.",
+)
 def hand_over_command(
     folder: Path,
     kind: Any,
@@ -120,6 +126,7 @@ def hand_over_command(
     dataset_id: int,
     dataset: str | None,
     limit: int | None,
+    every: int,
     data_dir: str,
     **choices: Any,
 ) -> None:
@@ -137,7 +144,7 @@ def hand_over_command(
     opened = open_dataset(dataset, settings, Path(data_dir), limit=limit)
     asked = structures or settings.get("structures", "lv")
     names = structures_of(asked, tuple(opened.structures), dataset, settings)
-    written = hand_over(opened, folder, kind, structures=names, number=dataset_id)
+    written = hand_over(opened, folder, kind, structures=names, number=dataset_id, every=every)
     for sentence in written.refused:
         click.echo(sentence)
     counts = ", ".join(f"{split} {written.count(split)}" for split in ("train", "val", "test"))

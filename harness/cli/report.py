@@ -27,7 +27,7 @@ def command(name: str | None, results_dir: str, reports_dir: str, groups: str | 
     from harness.reporting import print_report, write_report
     from harness.reporting.manifest import only_suite, read_results
     from harness.reporting.render.terminal import print_table
-    from harness.reporting.transfer_report import read_transfer, write_transfer
+    from harness.reporting.transfer_report import read_transfer, transfers_in, write_transfer
     from harness.results.groups import GROUPS, read_groups
     from harness.store.formats.manifest import find_manifest
 
@@ -43,5 +43,8 @@ def command(name: str | None, results_dir: str, reports_dir: str, groups: str | 
     if groups:
         read_groups(Path(groups))  # refused before anything is written
         write_bytes(Path(reports_dir) / chosen / GROUPS, Path(groups).read_bytes())
+    for inside in transfers_in(folder):
+        manifest = find_manifest(inside, "transfer")
+        write_transfer(read_transfer(inside, Path(results_dir)) or (), inside, manifest.command if manifest else "")
     for folder, results in read_results(chosen, Path(reports_dir), Path(results_dir)).items():
         print_report(results, write_report(results, folder, () if no_pictures else None))

@@ -123,11 +123,13 @@ def run_command(
     from harness.experiments.sweep.sweep import SweepOptions
     from harness.perturbations.choice import chosen_perturbations, require_ladders, user_files
     from harness.perturbations.window import window_length
+    from harness.registry import load_plugins
 
     window = window_length(when)
     names = tuple(chosen_perturbations(perturbations, passing=window is not None))
     # Only for their refusals: no strengths, or a misspelt metric, is said before the first minute of computing.
     require_ladders(names)
+    load_plugins()
     metric_functions(metrics)
     options = SweepOptions(
         perturbations=names, severities=_severities(severities), metrics=metrics, limit=limit, window=window,

@@ -2,8 +2,9 @@
 
 from harness.data.archive import pack, unpack
 from harness.data.cache import PreparedCache, PreparedClip, PreparedSplit, prepare
-from harness.data.camus import Camus, Phantom
+from harness.data.camus import Camus
 from harness.data.camus_mhd import CamusMhd
+from harness.data.camus_phantom import Phantom
 from harness.data.dataset import EchoDataset
 from harness.data.echonet import EchoNet
 from harness.data.findings import Finding

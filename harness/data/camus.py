@@ -1,8 +1,7 @@
-"""CAMUS, NIfTI release (Leclerc et al., IEEE TMI 38(9), 2019), and the phantom, which is written in the same layout."""
+"""CAMUS, NIfTI release (Leclerc et al., IEEE TMI 38(9), 2019)."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,19 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.clip import Case, Clip
-from harness.data.camus_cfg import CamusInfo, read_info
+from harness.data.camus_cfg import CamusInfo, info_fields, read_info
 from harness.data.camus_layout import CamusIndex, Gaps, find_gaps, index_root, refusal
-from harness.data.dataset import CLIP_KINDS, SPLITS, EchoDataset
+from harness.data.dataset import SPLITS, EchoDataset
 from harness.data.findings import Finding, shorten
-from harness.data.nifti import Volume, read_frames, read_labels
+from harness.data.nifti import Volume, read_frames, read_labels, spacing_notes
 from harness.data.order import order_half_sequence, order_stills
 from harness.data.splits import find_split_folder, folds_in, list_names, read_split_lists, tested_in_folds
 from harness.errors import DataError
 from harness.registry import DATASETS
 
 LABEL_IDS = (0, 1, 2, 3)
-CYCLES = ("cycle", "beats")
-"""Clip kinds of whole heart beats, which the phantom alone has."""
 
 
 @DATASETS.register_module()
@@ -222,7 +219,7 @@ class Camus(EchoDataset):
             ed=0,
             es=1,
             source=f"{case.patient}/{case.name}_{{ED,ES}}.{self.suffix}",
-            notes=order_stills(masks) + _spacing_notes([volume for pair in pairs for volume in pair]),
+            notes=order_stills(masks) + spacing_notes([volume for pair in pairs for volume in pair]),
             **info_fields(info),
         )
 
@@ -247,7 +244,7 @@ class Camus(EchoDataset):
             ed=order.ed,
             es=order.es,
             source=f"{case.patient}/{path.name}",
-            notes=order.notes + _spacing_notes([image, mask]),
+            notes=order.notes + spacing_notes([image, mask]),
             **info_fields(info),
         )
 
@@ -274,90 +271,6 @@ class Camus(EchoDataset):
         stated, expected = (f"{value[0]:.4g} x {value[1]:.4g}" for value in (clip.spacing_mm, self.official_spacing_mm))
         text = f"pixel spacing {stated} mm (row x column) instead of {expected}"
         return [Finding(level="warning", check="spacing", message=text)]
-
-
-@DATASETS.register_module()
-class Phantom(Camus):
-    """The embedded phantom: generated on disk in the CAMUS NIfTI layout and read by the very same code.
-
-    Its masks follow from its geometry and are true on every frame, so that all frames of a sequence are labelled. ``clip="cycle"`` is
-    the first whole beat, from ED to the next ED, of a root that was generated with ``beats``; ``clip="beats"`` is all of them.
-    """
-
-    name = "phantom"
-    title = "phantom"
-    official_split = None
-    official_spacing_mm = None
-    all_clips = (*CLIP_KINDS, *CYCLES)
-
-    def layout(self) -> list[Finding]:
-        """As CAMUS; a root without whole cycles says how they are made."""
-        findings = super().layout()
-        if self.clip in CYCLES and any(item.level == "error" for item in findings) and self.gaps.clip_absent:
-            text = (
-                f"The phantom {self.root} holds no whole cycles; make some with `echobench phantom NEW_FOLDER --beats 3`, or leave "
-                "--root out."
-            )
-            return [Finding(level="error", check="complete", message=text)]
-        return findings
-
-    def load(self, case: Case) -> Clip:
-        """As CAMUS, and whole cycles where they were asked for."""
-        return self._load_cycles(case) if self.clip in CYCLES else super().load(case)
-
-    def _load_cycles(self, case: Case) -> Clip:
-        folder = self.index.folder / case.patient
-        path, info = folder / f"{case.name}_cycles.nii.gz", read_info(folder / f"Info_{case.view}.cfg")
-        image, mask = self._read_pair(path)
-        count = len(image.pixels)
-        if len(info.beat_ed) < 2 or not info.beat_es or max(*info.beat_ed, *info.beat_es) > count:
-            raise DataError(
-                f"{folder / f'Info_{case.view}.cfg'} does not say where the beats of the {count} frames of {path.name} begin and end "
-                "(BeatED, BeatES); generate the phantom again."
-            )
-        # The frame that closes a beat is its end-diastole too: the curve of a whole cycle comes back to where it began.
-        shown = slice(0, info.beat_ed[1] if self.clip == "cycle" else count)
-        frames = image.pixels[shown]
-        return Clip(
-            case=case,
-            frames=frames,
-            masks=mask.pixels[shown],
-            labelled=np.ones(len(frames), dtype=bool),
-            interpolated=np.zeros(len(frames), dtype=bool),
-            spacing_mm=image.spacing_mm,
-            ed=info.beat_ed[0] - 1,
-            es=info.beat_es[0] - 1,
-            source=f"{case.patient}/{path.name}",
-            notes=_spacing_notes([image, mask]),
-            **info_fields(info),
-        )
-
-    def _load_half(self, case: Case, folder: Path, info: CamusInfo) -> Clip:
-        clip = super()._load_half(case, folder, info)
-        return dataclasses.replace(
-            clip, labelled=np.ones_like(clip.labelled), interpolated=np.zeros_like(clip.interpolated)
-        )
-
-    def options(self) -> dict[str, Any]:
-        """What was chosen, and of sequences that every mask counts: clips prepared before that are others."""
-        return {**super().options(), **({"masks": "every frame"} if self.clip == "half" else {})}
-
-
-def info_fields(info: CamusInfo) -> dict[str, Any]:
-    """What a cfg file states, under the names that ``Clip`` has for it; None where it states nothing."""
-    return {"frame_rate_hz": info.frame_rate_hz, "ef_percent": info.ef_percent, "quality": info.quality}
-
-
-def _spacing_notes(volumes: list[Volume]) -> list[str]:
-    """A note where the files of one clip state different pixel sizes; the first image's is used."""
-    stated = [volume.spacing_mm or (1.0, 1.0) for volume in volumes]
-    same = all(np.allclose(spacing, stated[0], rtol=1e-3) for spacing in stated)
-    assumed = list(dict.fromkeys(note for volume in volumes for note in volume.notes))
-    return (
-        assumed
-        if same
-        else [*assumed, "spacing: images and masks state different pixel sizes, the first image's is used"]
-    )
 
 
 def _still(path: Path) -> NDArray[np.uint8] | None:

@@ -92,3 +92,8 @@ def _number(values: dict[str, str], key: str, kind: Callable[[str], N], path: Pa
         return kind(text)
     except ValueError as error:
         raise DataError(f"{path} says '{key}: {text}', which is not a number; restore the file.") from error
+
+
+def info_fields(info: CamusInfo) -> dict[str, Any]:
+    """What a cfg file states, under the names that ``Clip`` has for it; None where it states nothing."""
+    return {"frame_rate_hz": info.frame_rate_hz, "ef_percent": info.ef_percent, "quality": info.quality}

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.clip import Case, Clip
-from harness.data.camus import LABEL_IDS, Camus, info_fields
-from harness.data.camus_cfg import CamusInfo
+from harness.data.camus import LABEL_IDS, Camus
+from harness.data.camus_cfg import CamusInfo, info_fields
 from harness.data.camus_layout import CamusIndex, index_mhd_root
 from harness.data.metaimage import read_metaimage
 from harness.data.nifti import Volume

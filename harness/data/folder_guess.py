@@ -19,7 +19,7 @@ from harness.data.findings import shorten
 from harness.data.folder_manifest import JOINED, LABELS_FILE, MANIFEST_FILE, SPLIT_WORDS
 from harness.data.media.arrays import MASK_NAMES
 from harness.data.media.pictures import MASK_ENDINGS, PICTURE_KINDS, natural
-from harness.data.media.source import VIDEO_KINDS
+from harness.data.media.video import VIDEO_KINDS
 from harness.data.media.volume import read_volume
 from harness.errors import DataError
 from harness.files import write_text

@@ -17,6 +17,7 @@ from harness.data.findings import shorten
 from harness.errors import DataError
 from harness.files import is_inside
 from harness.stated import stated
+from harness.vocabulary import counted
 
 MANIFEST_FILE = "manifest.csv"
 LABELS_FILE = "labels.yaml"
@@ -87,6 +88,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
         more = f" (and {len(faults) - 1} more such lines)" if len(faults) > 1 else ""
         raise DataError(f"{path}, {faults[0]}{more}; correct the file.")
     _refuse_shared_names(rows, path)
+    _refuse_equal_rows(rows, path)
     if not rows:
         raise DataError(
             f"{path} has no rows; it needs one per clip, 'echobench data manifest FOLDER' writes a first one."
@@ -108,15 +110,25 @@ def _refuse_shared_names(rows: Sequence[ManifestRow], path: Path) -> None:
             )
 
 
+def _refuse_equal_rows(rows: Sequence[ManifestRow], path: Path) -> None:
+    """Raise ``DataError`` where two rows are one clip of one patient: it would count twice in every mean."""
+    taken: dict[tuple[str, str, str], ManifestRow] = {}
+    for row in rows:
+        other = taken.setdefault((row.patient, row.clip, row.mask), row)
+        if other is not row:
+            raise DataError(
+                f"{path}, lines {other.line} and {row.line}: the same clip and mask of patient '{row.patient}'; take one out."
+            )
+
+
 def _read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         # utf-8-sig: spreadsheets put a byte-order mark before the first column's name.
         with open(path, encoding="utf-8-sig", newline="") as stream:
             first = stream.readline()
             stream.seek(0)
-            # Spreadsheets of many countries separate with semicolons and write decimal commas.
-            reader = csv.DictReader(stream, delimiter=";" if ";" in first and "," not in first else ",")
-            rows = [(reader.line_num, {_key(k): (v or "").strip() for k, v in row.items() if k}) for row in reader]
+            reader = csv.DictReader(stream, delimiter=_delimiter(first))
+            read = [(reader.line_num, row) for row in reader]
             columns = [_key(name) for name in reader.fieldnames or ()]
     except FileNotFoundError as error:
         raise DataError(
@@ -128,7 +140,21 @@ def _read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise DataError(
             f"{path} lacks the column {shorten(missing)}; it needs {', '.join(REQUIRED)}, see docs/your-data.md."
         )
+    if twice := [name for name, count in Counter(columns).items() if name and count > 1]:
+        raise DataError(f"{path} has the column {shorten(twice)} twice; take one of them out.")
+    # Cells without a column come under None: a decimal comma that was not quoted moves all that follow it.
+    if wide := [line for line, row in read if any(cell.strip() for cell in row.get(None) or ())]:
+        raise DataError(
+            f"{path}, line {wide[0]}: more cells than the {len(columns)} columns (in {counted(len(wide), 'line')}); quote cells that hold a "
+            'comma, such as "0,308".'
+        )
+    rows = [(line, {_key(k): (v or "").strip() for k, v in row.items() if k}) for line, row in read]
     return [(line, cells) for line, cells in rows if any(cells.values())]
+
+
+def _delimiter(header: str) -> str:
+    """What separates the columns: spreadsheets of many countries write semicolons and decimal commas, some write tabs."""
+    return next((sign for sign in ",;\t" if sign in header), ",")
 
 
 def _key(name: str) -> str:
@@ -154,6 +180,9 @@ def _row(line: int, cells: dict[str, str], seen: Counter[tuple[str, str]]) -> Ma
         _frame(cells, "ed"),
         _frame(cells, "es"),
     )
+    if ed is not None and ed == es:
+        # An EF of 0 for every model and for the reference too: nothing would look wrong.
+        raise ValueError(f"ed and es are the same frame, {ed}; leave both empty where they are not known")
     try:
         stated("", spacing_mm=spacing, frame_rate_hz=rate, ef_percent=ef, ed=ed, es=es)
     except DataError as error:
@@ -243,7 +272,8 @@ def read_labels_file(path: Path) -> dict[str, tuple[int, ...]]:
         DataError: unreadable, not ``name: value`` lines, or a value that two structures have.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        content, node = yaml.safe_load(text), yaml.compose(text)
     except FileNotFoundError as error:
         raise DataError(
             f"{path} does not exist; write one line 'name: value' per structure of the masks, such as 'lv: 1'."
@@ -253,6 +283,12 @@ def read_labels_file(path: Path) -> dict[str, tuple[int, ...]]:
         raise DataError(f"{path} cannot be read ({reason}); write one line 'name: value' per structure.") from error
     if not isinstance(content, dict) or not content:
         raise DataError(f"{path} holds no 'name: value' lines; write one per structure of the masks, such as 'lv: 1'.")
+    words = [structure_word(key.value) for key, _ in node.value]
+    # YAML takes the last of two lines with one name, and names may be spelt in two ways.
+    if twice := [name for name, count in Counter(words).items() if count > 1]:
+        raise DataError(
+            f"{path} names {twice[0]} twice; give all its values in one line, such as '{twice[0]}: [1, 2]'."
+        )
     labels = {structure_word(name): _label_values(path, name, value) for name, value in content.items()}
     if BACKGROUND in labels:
         labels[BACKGROUND] = tuple(dict.fromkeys((0, *labels[BACKGROUND])))

@@ -14,6 +14,7 @@ from harness.data.findings import Finding, shorten
 from harness.data.folder_manifest import ManifestRow
 from harness.data.splits import find_split_folder, list_names, read_split_lists, tested_in_folds
 from harness.errors import DataError
+from harness.vocabulary import counted
 
 SHARES = {"val": 0.1, "test": 0.2}
 """Shares of the patients where nobody has split them; the rest is trained on."""
@@ -50,7 +51,7 @@ def assign_splits(
         stated[row.patient].add(row.split)
     if leaking := sorted(patient for patient, splits in stated.items() if len(splits) > 1):
         raise DataError(
-            f"The manifest puts {len(leaking)} patients into more than one split ({shorten(leaking)}): what is learnt of a "
+            f"The manifest puts {counted(len(leaking), 'patient')} into more than one split ({shorten(leaking)}): what is learnt of a "
             "patient would be tested on the same one; give all rows of a patient one split."
         )
     splits = {patient: next(iter(names)) for patient, names in stated.items()}
@@ -58,7 +59,7 @@ def assign_splits(
         return _drawn(sorted(splits), seed) if fold is None else _drawn_fold(sorted(splits), seed, fold, folds)
     if without := sorted(patient for patient, split in splits.items() if not split):
         raise DataError(
-            f"The manifest gives no split for {len(without)} patients ({shorten(without)}); give all or none one."
+            f"The manifest gives no split for {counted(len(without), 'patient')} ({shorten(without)}); give all or none one."
         )
     numbers = sorted({int(split) for split in splits.values() if split.isdigit()})
     if not numbers:

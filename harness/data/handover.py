@@ -38,12 +38,14 @@ class Handover:
         folder: of everything; nnU-Net's dataset folder.
         rows: of the map, one per file.
         labels: label ids of the classes 1, 2, ... that were written; empty where label ids were written.
+        every: of pictures, the step from one labelled frame to the next; ED and ES are always written.
         refused: sentences about clips that could not be read.
     """
 
     folder: Path
     rows: list[dict[str, Any]] = field(default_factory=list)
     labels: str = ""
+    every: int = 1
     refused: list[str] = field(default_factory=list)
 
     def count(self, split: str) -> int:
@@ -58,6 +60,7 @@ def hand_over(
     *,
     structures: str = "lv",
     number: int = 501,
+    every: int = 1,
     progress: bool = True,
 ) -> Handover:
     """Write the clips of a dataset at their native size; of ``nnunet`` and ``png`` the labelled frames, of ``npz`` whole clips.
@@ -69,11 +72,15 @@ def hand_over(
             val as ``splits_final.json``; ``png``: ``<split>/images`` and ``<split>/masks``; ``npz``: ``<split>/<case>.npz``.
         structures: ``lv`` or ``all``; class k+1 is the k-th in ``nnunet``, the others hold label ids.
         number: of nnU-Net's dataset.
+        every: of pictures, only every Nth labelled frame of a clip (N = ``every``), and ED and ES: a network that sees single frames learns
+            little from the next one, which is nearly the same.
         progress: show how far it is.
 
     Raises:
-        DataError: the folder holds something, a clip's name would lead out of it, or a file of the dataset is damaged.
+        DataError: ``every`` with ``npz``, the folder holds something, a clip's name would lead out of it, or a file of the dataset is damaged.
     """
+    if every > 1 and kind == "npz":
+        raise DataError("--every leaves out pictures; --format npz writes whole clips.")
     name = re.sub(r"[^A-Za-z0-9]", "", dataset.name.title()) or "Echo"
     target = Path(folder) / f"Dataset{number:03d}_{name}" if kind == "nnunet" else Path(folder)
     if target.exists() and any(target.iterdir()):
@@ -83,7 +90,7 @@ def hand_over(
         # Names of files are made of it; data of other readers have passed no check of names.
         inside(target, case.name, "A clip")
     target.mkdir(parents=True, exist_ok=True)
-    written = Handover(folder=target)
+    written = Handover(folder=target, every=every)
     ids = label_ids(dataset.structures)
     table = class_table(structures, ids)
     chosen = tuple(ids[name] for name in structure_names(structures))
@@ -112,7 +119,7 @@ def _write_numbered(clip: Clip, masks: NDArray[np.uint8], written: Handover) -> 
     """nnU-Net numbers its cases, and the images' names end in the number of the channel."""
     side = "Ts" if clip.case.split == "test" else "Tr"
     # From the number of earlier files, asked once: the list grows while these rows are taken.
-    for number, frame in enumerate(np.flatnonzero(clip.labelled), start=len(written.rows)):
+    for number, frame in enumerate(_frames(clip, written.every), start=len(written.rows)):
         identifier = f"echo_{number:05d}"
         _picture(written.folder / f"images{side}" / f"{identifier}_0000.png", clip.frames[frame])
         _picture(written.folder / f"labels{side}" / f"{identifier}.png", masks[frame])
@@ -120,7 +127,7 @@ def _write_numbered(clip: Clip, masks: NDArray[np.uint8], written: Handover) -> 
 
 
 def _write_pictures(clip: Clip, masks: NDArray[np.uint8], written: Handover) -> Iterator[dict[str, Any]]:
-    for frame in np.flatnonzero(clip.labelled):
+    for frame in _frames(clip, written.every):
         name = f"{clip.case.name}_{frame:04d}"
         _picture(written.folder / clip.case.split / "images" / f"{name}.png", clip.frames[frame])
         _picture(written.folder / clip.case.split / "masks" / f"{name}.png", masks[frame])
@@ -135,6 +142,14 @@ def _write_clip(clip: Clip, masks: NDArray[np.uint8], written: Handover) -> Iter
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, frames=clip.frames, masks=masks, labelled=clip.labelled, **stated)
     yield _row(clip, clip.case.name, None)
+
+
+def _frames(clip: Clip, every: int) -> NDArray[np.int64]:
+    """The labelled frames that are written, in time order."""
+    labelled = np.flatnonzero(clip.labelled)
+    # ED and ES are what is scored, whatever else is left out.
+    ends = [frame for frame in (clip.ed, clip.es) if frame is not None]
+    return np.union1d(labelled[::every], np.intersect1d(labelled, ends)).astype(np.int64)
 
 
 def _row(clip: Clip, file: str, frame: int | None) -> dict[str, Any]:

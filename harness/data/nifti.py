@@ -60,3 +60,15 @@ def checked_labels(values: NDArray[Any], path: Path, labels: tuple[int, ...]) ->
         known = ", ".join(map(str, labels))
         raise DataError(f"{path} holds the unknown label {shown} (known: {known}); restore the original mask.")
     return np.ascontiguousarray(values, dtype=np.uint8)
+
+
+def spacing_notes(volumes: list[Volume]) -> list[str]:
+    """A note where the files of one clip state different pixel sizes; the first image's is used."""
+    stated = [volume.spacing_mm or (1.0, 1.0) for volume in volumes]
+    same = all(np.allclose(spacing, stated[0], rtol=1e-3) for spacing in stated)
+    assumed = list(dict.fromkeys(note for volume in volumes for note in volume.notes))
+    return (
+        assumed
+        if same
+        else [*assumed, "spacing: images and masks state different pixel sizes, the first image's is used"]
+    )

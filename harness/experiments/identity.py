@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from harness.registry import MODELS, TRANSFORMS
+from harness.registry import MODELS, TRANSFORMS, load_plugins
 from harness.store.code import code_hash
 from harness.store.spec import RunSpec
 from harness.training import Recipe
@@ -37,6 +37,8 @@ def complete(spec: RunSpec) -> RunSpec:
 
 def code_roots(spec: RunSpec) -> list[str]:
     """Root modules of a spec's code, for ``code_hash``: of every registered class that its configs name."""
+    # A worker that is handed a spec has imported no model yet: its module would be left out, and the run would look like other code.
+    load_plugins()
     recipe = Recipe.from_dict(spec.recipe)
     roots = {*MEASURED_BY, *recipe.custom_imports, *(_module(MODELS.get(name)) for name in _types(spec.model["build"]))}
     if "first_mask" in spec.protocol:

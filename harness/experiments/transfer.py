@@ -25,7 +25,7 @@ from harness.experiments.source import dataset_config, open_data, short_name
 from harness.experiments.sweep.clips import prepared_of
 from harness.experiments.trained import load_trained, predictor
 from harness.files import write_bytes
-from harness.registry import DATASETS
+from harness.registry import DATASETS, load_plugins
 from harness.store.claim import hold
 from harness.store.code import code_hash
 from harness.store.formats.cases import CASES
@@ -85,6 +85,7 @@ def evaluate_on(run: Run, options: EvaluateOptions, progress: bool = True) -> Ev
         DataError: data that are missing or wrong, or a labelled frame that the run's clip length leaves out.
     """
     _refuse(run)
+    load_plugins()  # a metric may be that of an installed package
     metric_functions(options.metrics)
     cache, notes = _data_for(run, options, progress)
     what = Evaluated(

@@ -24,9 +24,9 @@ def chosen_perturbations(names: Sequence[str] | None, *, passing: bool = False) 
     Raises:
         ConfigError: an unknown name, no such file, a file that registers none, or a class that is none.
     """
-    known = list_perturbations(passing=passing)
     if names is None:
-        return known
+        return list_perturbations(passing=passing)
+    known = list_perturbations(passing=passing, plugins=True)
     chosen: list[str] = []
     for name in names:
         if name.endswith(".py"):
@@ -46,7 +46,9 @@ def _own(file: str, passing: bool) -> list[str]:
                 f"{kind.__name__} in {file} is no perturbation; derive it from harness.perturbations.Perturbation."
             )
         # Rows, files and tables know a perturbation by this name alone.
-        if not _NAME.fullmatch(str(getattr(kind, "name", ""))) or kind.name in list_perturbations(passing=True):
+        if not _NAME.fullmatch(str(getattr(kind, "name", ""))) or kind.name in list_perturbations(
+            passing=True, plugins=True
+        ):
             raise ConfigError(
                 f"{kind.__name__} in {file} needs a name of its own of small letters, digits and underscores, such as name = "
                 f'"my_noise"; it has {getattr(kind, "name", None)!r}.'

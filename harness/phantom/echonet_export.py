@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.clip import LABELS, Case
-from harness.data.camus import Phantom
+from harness.data.camus_phantom import Phantom
 from harness.data.dataset import SPLITS
 from harness.data.resample import resize_frames, resize_masks
 from harness.phantom import read_manifest

@@ -1,4 +1,4 @@
-"""Parts of a page that other reports have written: robustness sweeps and studies, taken up from disk.
+"""Parts of a page that other reports have written: robustness sweeps, further metrics and studies, taken up from disk.
 
 The contract is a folder with a manifest (``store.formats.manifest``), its tables as data (``NAME.table.json``) and figures
 ``figures/*.png``, each with a ``.pdf`` of the same stem. A folder inside a suite's report belongs to that suite. A folder
@@ -22,7 +22,9 @@ from harness.store.formats.manifest import KINDS, read_manifest
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-_SECTIONS = tuple(kind for kind in KINDS if kind not in ("suite", "transfer"))
+_INSIDE = tuple(kind for kind in KINDS if kind != "suite")
+# Runs measured once more are a section of the report in whose folder they lie, and else a report of their own.
+_BESIDE = tuple(kind for kind in _INSIDE if kind != "transfer")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,8 +64,8 @@ def fingerprint(report: Path, dataset: str) -> str:
 
 
 def _manifests(report: Path, dataset: str) -> list[Path]:
-    inside = [path for kind in _SECTIONS for path in sorted(report.glob(f"*/{kind}.json"))]
-    beside = [path for kind in _SECTIONS for path in sorted(report.parent.glob(f"*/{kind}.json"))]
+    inside = [path for kind in _INSIDE for path in sorted(report.glob(f"*/{kind}.json"))]
+    beside = [path for kind in _BESIDE for path in sorted(report.parent.glob(f"*/{kind}.json"))]
     whole = [path for path in inside if _or_none(read_manifest, path) is not None]
     # A study of another dataset says nothing about this one, wherever it lies.
     return whole + [path for path in beside if (read := _or_none(read_manifest, path)) and read.dataset == dataset]

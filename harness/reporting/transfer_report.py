@@ -101,6 +101,11 @@ def read_transfer(folder: Path, results_dir: Path) -> list[Measured] | None:
     return found
 
 
+def transfers_in(folder: Path) -> list[Path]:
+    """Folders of such reports inside a suite's report: what ``bench --metrics`` measured."""
+    return sorted(path.parent for path in Path(folder).glob("*/transfer.json"))
+
+
 def _words(what: Evaluated) -> str:
     """On what a run was measured, in a line."""
     how = [*(["all frames"] if what.all_frames else []), *(["kept masks"] if what.from_masks else [])]

@@ -17,7 +17,7 @@ from harness.reporting.report import suite_tables
 from harness.reporting.section_report import robustness_tables, study_tables
 from harness.reporting.tables.stored import SUFFIX, read_table
 from harness.reporting.tables.table import Table
-from harness.reporting.transfer_report import Measured, read_transfer, tables_of
+from harness.reporting.transfer_report import Measured, read_transfer, tables_of, transfers_in
 from harness.results.groups import GROUPS
 from harness.results.result_set import ResultSet
 from harness.results.run_results import RunResults
@@ -80,6 +80,10 @@ def verify_report(name: str, reports_dir: Path, results_dir: Path) -> Verified:
             count, found = compare_table(table, folder)
             cells += count
             differences += [f"{where}: {text}" for text in found]
+    for folder in transfers_in(Path(reports_dir) / name):
+        inside = _verify_transfer(folder, read_transfer(folder, Path(results_dir)) or ())
+        tables, cells = tables + inside.tables, cells + inside.cells
+        differences += [f"{folder.name}/{text}" for text in inside.differences]
     return Verified(tables=tables, cells=cells, differences=tuple(differences), origins=tuple(origins))
 
 

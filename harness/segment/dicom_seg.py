@@ -139,6 +139,8 @@ def _add_frames(
     made.NumberOfFrames = len(items)
     made.PixelData = bytes(bits) + b"\0" * (len(bits) % 2)
     made.SegmentsOverlap = "NO"
+    # Asked for, empty where unknown, of every image without a position in the patient (PS3.3, C.7.6.1.1.1).
+    made.PatientOrientation = None
     made.DimensionIndexSequence.append(_time_index(made.DimensionIndexSequence[0]))
     _refer_to_all(made, headers)
 

@@ -15,7 +15,8 @@ import pandas as pd
 from harness.data.media.dicom import looks_like_dicom
 from harness.data.media.dicom_series import series_in
 from harness.data.media.pictures import holds_pictures, natural
-from harness.data.media.source import ARRAY_KINDS, VIDEO_KINDS
+from harness.data.media.source import ARRAY_KINDS
+from harness.data.media.video import VIDEO_KINDS
 from harness.errors import ConfigError, DataError
 from harness.files import refuse_pipe
 from harness.stated import stated

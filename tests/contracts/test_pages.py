@@ -90,6 +90,22 @@ def test_a_perturbation_of_ones_own(scratch: Path, capsys: pytest.CaptureFixture
     assert rows.with_name("speckle.csv").read_bytes() == speckle
 
 
+def test_a_metric_of_ones_own(scratch: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = follow("add-a-metric", capsys)
+    report = scratch / "reports" / "measured"
+    (table,) = (report / "metrics").glob("metrics_phantom*.csv")
+    assert "lv area_error_percent" in set(pd.read_csv(table)["metric"])
+    assert "area_error_percent" in (report / "index.html").read_text()
+    assert "measured" in said
+    (rows,) = (scratch / "results").glob("runs/phantom/*/robustness/speckle.csv")
+    assert (pd.read_csv(rows)["metric"] == "area_error_percent").any()
+    assert type_command("echobench verify measured") == 0
+    # A cell that somebody has changed by hand does not pass.
+    figure = pd.read_csv(table).iloc[0, -1]
+    table.write_text(table.read_text().replace(f"lv dice,{figure}", "lv dice,77.7"))
+    assert type_command("echobench verify measured") == 1
+
+
 def test_a_study_of_ones_own(scratch: Path, capsys: pytest.CaptureFixture[str]) -> None:
     follow("add-a-study", capsys)
     (table,) = (scratch / "reports").glob("width_study*/ablation.csv")
@@ -105,6 +121,20 @@ def test_a_data_set_of_ones_own(scratch: Path, capsys: pytest.CaptureFixture[str
     assert pd.read_csv(run / "cases.csv")["dataset"].unique().tolist() == ["archive"]
 
 
-def test_an_engine_of_ones_own(scratch: Path) -> None:
+def test_an_engine_of_ones_own(scratch: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Page.read("add-an-engine").write(Path())
     runpy.run_path(str(scratch / "same.py"))
+    follow("add-an-engine", capsys)
+    (profile,) = (scratch / "results" / "profile").glob("*.csv")
+    assert set(pd.read_csv(profile)["engine"]) >= {"eager", "channels_last"}
+
+
+def test_a_papers_row_is_reproduced(scratch: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = follow("reproduce", capsys)
+    table = pd.read_csv(scratch / "reports" / "row" / "table.csv", index_col=0)
+    kept = pd.read_csv(scratch / "kept" / "reports" / "row" / "table.csv", index_col=0)
+    pd.testing.assert_frame_equal(kept, table)
+    assert "published" in said
+    assert list((scratch / "reports" / "row").glob("published_*.csv"))
+    # What travels holds neither weights nor pictures.
+    assert not [path for path in (scratch / "kept" / "runs").rglob("*") if path.suffix in (".pth", ".npz")]

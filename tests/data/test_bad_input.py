@@ -130,7 +130,7 @@ class TestContradictions:
 
     @pytest.mark.parametrize(
         ("value", "word"),
-        [(300, "grey levels up to 300"), (-3, "grey levels from"), (np.nan, "no numbers")],
+        [(300, "grey levels up to 300"), (-3, "grey levels below 0"), (np.nan, "no numbers")],
     )
     def test_grey_levels_that_are_none(
         self, camus_root: Path, nifti_writer: Callable[..., None], value: float, word: str

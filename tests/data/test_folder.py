@@ -202,9 +202,11 @@ def test_a_cell_that_cannot_be_meant_is_named_with_its_line(
 
 
 def test_a_patient_in_two_splits_and_files_that_do_not_exist_are_refused(tmp_path: Path) -> None:
-    write_root(tmp_path, [row(split=split) for split in ("train", "val", "test")])
+    write_root(
+        tmp_path, [row(split=split, clip=f"{'./' * k}c.npz") for k, split in enumerate(("train", "val", "test"))]
+    )
     as_npz(tmp_path / "c.npz", *drawn(0))
-    with pytest.raises(DataError, match=r"1 patients into more than one split \(p\)"):
+    with pytest.raises(DataError, match=r"1 patient into more than one split \(p\)"):
         opened(tmp_path)
     write_root(tmp_path, [row(patient=name, clip=f"{name}.npz") for name in "abc"])
     with pytest.raises(DataError, match=r"the clip of 2 rows \(a.npz \(line 2\)"):
@@ -215,7 +217,7 @@ def test_a_patient_in_two_splits_and_files_that_do_not_exist_are_refused(tmp_pat
     ("change", "sentence"),
     [
         (lambda v, m: (v, m[:, :, ::-1].transpose(0, 2, 1)), r"20 x 24 pixels .* \(it is transposed\)"),
-        (lambda v, m: (v, m[:2]), "holds 2 masks and its clip c.npz 4 frames"),
+        (lambda v, m: (v, m[:2]), "holds 2 masks and its clip has 4 frames"),
         (lambda v, m: (v, m * 3), "holds the value 3, 21, which labels.yaml does not name"),
         (lambda v, m: (v, m * 0), "holds no mask on any frame"),
         (lambda v, m: (v.astype(float) - 90, m), "as z-scored pictures do"),
@@ -241,7 +243,7 @@ def test_two_masks_belong_to_the_frames_that_the_row_names(tmp_path: Path) -> No
 
 def test_without_splits_patients_are_drawn_and_results_marked(tmp_path: Path) -> None:
     as_npz(tmp_path / "c.npz", *drawn(0))
-    rows = [row(patient=f"p{n}", split="") for n in range(10) for _ in range(2)]
+    rows = [row(patient=f"p{n}", split="", clip=clip) for n in range(10) for clip in ("c.npz", "./c.npz")]
     dataset = opened(write_root(tmp_path, rows))
     patients = {split: {case.patient for case in dataset.cases(split)} for split in ("train", "val", "test")}
     assert [len(patients[split]) for split in ("train", "val", "test")] == [7, 1, 2]
@@ -253,7 +255,11 @@ def test_without_splits_patients_are_drawn_and_results_marked(tmp_path: Path) ->
 
 
 def manifest_of(root: Path, *named: tuple[str, str]) -> Path:
-    write_root(root, [{"clip": "a.png", "mask": "b.png", "patient": patient, "view": view} for patient, view in named])
+    rows = [
+        {"clip": f"{k}.png", "mask": "b.png", "patient": patient, "view": view}
+        for k, (patient, view) in enumerate(named)
+    ]
+    write_root(root, rows)
     return root / "manifest.csv"
 
 

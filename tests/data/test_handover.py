@@ -88,6 +88,16 @@ def test_files_of_the_other_formats_are_called_by_their_case(phantom, tmp_path: 
         hand_over(phantom, tmp_path / "out", kind, progress=False)
 
 
+def test_each_nth_picture_is_written_and_always_ed_and_es(phantom, tmp_path: Path) -> None:
+    made = hand_over(phantom, tmp_path, "png", every=4, progress=False)
+    for case in phantom.cases("test"):
+        clip = phantom.load(case)
+        frames = [row["frame"] for row in made.rows if row["case"] == case.name]
+        assert frames == sorted({*range(0, len(clip.frames), 4), clip.ed, clip.es})
+    with pytest.raises(DataError, match="--format npz writes whole clips"):
+        hand_over(phantom, tmp_path / "npz", "npz", every=4, progress=False)
+
+
 def test_a_limited_dataset_says_so_and_is_another_one(phantom) -> None:
     limited = Limited(phantom, 2)
     assert [len({case.patient for case in limited.cases(split)}) for split in ("train", "val", "test")] == [2, 1, 2]

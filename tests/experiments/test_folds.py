@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from harness.api.benching import Benched, run_bench
+from harness.cli import cli
 from harness.data import Camus
 from harness.errors import ConfigError, DataError
 from harness.experiments import SuiteOptions
 from harness.experiments.folds import fold_options
 from harness.reporting.manifest import read_suite
 from harness.reporting.tables.main_comparison import main_table
+from harness.reporting.tables.stored import read_table
 from harness.reporting.verify import verify_report
 from harness.results.condition import condition_of
 from harness.results.measures import DICE
@@ -83,6 +86,43 @@ def test_every_patient_is_tested_once_and_the_table_says_what_it_is(benched: tup
     assert (made.report / "groups.csv").read_text().splitlines()[:3] == ["patient,scanner", "p0,A", "p1,B"]
     again = read_suite(made.report.name, place / "reports", place / "runs")
     assert [arm.label for arm in again.arms] == ["U-Net"]
+
+
+def test_robustness_of_a_cross_validation_counts_every_patient_once(
+    benched: tuple[Path, Benched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, made = benched
+    # Figures have tests of their own and are most of the time here.
+    monkeypatch.setattr("harness.reporting.report._figures", lambda *args: iter(()))
+    monkeypatch.setattr("harness.reporting.report.write_paper", lambda *args: [])
+    monkeypatch.setattr("harness.reporting.section_report._robustness_figures", lambda *args: iter(()))
+    folders = f"--results-dir {place / 'runs'} --reports-dir {place / 'reports'}".split()
+    chosen = [*f"--report {made.report.name}".split(), *folders]
+    sweep = [
+        "robustness",
+        "run",
+        "--perturbations",
+        "speckle",
+        "--severities",
+        "5",
+        "--metrics",
+        "overlap",
+        "--data-dir",
+    ]
+    for words in (
+        [*sweep, str(place / "data"), *chosen],
+        ["robustness", "report", *chosen],
+        ["report", made.report.name, *folders],
+    ):
+        done = CliRunner().invoke(cli, words)
+        assert done.exit_code == 0, f"{words}\n{done.output}"
+    for run in made.runs:
+        rows = pd.read_csv(run.path / "robustness" / "speckle.csv")
+        assert set(rows["patient"]) == set(run.rows()["patient"])
+    summary = read_table(made.report / "robustness" / "robustness.table.json")
+    assert "Cross-validation over 3 folds: every patient counts once" in summary.caption
+    assert "speckle" in (made.report / "index.html").read_text()
+    assert verify_report(made.report.name, place / "reports", place / "runs").agrees
 
 
 def test_the_folds_share_one_copy_of_the_clips(benched: tuple[Path, Benched]) -> None:

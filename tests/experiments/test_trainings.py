@@ -40,6 +40,8 @@ def test_two_workers_train_every_run_once_and_a_failure_is_not_tried_twice(plan,
     assert told.count(": start (") == 2, "each run is told by whoever trains it, and by nobody else"
     assert "waits for" not in told
     assert (RunStore(tmp_path).root / done["name"] / "cases.csv").is_file()
+    assert "baselines.unet" in done["code_roots"], "a worker that had imported no model yet left its code out"
+    assert not any(run.other_code for run in RunStore(tmp_path).all())
 
 
 def test_an_order_survives_its_way_to_another_process(plan, tmp_path):

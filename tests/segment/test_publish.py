@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import importlib.util
 import json
 import socket
 import struct
@@ -25,18 +26,19 @@ from harness.segment.weights import read_card, read_weights, write_weights
 from harness.statistics.bootstrap import mean_interval
 from harness.store.runs import ROW_COLUMNS, RunSpec, RunStore
 
+ROOT = Path(__file__).resolve().parents[2]
 BUILD = {"type": "UNet", "widths": [4, 8], "num_structures": 1}
 DICE = [0.95, 0.9, 0.92, 0.91, 0.93, 0.94, 0.8, 0.7, 0.96, 0.9, 0.92, 0.94]
 
 
-def finished(root: Path, **model) -> str:
+def finished(root: Path, dataset: str = "camus", **model) -> str:
     """A finished run of a tiny U-Net, its rows and weights made by hand: nothing is trained."""
     load_plugins()
     run = RunStore(root).open(
         RunSpec(
             model={"name": "unet", "size": "small", "label": "U-Net", "build": BUILD, "custom_imports": [], **model},
             data={
-                "dataset": "camus",
+                "dataset": dataset,
                 "views": ["4CH"],
                 "clip": "ed_es",
                 "fingerprint": "f00d",
@@ -57,7 +59,7 @@ def finished(root: Path, **model) -> str:
             for index, dice in enumerate(DICE)
             for metric, value in (("dice", dice), ("hd95_mm", 10 * (1 - dice)), ("empty", 0.0))
         ]
-    ).assign(run=run.name, model="unet", seed=3, dataset="camus", split="test", view="4CH")
+    ).assign(run=run.name, model="unet", seed=3, dataset=dataset, split="test", view="4CH")
     run.write_rows(rows[list(ROW_COLUMNS)])
     run.finish(best_iteration=1)
     return run.name
@@ -108,6 +110,18 @@ def test_the_file_names_no_folder_user_machine_or_patient_and_is_the_same_each_t
     assert card.training.recipe["weights"] == "start.pth"
     again, _ = publish("unet", tmp_path / "u.safetensors", results_dir=runs, data_dir=tmp_path)
     assert again.read_bytes() == content
+
+
+def test_a_release_holds_weights_of_drawn_data_alone(published, tmp_path):
+    spec = importlib.util.spec_from_file_location("demonstration", ROOT / "tools" / "demonstration.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    with pytest.raises(ConfigError, match="trained on camus and not on drawn phantoms"):
+        tool.demonstration("unet", tmp_path / "a.safetensors", published[0], tmp_path)
+    assert not list(tmp_path.iterdir())
+    name = finished(tmp_path / "runs", dataset="phantom")
+    made = tool.demonstration(name, tmp_path / "b.safetensors", tmp_path / "runs", tmp_path)
+    assert read_card(made).demonstration
 
 
 def test_any_program_reads_the_tensors_and_the_card(published):

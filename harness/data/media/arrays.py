@@ -25,6 +25,10 @@ def read_numpy(path: Path, array: str | None = None, *, masks: bool = False) -> 
         DataError: unreadable, holds Python objects, or no array can be told to be the one.
     """
     with decoding(path, "cannot be read as NumPy arrays", "write it with numpy.savez again"):
+        with open(path, "rb") as stream:
+            # NumPy takes anything else for pickled objects and advises to load them unsafely.
+            if not stream.read(6).startswith((b"PK", b"\x93NUMPY")):
+                raise ValueError("it is neither an NPZ nor an NPY file")
         # allow_pickle=False: a file of pixels must not run code.
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):

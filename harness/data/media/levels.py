@@ -42,9 +42,7 @@ def grey_scale(values: NDArray[Any], where: Path | str) -> GreyScale:
     if not (np.isfinite(low) and np.isfinite(high)):
         raise DataError(f"{where} holds grey levels that are no numbers (NaN or infinite); export them as 0..255.")
     if low < 0:
-        raise DataError(
-            f"{where} holds grey levels from {low:.4g} to {high:.4g}, as z-scored pictures do; export them as 0..255."
-        )
+        raise DataError(f"{where} holds grey levels below 0, as z-scored pictures do; export them as 0..255.")
     return _of_range(values, high, where)
 
 

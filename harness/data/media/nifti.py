@@ -63,7 +63,7 @@ def _content(path: Path) -> bytes:
     # A pipe or device would be waited for, or read, without end.
     if path.exists() and not path.is_file():
         raise ValueError("it is no regular file")
-    if path.suffix != ".gz":
+    if path.suffix.lower() != ".gz":
         if path.stat().st_size > LIMIT_BYTES:
             raise ValueError(f"it has more than {LIMIT_BYTES >> 20} MB")
         return path.read_bytes()
@@ -93,7 +93,7 @@ def open_nifti(path: Path) -> FrameSource:
     with decoding(path, *DAMAGED):
         # One open stream: slices that are read in order do not decompress the file again from its start.
         image: Any = nibabel.load(path, keep_file_open=True)
-        _check_size(image, path.stat().st_size * (GZIP_RATIO if path.suffix == ".gz" else 1))
+        _check_size(image, path.stat().st_size * (GZIP_RATIO if path.suffix.lower() == ".gz" else 1))
         shape, kind, head = image.shape, image.get_data_dtype(), _head(path)
     count = _count(shape, kind, path)
     spacing, notes = header_spacing(image.header, head)
@@ -109,7 +109,7 @@ def open_nifti(path: Path) -> FrameSource:
 
 
 def _head(path: Path) -> bytes:
-    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb") as stream:
         return stream.read(_HEADER_BYTES)
 
 

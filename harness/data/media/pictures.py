@@ -12,7 +12,8 @@ from PIL import Image, ImageSequence
 
 from harness.errors import DataError, decoding
 
-PICTURE_KINDS = (".png", ".jpg", ".jpeg", ".bmp")
+LOSSY_KINDS = (".jpg", ".jpeg")
+PICTURE_KINDS = (".png", *LOSSY_KINDS, ".bmp")
 MASK_ENDINGS = ("_mask", "_masks", "_gt", "_seg", "_label", "_labels", "-mask", "-gt", "-seg", "-label")
 
 
@@ -42,7 +43,9 @@ def picture_files(folder: Path, *, masks: bool = False) -> tuple[list[Path], tup
     Raises:
         DataError: the folder holds no picture.
     """
-    paths = sorted((item for item in folder.iterdir() if item.suffix.lower() in PICTURE_KINDS), key=natural)
+    # Copies made on a Mac hold `._f0.png` beside `f0.png`: hidden, and no picture.
+    items = (item for item in folder.iterdir() if not item.name.startswith("."))
+    paths = sorted((item for item in items if item.suffix.lower() in PICTURE_KINDS), key=natural)
     stems = {item.stem for item in paths}
     pairs = {item for item in paths if mask_owner(item.stem) in stems}
     chosen = [item for item in paths if not pairs or (item in pairs) == masks]

@@ -17,13 +17,12 @@ from harness.data.media.frames import Frame, FrameSource, Region
 from harness.data.media.levels import FrameLevels, luma, to_grey
 from harness.data.media.nifti import open_nifti
 from harness.data.media.pictures import PICTURE_KINDS, holds_pictures, natural, picture_files, read_pictures
-from harness.data.media.video import open_video
+from harness.data.media.video import VIDEO_KINDS, open_video
 from harness.data.media.volume import read_volume
 from harness.errors import ConfigError, DataError
 from harness.files import refuse_pipe
 from harness.stated import stated
 
-VIDEO_KINDS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv")
 ARRAY_KINDS = (".npz", ".npy", ".tif", ".tiff", ".gif", ".mhd", ".mha")
 
 

@@ -13,6 +13,8 @@ from harness.data.opencv import cv2
 from harness.errors import DataError
 from harness.stated import rate_of_header
 
+VIDEO_KINDS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv")
+
 
 def open_video(path: Path) -> FrameSource:
     """A video file: motion-JPEG AVI by the decoder of ``harness.data.video``, anything else by FFmpeg.

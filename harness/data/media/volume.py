@@ -14,8 +14,8 @@ from harness.data.media.dicom import looks_like_dicom, open_dicom
 from harness.data.media.levels import luma
 from harness.data.media.metaimage import read_metaimage_values
 from harness.data.media.nifti import read_nifti
-from harness.data.media.pictures import PICTURE_KINDS, read_pictures
-from harness.data.media.video import open_video
+from harness.data.media.pictures import LOSSY_KINDS, PICTURE_KINDS, picture_files, read_pictures
+from harness.data.media.video import VIDEO_KINDS, open_video
 from harness.errors import DataError
 from harness.files import refuse_pipe
 
@@ -42,7 +42,7 @@ def read_volume(path: Path, array: str | None = None, *, masks: bool = False) ->
         masks: what is looked for in an NPZ file; colour pictures are then refused unless their channels are equal.
 
     Raises:
-        DataError: missing, damaged, or of no kind that is read.
+        DataError: missing, damaged, of no kind that is read, or masks in a kind that does not keep their values.
     """
     name = path.name.lower()
     if not path.exists():
@@ -54,10 +54,22 @@ def read_volume(path: Path, array: str | None = None, *, masks: bool = False) ->
         return _raw(read_metaimage_values(path), path, masks)
     if name.endswith((".npy", ".npz")):
         return _raw((read_numpy(path, array, masks=masks), None, None, ()), path, masks)
+    if masks and _is_lossy(path):
+        raise DataError(
+            f"{path} holds masks in a kind that changes their values when it is saved (JPEG or video); save them as PNG, NIfTI, NPZ or TIFF."
+        )
     if path.is_dir() or name.endswith((".tif", ".tiff", ".gif", *PICTURE_KINDS)):
         values, notes = read_pictures(path, masks=masks)
         return _raw((values, None, None, notes), path, masks)
     return _decoded(path)
+
+
+def _is_lossy(path: Path) -> bool:
+    """Whether a file, or the pictures of a folder, cannot be trusted with the numbers of labels."""
+    if path.is_dir():
+        return any(item.suffix.lower() in LOSSY_KINDS for item in picture_files(path, masks=True)[0])
+    # 0 and 1 come back from JPEG as a rim of other numbers, or as nothing but 0, and no reader can tell.
+    return path.suffix.lower() in (*LOSSY_KINDS, *VIDEO_KINDS)
 
 
 def _decoded(path: Path) -> RawVolume:
