@@ -102,7 +102,8 @@ def _summary_row(results: ResultSet, arm: Arm, rest: list[Measure], shown: set[t
         "clean": on_scale(Cell.of(interval(clean(wide))), DICE),
         "perturbed": on_scale(Cell.of(interval(perturbed), dagger=(arm.label, DICE.name) in shown), DICE),
         "drop": Cell.of(interval(drop(wide, perturbed, higher=True)), dagger=(arm.label, LOSS) in shown),
-        "rpc": Cell.of(relative_performance(wide, perturbed)),
+        # Of a clean Dice of 0 nothing has a share.
+        "rpc": Cell.of(relative_performance(wide, perturbed)) if clean(wide).gt(0).any() else Cell(),
         "area": on_scale(Cell.of(interval(_mean_area(results, wide))), DICE),
         "relative_drop": Cell(value=relative_drop(lost.mean(), _reference_drop(results))),
         "worst": Cell(text=_worst(lost)),
