@@ -88,11 +88,14 @@ def _ranking(results: ResultSet) -> list[str]:
             f"{lead}, among these trainings; how the models rank cannot be said with fewer than {SMALLEST_TRAININGS} trainings "
             f"of each.{kept}"
         ]
-    kept = f", and keeps that place in {_kept(stability, first)} of" if first else "; the ranking is tried in"
-    lines = [
-        f"{lead}{kept} resamples of {len(scores)} patients and of "
-        f"the trainings (mean Kendall τ with the observed ranking: {stability.tau:.2f})."
-    ]
+    place = (
+        f", and keeps that place in {_kept(stability, first)} of resamples of {len(scores)} patients and of the trainings"
+        if first
+        else ", so that nobody is first"
+    )
+    # Where all are level there is no order that another could agree with.
+    tau = f" (mean Kendall τ with the observed ranking: {stability.tau:.2f})" if np.isfinite(stability.tau) else ""
+    lines = [f"{lead}{place}{tau}."]
     test = omnibus(scores)
     if np.isfinite(test.p):
         verdict = "do not all rank alike" if test.p < ALPHA else "are not shown to rank differently"

@@ -115,7 +115,8 @@ def _summary_row(results: ResultSet, arm: Arm, rest: list[Measure], shown: set[t
             estimate(arm, DICE, partial(lost, perturbations=names, severities=levels)),
             dagger=(arm.label, LOSS) in shown,
         ),
-        "rpc": Cell.of(relative_performance(wide, perturbed)),
+        # Of a clean Dice of 0 nothing has a share.
+        "rpc": Cell.of(relative_performance(wide, perturbed)) if clean(wide).gt(0).any() else Cell(),
         "area": on_scale(
             Cell.of(estimate(arm, DICE, partial(_mean_area, perturbations=names, severities=levels))), DICE
         ),
