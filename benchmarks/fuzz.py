@@ -17,8 +17,8 @@ import contextlib
 import json
 import multiprocessing
 import os
+import resource
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +73,7 @@ def work(reader: Any, original: bytes, engine: str, seconds: float, out: Path, k
     """What one process does: attempts, with the tally on disk after each second, so that a crash loses no count."""
     from fuzzing.attempts import Tally, attempt, bounded_memory
 
-    tally, last = Tally(name=reader.name), [0.0]
+    tally, last, before = Tally(name=reader.name), [0.0], _peak_mb()
     quiet = os.open(os.devnull, os.O_WRONLY)
     # Decoders in C tell of damage on stderr, thousands of lines a minute.
     os.dup2(quiet, 2)
@@ -83,11 +83,21 @@ def work(reader: Any, original: bytes, engine: str, seconds: float, out: Path, k
         fault = attempt(reader, original, choose, tally, keep)
         if fault is not None or time.monotonic() - last[0] > 1:
             last[0] = time.monotonic()
+            tally.memory_mb = round(_peak_mb() - before)
             out.write_text(json.dumps(tally.plain()))
 
-    with bounded_memory():
-        (with_atheris if engine == "atheris" else with_hypothesis)(once, seconds)
+    try:
+        with bounded_memory():
+            (with_atheris if engine == "atheris" else with_hypothesis)(once, seconds)
+    except Exception as error:
+        # Of the engine, not of a reader: nobody would see it on the closed stderr.
+        tally.faults[f"{engine}: {type(error).__name__}"] = str(error)[:200]
+    tally.memory_mb = round(_peak_mb() - before)
     out.write_text(json.dumps(tally.plain()))
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def fuzzed(reader: Any, originals: dict[Path, bytes], engine: str, seconds: float, keep: Path) -> dict[str, Any]:
@@ -104,6 +114,7 @@ def fuzzed(reader: Any, originals: dict[Path, bytes], engine: str, seconds: floa
         "read": 0,
         "refused": 0,
         "slowest_s": 0.0,
+        "memory_mb": 0,
         "faults": {},
     }
     tally |= json.loads(out.read_text())
@@ -139,8 +150,11 @@ def main() -> None:
         from fuzzing.readers import readers
 
     faults = total = 0
-    with tempfile.TemporaryDirectory(prefix="echobench-fuzz-") as folder:
-        everything = readers(Path(folder))
+    from harness.leftovers import private_folder
+
+    # Held by a lock: `echobench runs --clean` of somebody else leaves it alone.
+    with private_folder("echobench-fuzz-") as folder:
+        everything = readers(folder)
         # By the first word of their names: NIfTI stands for its packed forms as well.
         heads = {reader.name: reader.name.partition(",")[0] for reader in everything}
         wanted = set(chosen.readers.split(",")) if chosen.readers else set(heads.values())
@@ -150,7 +164,7 @@ def main() -> None:
             )
         originals = {reader.file: reader.file.read_bytes() for reader in everything}
         print(
-            "| reader | attempts | read | refused | slowest [s] | kinds of fault |\n|:--|--:|--:|--:|--:|--:|",
+            "| reader | attempts | read | refused | slowest [s] | memory [MB] | kinds of fault |\n|:--|--:|--:|--:|--:|--:|--:|",
             flush=True,
         )
         for reader in everything:
@@ -162,6 +176,7 @@ def main() -> None:
                 tally["read"],
                 tally["refused"],
                 f"{tally['slowest_s']:.2f}",
+                tally["memory_mb"],
                 len(tally["faults"]),
             )
             print(f"| {' | '.join(map(str, (tally['name'], *counts)))} |", flush=True)

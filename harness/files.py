@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from harness.errors import DataError, DiskFullError, unmasked
+from harness.errors import ConfigError, DataError, DiskFullError, unmasked
 
 _fences: dict[Path, Callable[[], None]] = {}
 
@@ -235,6 +235,16 @@ def is_inside(name: str) -> bool:
         and not {"", ".", ".."} & set(parts)
         and all(len(part.encode()) < 256 for part in parts)
     )
+
+
+def refuse_path(name: str, what: str) -> None:
+    """Refuse a name that a user chose for a folder and that would be a path: found at once, not after the last training.
+
+    Raises:
+        ConfigError: it leads elsewhere, or has several parts; ``what`` is said to be called so.
+    """
+    if "/" in name or not is_inside(name):
+        raise ConfigError(f"{what} {name!r} may not become a folder's name; use letters, digits, - and _.")
 
 
 def inside(folder: Path, name: str, what: str) -> Path:

@@ -30,13 +30,17 @@ class HangError(BaseException):
 
 @dataclass(kw_only=True, slots=True)
 class Tally:
-    """What came of the attempts on one reader; ``faults`` by kind and place, with the last line of the error."""
+    """What came of the attempts on one reader; ``faults`` by kind and place, with the last line of the error.
+
+    ``memory_mb`` is what the process took above its beginning at most.
+    """
 
     name: str
     attempts: int = 0
     read: int = 0
     refused: int = 0
     slowest_s: float = 0.0
+    memory_mb: int = 0
     faults: dict[str, str] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.leftovers import in_folders, leftovers, remove
+from harness.leftovers import HALF_WRITTEN, in_folders, leftovers, remove
 from harness.store.formats.cases import CASES
 from harness.store.runs import RunStore
 
@@ -61,11 +62,13 @@ def damaged(folder: Path) -> list[str]:
 
 
 def clean(folder: Path) -> tuple[int, list[str]]:
-    """Do what ``echobench runs --clean`` does; returns how much was removed, and the names of what is left all the same."""
+    """Do what ``echobench runs --clean`` and the next ``segment`` do; returns how much was removed, and what is left all the same."""
+    # What is younger than a second may be somebody's who has not locked it yet, and is let be.
+    time.sleep(1.1)
     left = [
         path for path in in_folders(folder / "results", folder / "data", folder / "reports") if folder in path.parents
     ]
-    left += leftovers((folder / "tmp").iterdir())
+    left += leftovers([*(folder / "tmp").iterdir(), *(folder / "segmented").rglob(HALF_WRITTEN)])
     for path in left:
         remove(path)
     stay = [path for path in folder.rglob("*") if path.name.endswith((".tmp", ".partial"))]

@@ -82,11 +82,14 @@ def command(
     from harness.experiments.study.search import bind
     from harness.experiments.study.storage import open_storage, open_study, storage_address
     from harness.experiments.study.trials import study_of
+    from harness.files import refuse_path
     from harness.results.study import archived_study
     from harness.terminal import console as new_console
 
     if Path(study).is_dir() and study not in list_configs("studies"):
         return _finish(archived_study(Path(study)), Path(reports_dir))
+    if name is not None:
+        refuse_path(name, "The study's name")
     options = SuiteOptions(data_root=Path(data_dir), **chosen)
     default = Path(results_dir).parent / "studies"
     job = StudyJob(
@@ -124,9 +127,11 @@ def command(
 
 def _finish(results: ResultSet, reports_dir: Path) -> int:
     """Report and show; the exit code is 1 where a run is missing."""
+    from harness.files import inside
     from harness.reporting import print_report, write_report
 
-    print_report(results, write_report(results, reports_dir / results.name))
+    # The name of an archive comes from whoever made it.
+    print_report(results, write_report(results, inside(reports_dir, results.name, "The study")))
     return 1 if any(arm.reason for arm in results.arms) else 0
 
 

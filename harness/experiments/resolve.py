@@ -16,7 +16,7 @@ from harness.experiments.models import ModelChoice, choose_model
 from harness.experiments.options import SuiteOptions, data_options, recipe_of, suite_of
 from harness.experiments.schemas import check_build
 from harness.experiments.source import check_dataset, dataset_config, short_name
-from harness.files import is_inside
+from harness.files import refuse_path
 from harness.modules import name_modules
 from harness.profiling.settings import ProfileSettings
 from harness.registry import check_types, registered
@@ -49,10 +49,8 @@ def resolve(options: SuiteOptions) -> Resolved:
         ConfigError: one sentence about the first thing that is wrong.
     """
     # It becomes a folder below that of the reports, and would be found only after the last training.
-    if options.name is not None and ("/" in options.name or not is_inside(options.name)):
-        raise ConfigError(
-            f"The report's name {options.name!r} may not become a folder's name; use letters, digits, - and _."
-        )
+    if options.name is not None:
+        refuse_path(options.name, "The report's name")
     suite, margins = suite_of(options)
     choices = [choose_model(name, suite["size"]) for name in suite["models"]]
     maker: ModelChoice | None = None

@@ -15,6 +15,7 @@ from harness.data.media.frames import FrameSource, Region
 from harness.data.media.source import open_source, with_stated
 from harness.errors import BenchError
 from harness.files import write_text
+from harness.leftovers import remove_half_written
 from harness.segment.apply import CPU, SUMMARY, check_clip, finish_clip
 from harness.segment.existing import Existing, kept, made_from
 from harness.segment.listing import ListedClip
@@ -199,6 +200,8 @@ def _streamed(
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, Any] | Callable[[], dict[str, Any]]:
     """The summary of a result that is kept, or, its frames segmented, what writes the new one and returns its summary."""
+    # Of an earlier process that was killed while it wrote this clip's result.
+    remove_half_written(folder)
     source = settings.source(clip)
     origin = settings.origin(clip, trained)
     stored = kept(folder / SUMMARY, origin, settings.existing)

@@ -28,6 +28,11 @@ OVERLAY_FILES = ("overlay.avi", "overlay.mp4", "overlay.gif")
 """Every name that an overlay may have."""
 _FOURCC = {"avi": "MJPG", "mp4": "mp4v"}
 _FILL = 0.15
+_FILLED = {
+    name: ((1 - _FILL) * np.arange(256)[:, None] + _FILL * np.array(colour)).astype(np.uint8)
+    for name, colour in COLOURS.items()
+}
+"""[256, 3] for each structure: the colour that each grey level has inside it."""
 
 
 Write = Callable[[NDArray[np.uint8]], object]
@@ -36,17 +41,24 @@ Write = Callable[[NDArray[np.uint8]], object]
 
 def draw_overlay(frame: Frame, labels: Frame) -> NDArray[np.uint8]:
     """RGB [H, W, 3] of a grey frame with each structure lightly filled and outlined; background stays grey."""
-    image = np.repeat(frame[..., None], 3, axis=2)
+    image = np.asarray(cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
     # One pixel per 300: visible in a large picture, no blanket over a small one.
     thickness = max(1, round(min(frame.shape) / 300))
+    outlines = []
     for name, label in LABELS.items():
-        mask = (labels == label).astype(np.uint8)
-        if not mask.any():
+        mask = cv2.inRange(labels, label, label)
+        x, y, width, height = cv2.boundingRect(mask)
+        if not width:
             continue
-        inside = mask.astype(bool)
-        image[inside] = ((1 - _FILL) * image[inside] + _FILL * np.array(COLOURS[name])).astype(np.uint8)
-        contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(image, contours, -1, COLOURS[name], thickness, cv2.LINE_AA)
+        # A structure fills a tenth of a frame, and this runs for every frame: the rest is not touched.
+        around = (slice(y, y + height), slice(x, x + width))
+        inside = mask[around] > 0
+        image[around][inside] = _FILLED[name][frame[around][inside]]
+        contours, _ = cv2.findContours(mask[around], cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE, offset=(x, y))
+        outlines.append((contours, COLOURS[name]))
+    # After every fill: the soft edge of a line reaches into the neighbour.
+    for contours, colour in outlines:
+        cv2.drawContours(image, contours, -1, colour, thickness, cv2.LINE_AA)
     return image
 
 

@@ -20,11 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from fuzzing.reader import unet_spec
 
 
-@pytest.fixture(scope="session")
-def finished_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copied by ``store``; nobody writes here."""
+def make_finished(root: Path) -> Run:
+    """A finished run in a new store, with the weights that its model begins with."""
     load_plugins()
-    root = tmp_path_factory.mktemp("finished") / "runs"
     spec = unet_spec()
     run = RunStore(root).open(spec)
     (run.path / "checkpoints").mkdir()
@@ -33,7 +31,13 @@ def finished_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run.path / "checkpoints" / "best.pth",
     )
     run.finish(best_iteration=1)
-    return root
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copied by ``store``; nobody writes here."""
+    return make_finished(tmp_path_factory.mktemp("finished") / "runs").store.root
 
 
 @pytest.fixture

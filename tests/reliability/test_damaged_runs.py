@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from harness.cli.ablate import command as ablate
 from harness.cli.report import command as report
 from harness.cli.runs import command as runs
 from harness.errors import BenchError
@@ -174,6 +175,27 @@ def test_a_study_names_a_damaged_run_in_its_row(suite: list[Run], tmp_path: Path
     (suite[1].path / "run.json").write_text("{")
     results = read_results("t", tmp_path / "reports", tmp_path / "runs")[folder]
     assert [(run.label, run.status) for run in results.runs] == [("full", "finished"), ("6", "damaged")]
+
+
+@pytest.mark.parametrize("name", ["../../x", "/abs", "a\nb", ".."])
+def test_the_name_of_an_archived_study_leads_nowhere_else(name: str, suite: list[Run], tmp_path: Path) -> None:
+    definition = StudyDefinition(
+        name="t",
+        kind="grid",
+        model="unet",
+        seeds=(0,),
+        factors=(Factor(name="w", label="W", levels={"8": {}, "6": {}}),),
+    )
+    cell = Cell(levels={"w": "8"}, overrides={})
+    stored = ArchivedRun(cell=cell.key, seed=0, record=suite[1].record, rows=case_rows(suite[1]), profile=None)
+    facts: dict[str, Any] = {"command": "", "dataset": "phantom", "mark": None, "trials": ()}
+    archive = tmp_path / "archive"
+    StudyArchive(name=name, definition=definition, cells=(cell,), runs=(stored,), **facts).write(archive)
+    reports = tmp_path / "a" / "b" / "reports"
+    outcome = CliRunner().invoke(ablate, [str(archive), "--reports-dir", str(reports)])
+    assert isinstance(outcome.exception, BenchError)
+    assert "which may not become a path" in str(outcome.exception)
+    assert not (tmp_path / "a").exists()
 
 
 def test_damaged_manifests_keep_neither_a_list_nor_a_page_from_being_made(suite: list[Run], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import re
 import shlex
 import signal
 import sys
-import zipfile
+import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +105,7 @@ def claims(header: bytes) -> bytes:
 
 
 CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
-    # M5: places that cannot be written or read
+    # M5 of the findings: places that cannot be written or read
     "results-dir is a file": (lambda p: bench(p, "--results-dir", str(p.file("results"))), "cannot be reached"),
     "results-dir in /proc": (lambda p: bench(p, "--results-dir", "/proc/x"), "/proc/x"),
     "data-dir is a file": (lambda p: ["bench", *TINY, "--data-dir", str(p.file("data"))], "data"),
@@ -129,7 +129,7 @@ CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
     "empty split": (lambda p: p.echonet("FileName,EF,Split\nA,55,\n"), "the Split is"),
     "empty name": (lambda p: p.echonet("FileName,EF,Split\n,55,TRAIN\n"), "FileList.csv"),
     "DICOM without rows": (lambda p: p.segment(p.dicom(without="Rows")), "a.dcm"),
-    "DICOM with a word for its frame time": (lambda p: p.segment(_edited(p.dicom(FrameTime="40"), lambda b: b.replace(b"40", b"ab"))), "a.dcm"),
+    "DICOM with a word for its frame time": (lambda p: p.segment(_edited(p.dicom(FrameTime="40"), lambda b: b.replace(b"DS\x02\x0040", b"DS\x02\x00ab"))), "a.dcm"),
     "DICOM of infinite pixels": (lambda p: p.segment(p.dicom(SequenceOfUltrasoundRegions=[ultrasound_region(0, 0, 40, 40, np.inf, np.inf)]), "--spacing", "0,0"), "must be greater than"),
     "spacing 1e-300": (lambda p: p.segment(p.video(), "--spacing", "1e-300,1e-300"), "spacing_mm must be greater than"),
     "spacing of words": (lambda p: p.segment(p.video(), "--spacing", "a,b"), "spacing"),
@@ -143,9 +143,26 @@ CASES: dict[str, tuple[Callable[[Place], list[str]], str]] = {
     # names that would become paths
     **{f"report named {name!r}": (lambda p, name=name: bench(p, "--report", name, "--reports-dir", str(p.folder)), "")
        for name in ("../../x", "/abs", "a\nb", "..")},
-    "map with cells missing": (lambda p: ["score", str(p.folder), "--name", "x", "--map", str(p.file("map.csv", "file,case\na,\n")), "--dataset", "phantom", "--data-dir", str(p.folder / "d")], ""),
-    "archive with a file over a folder": (lambda p: ["data", "unpack", str(_zip(p.folder / "a.tar.gz")), "--data-dir", str(p.folder / "d")], "not a packed cache"),
+    **{f"study named {name!r}": (lambda p, name=name: ["ablate", "modules", "--recipe", "smoke", "--study-name", name, "--data-dir", str(p.folder / "d"), "--reports-dir", str(p.folder)], "may not become a folder's name")
+       for name in ("../../x", "/abs", "a/b")},
+    "archive with a file over a folder": (lambda p: ["data", "unpack", str(_tar(p.folder / "a.tar.gz")), "--data-dir", str(p.folder / "d")], "not a packed cache"),
 }  # fmt: skip
+
+
+SECTIONS = {
+    "results-dir is a file": "M5",
+    "markup in a clip's name": "M6",
+    "colours in NIfTI": "M8",
+    "pipe a.nii": "hangs",
+    "report named '../../x'": "names",
+}
+"""The first case of each kind: what it did at first says ``benchmarks/bad_inputs.py``."""
+
+
+def section(name: str) -> str:
+    """The kind of a case."""
+    cases = list(CASES)
+    return [kind for first, kind in SECTIONS.items() if cases.index(first) <= cases.index(name)][-1]
 
 
 def _saved(path: Path, values: np.ndarray) -> Path:
@@ -158,22 +175,22 @@ def _edited(path: Path, edit: Callable[[bytes], bytes]) -> Path:
     return path
 
 
-def _zip(path: Path) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a", "x")
-        archive.writestr("a/b", "x")
+def _tar(path: Path) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name in ("a", "a/b"):
+            archive.addfile(tarfile.TarInfo(name))
     return path
 
 
 @pytest.fixture
-def ten_seconds() -> Iterator[None]:
-    """What hangs fails."""
+def bounded() -> Iterator[None]:
+    """What hangs fails; two minutes, because a busy machine imports slowly."""
 
     def stop(*_: object) -> None:
-        raise AssertionError("longer than ten seconds")
+        raise AssertionError("longer than two minutes")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(10)
+    signal.alarm(120)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
@@ -185,7 +202,7 @@ def test_bad_input_is_one_sentence(
     finished: Run,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
-    ten_seconds: None,
+    bounded: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = tmp_path / "place"
