@@ -8,6 +8,9 @@ import errno
 import re
 from collections.abc import Iterable, Iterator
 
+_LONGEST = 1800
+"""Letters of a sentence: a list of all valid names is shorter."""
+
 
 class BenchError(Exception):
     """Base of every error that the command line prints as one sentence, without a traceback."""
@@ -15,7 +18,9 @@ class BenchError(Exception):
     exit_code = 2
 
     def __init__(self, sentence: object = "") -> None:
-        super().__init__(in_one_line(str(sentence)))
+        text = in_one_line(str(sentence))
+        # A file may hold a name of thousands of letters; nobody reads on, and the cure stands at the end.
+        super().__init__(text if len(text) <= _LONGEST else f"{text[:1200]} ... {text[-400:]}")
 
 
 class ConfigError(BenchError):

@@ -21,6 +21,9 @@ def test_a_sentence_is_one_line_of_printable_letters(kind: type[BenchError], tex
     assert sentence.isprintable()
     assert sentence.startswith("The file ")
     assert sentence.endswith(" is damaged; get it again.")
+    long = str(kind(f"The file {'9' * 5000} is damaged; get it again."))
+    assert len(long) < 2000
+    assert long.endswith(" is damaged; get it again.")
     # What could be read may be read on.
     assert str(kind("Größe 5 × 5 — “x”")) == "Größe 5 × 5 — “x”"
 
