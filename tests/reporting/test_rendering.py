@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -14,6 +16,8 @@ from harness.reporting.render.text import escape_markdown, to_csv, to_markdown
 from harness.reporting.tables.table import Cell, Column, Row, Table
 
 NASTY = r"50%_of $U-Net$ & {friends} #1 ~^\ <b>|x|* [a] ± é"
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def nasty_table() -> Table:
@@ -89,3 +93,18 @@ def test_the_terminal_never_cuts_a_number_off(width: int) -> None:
     for expected in ("93.4", "[92.9, 94.0]", "91.0†", "120", "--", "partial: 4CH"):
         assert expected in text
     assert "…" not in text
+
+
+def test_no_letter_of_our_own_words_is_a_question_mark_in_latex() -> None:
+    """Greek letters and signs that stand in captions and sentences; every string of the code that prints is read."""
+    words = {
+        letter
+        for room in ("reporting", "results", "statistics")
+        for path in (ROOT / "harness" / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for letter in node.value
+        if not letter.isascii()
+    }
+    assert "τ" in words
+    assert sorted(letter for letter in words if "?" in escape_latex(letter)) == []
