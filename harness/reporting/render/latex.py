@@ -17,54 +17,23 @@ _ESCAPES = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", "±": r"\ensuremath{\pm}", "†": r"\ensuremath{\dagger}", "–": "--", "—": "---", "−": r"\ensuremath{-}",
     "×": r"\ensuremath{\times}", "≥": r"\ensuremath{\geq}", "≤": r"\ensuremath{\leq}", "→": r"\ensuremath{\rightarrow}",
-    "≈": r"\ensuremath{\approx}", "∞": r"\ensuremath{\infty}", "…": r"\ldots{}", "•": r"\textbullet{}", "∓": r"\ensuremath{\mp}", "’": "'", "·": r"\ensuremath{\cdot}", "↑": r"\ensuremath{\uparrow}", "↓": r"\ensuremath{\downarrow}",
+    "≈": r"\ensuremath{\approx}", "∞": r"\ensuremath{\infty}", "…": r"\ldots{}", "•": r"\textbullet{}", "∓": r"\ensuremath{\mp}",
+    "’": "'", "·": r"\ensuremath{\cdot}", "↑": r"\ensuremath{\uparrow}", "↓": r"\ensuremath{\downarrow}",
     "[": "{[}", "]": "{]}", "\n": " ", '"': r"\texttt{\char34}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}",
     "-": "{-}", "µ": r"\ensuremath{\mu}", "²": r"\textsuperscript{2}", "³": r"\textsuperscript{3}", "°": r"\textdegree{}",
     "✓": r"\ensuremath{\surd}",
     "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}",
 }  # fmt: skip
-_ESCAPES |= {
-    letter: rf"\ensuremath{{\{name}}}"
-    for letter, name in zip(
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
-        [
-            "alpha",
-            "beta",
-            "gamma",
-            "delta",
-            "epsilon",
-            "zeta",
-            "eta",
-            "theta",
-            "iota",
-            "kappa",
-            "lambda",
-            "mu",
-            "nu",
-            "xi",
-            "pi",
-            "rho",
-            "sigma",
-            "tau",
-            "upsilon",
-            "phi",
-            "chi",
-            "psi",
-            "omega",
-            "Gamma",
-            "Delta",
-            "Theta",
-            "Lambda",
-            "Xi",
-            "Pi",
-            "Sigma",
-            "Phi",
-            "Psi",
-            "Omega",
-        ],
-        strict=True,
-    )
-}
+
+
+def _greek(letter: str) -> str:
+    """LaTeX's name of a Greek letter: ``tau``, ``Delta``."""
+    word = unicodedata.name(letter).rpartition(" ")[2].replace("LAMDA", "LAMBDA")
+    return word.capitalize() if letter.isupper() else word.lower()
+
+
+# Capitals that look like Latin ones have no command of their own.
+_ESCAPES |= {letter: rf"\ensuremath{{\{_greek(letter)}}}" for letter in "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _ARROWS = {"up": r"\,$\uparrow$", "down": r"\,$\downarrow$", "none": ""}
 TALLEST = 40
