@@ -149,9 +149,11 @@ def test_after_a_kill_while_measuring_nothing_but_the_measuring_is_repeated(tiny
         path: path.read_bytes() for name in ("run.json", "cases.csv", "best.pth") for path in run.path.rglob(name)
     }
     assert len(finished) == 3
-    for name in ("train", "evaluate", "load_trained"):
-        # By its name: the package has a function that is called like this module.
-        monkeypatch.setattr(importlib.import_module("harness.experiments.execute"), name, repeated)
+    # By its name: the package has a function that is called like this module.
+    execution = importlib.import_module("harness.experiments.execute")
+    monkeypatch.setattr(execution.training, "train", repeated)
+    for name in ("evaluate", "load_trained"):
+        monkeypatch.setattr(execution, name, repeated)
     monkeypatch.setattr(costs, "profile_run", lambda run, settings: (run.path / "profile.csv").write_text("model\n"))
     outcome = run_suite(plan, tmp_path, keep=keep)
     assert (outcome.executed, outcome.measured, pictures) == (0, [run.name], [run.name])

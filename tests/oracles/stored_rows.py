@@ -179,33 +179,44 @@ def seed_table(stored: Stored, label: str, metric: str, **part: str) -> pd.DataF
     return pd.concat([scale(metric) * patients(run, metric, **part) for run in runs], axis=1).dropna()
 
 
-def ef(stored: Stored, label: str, column: Column, against: str) -> pd.DataFrame:
+def ef(stored: Stored, label: str, column: Column, against: str) -> list[pd.DataFrame]:
+    """Predicted and true EF of every training, of the patients that all of them answered."""
     assert column.source is not None
     truth = "ef_stated" if against == "stated" else column.source.column.replace("predicted", "reference")
-    (run,) = stored.arms[label]
-    both = {"predicted": patients(run, column.source.column), "truth": patients(run, truth)}
-    return pd.DataFrame(both).dropna()
+    runs = stored.arms[label]
+    both = [
+        pd.DataFrame({"predicted": patients(run, column.source.column), "truth": patients(run, truth)}).dropna()
+        for run in runs
+    ]
+    shared = sorted(set.intersection(*(set(table.index) for table in both)))
+    return [table.loc[shared] for table in both]
 
 
 def ef_figure(stored: Stored, row: Row, column: Column, key: str, against: str) -> float:
-    pairs = ef(stored, row.label, column, against)
+    """The mean over trainings of one training's figure."""
+    if key == "unanswered":
+        return float(unanswered(stored, row.label, column, against))
+    figures = [_ef_figures(pairs)[key] for pairs in ef(stored, row.label, column, against)]
+    # Counted, not averaged: each training's prediction is one.
+    return float(np.sum(figures) if key == "implausible" else np.mean(figures))
+
+
+def _ef_figures(pairs: pd.DataFrame) -> dict[str, float]:
     error = pairs["predicted"] - pairs["truth"]
     r = np.corrcoef(pairs["predicted"], pairs["truth"])[0, 1]
-    figures = {
+    return {
         "mae": error.abs().mean(), "rmse": math.sqrt((error**2).mean()), "r": r, "pearson_r_squared": r**2,
         "bias": error.mean(), "sd": error.std(), "lower_limit": error.mean() - 1.96 * error.std(),
         "upper_limit": error.mean() + 1.96 * error.std(), "patients": len(pairs),
-        "unanswered": unanswered(stored, row.label, column, against),
         "implausible": ((pairs["predicted"] < 0) | (pairs["predicted"] > 90)).sum(),
     }  # fmt: skip
-    return float(figures[key])
 
 
 def unanswered(stored: Stored, label: str, column: Column, against: str) -> int:
     assert column.source is not None
     truth = "ef_stated" if against == "stated" else column.source.column.replace("predicted", "reference")
-    (run,) = stored.arms[label]
-    return int(patients(run, truth).notna().sum()) - len(ef(stored, label, column, against))
+    asked = {patient for run in stored.arms[label] for patient in patients(run, truth).dropna().index}
+    return len(asked - set(ef(stored, label, column, against)[0].index))
 
 
 def differences(stored: Stored, row: Row) -> pd.Series:
@@ -219,11 +230,15 @@ def differences(stored: Stored, row: Row) -> pd.Series:
 
 
 def ef_error(stored: Stored, label: str) -> pd.Series:
-    """Absolute error per patient; biplane where both views are there. The committed runs miss no EF."""
-    (run,) = stored.arms[label]
-    names = [m for m in run["cases"]["metric"].unique() if m.startswith("ef_") and m.endswith("_predicted")]
-    name = "ef_biplane_predicted" if "ef_biplane_predicted" in names else names[0]
-    return (patients(run, name) - patients(run, name.replace("predicted", "reference"))).abs()
+    """Absolute error per patient, mean over trainings; biplane where both views are there. At most that of no EF at all."""
+    errors = []
+    for run in stored.arms[label]:
+        names = [m for m in run["cases"]["metric"].unique() if m.startswith("ef_") and m.endswith("_predicted")]
+        name = "ef_biplane_predicted" if "ef_biplane_predicted" in names else names[0]
+        truth = patients(run, name.replace("predicted", "reference"))
+        worst = np.maximum(truth, 100 - truth)
+        errors.append((patients(run, name).reindex(truth.index) - truth).abs().fillna(worst).clip(upper=worst))
+    return pd.concat(errors, axis=1).mean(axis=1)
 
 
 def curve_ef_error(stored: Stored, label: str, name: str) -> pd.Series:
@@ -232,7 +247,8 @@ def curve_ef_error(stored: Stored, label: str, name: str) -> pd.Series:
     for run in stored.arms[label]:
         truth = patients(run, name.replace("predicted", "reference"))
         found = patients(run, name).reindex(truth.index)
-        errors.append((found - truth).abs().fillna(np.maximum(truth, 100 - truth)))
+        worst = np.maximum(truth, 100 - truth)
+        errors.append((found - truth).abs().fillna(worst).clip(upper=worst))
     return pd.concat(errors, axis=1).mean(axis=1)
 
 

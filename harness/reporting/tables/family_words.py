@@ -14,9 +14,9 @@ _UNLEARNED = "it or {reference} has not learned the task (most patients failed)"
 _UNSHARED = "no patient is shared with {reference}"
 
 
-def is_tested(one: Comparison) -> bool:
+def is_tested(comparison: Comparison) -> bool:
     """Whether models were tested in this comparison."""
-    return math.isfinite(one.p)
+    return math.isfinite(comparison.p)
 
 
 def family_sentence(
