@@ -220,7 +220,7 @@ def unanswered(stored: Stored, label: str, column: Column, against: str) -> int:
 
 
 def differences(stored: Stored, row: Row) -> pd.Series:
-    metrics = {"Dice [%]": "dice", "IoU [%]": "iou", "HD95 [mm]": "hd95_mm", "ASD [mm]": "asd_mm"}
+    metrics = {"Dice [%]": "dice", "IoU [%]": "iou", "HD95 [mm]": "hd95_mm", "ASD [mm]": "asd_mm", "NSD [%]": "nsd_mm"}
     labels = (stored.reference, row.label)
     if row.group.startswith("EF MAE"):
         pair = [ef_error(stored, label) for label in labels]
@@ -229,13 +229,13 @@ def differences(stored: Stored, row: Row) -> pd.Series:
     return (pair[0] - pair[1]).dropna()
 
 
-def ef_error(stored: Stored, label: str) -> pd.Series:
+def ef_error(stored: Stored, label: str, against: str = "reference") -> pd.Series:
     """Absolute error per patient, mean over trainings; biplane where both views are there. At most that of no EF at all."""
     errors = []
     for run in stored.arms[label]:
         names = [m for m in run["cases"]["metric"].unique() if m.startswith("ef_") and m.endswith("_predicted")]
         name = "ef_biplane_predicted" if "ef_biplane_predicted" in names else names[0]
-        truth = patients(run, name.replace("predicted", "reference"))
+        truth = patients(run, "ef_stated" if against == "stated" else name.replace("predicted", "reference"))
         worst = np.maximum(truth, 100 - truth)
         errors.append((patients(run, name).reindex(truth.index) - truth).abs().fillna(worst).clip(upper=worst))
     return pd.concat(errors, axis=1).mean(axis=1)

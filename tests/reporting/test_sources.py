@@ -21,6 +21,7 @@ from stored_rows import (
     column_patients,
     curve_ef_error,
     differences,
+    ef_error,
     ef_figure,
     group_part,
     headline,
@@ -44,7 +45,21 @@ ELSEWHERE = {
     *(f"effect {name}" for name in ("p", "p_adjusted", "verdict", "bootstrap_low", "bootstrap_high", "pairs")),
     *("variance", "fanova", "ped_anova", "value", "parameter", "run"),
     # What the crossed comparison says beyond the difference itself: tests/statistics/test_comparison.py.
-    *("verdict", "detectable", "sign_flip_p", "worst_decile", "margin", "level", "non_inferior", "effect level"),
+    *(
+        "p",
+        "p_adjusted",
+        "p_better",
+        "p_equivalent",
+        "p_worse",
+        "verdict",
+        "detectable",
+        "sign_flip_p",
+        "worst_decile",
+        "margin",
+        "level",
+        "non_inferior",
+        "effect level",
+    ),
     # tests/reporting/test_subgroups.py
     *(f"subgroup {name}" for name in ("difference", "p", "p_adjusted", "patients", "few")),
     "rank",
@@ -57,11 +72,7 @@ def expected(stored: Stored, table: Table, row: Row, column: Column) -> float | 
     assert column.source is not None, f"{table.name}: the column {column.key} has no source"
     source, label = column.source, row.label
     name, reduction = source.column, source.reduction
-    if (
-        reduction in ELSEWHERE
-        or reduction.startswith("adjusted p at")
-        or (source.format == "patients" and reduction == "p")
-    ):
+    if reduction in ELSEWHERE or reduction.startswith("adjusted p at"):
         return None
     structure = {"structure": table.name.removeprefix("parts_") if table.name.startswith("parts_") else "lv"}
     match source.format, reduction:
@@ -92,7 +103,9 @@ def expected(stored: Stored, table: Table, row: Row, column: Column) -> float | 
             return float(len(seed_table(stored, label, name, **structure, **group_part(row.group))))
         case "cases", ("EF MAE" | "EF r" | "stated EF MAE" | "stated EF r"):
             against = "stated" if reduction.startswith("stated") or "stated" in row.group else "reference"
-            return ef_figure(stored, row, column, reduction.split()[-1].lower(), against)
+            if reduction.endswith("MAE"):
+                return float(ef_error(stored, label, against).mean())
+            return ef_figure(stored, row, column, "r", against)
         case "cases", _ if reduction.startswith("EF "):
             return ef_figure(stored, row, column, column.key, "stated" if "stated" in row.group else "reference")
         case "cases", ("shift" | "difference" | "median" | "patients"):
@@ -104,7 +117,7 @@ def expected(stored: Stored, table: Table, row: Row, column: Column) -> float | 
             return " v ".join(str(len(stored.arms[arm])) for arm in (stored.reference, label))
         case "cases", "patients below half with exact limits":
             dice = seed_table(stored, label, name, structure="lv")
-            return float(100 * (dice < 50).to_numpy().mean())
+            return float(100 * (dice.mean(axis=1) < 50).mean())
         case "cases", ("effect effect" | "effect patients" | "effect seeds"):
             if not row.group.startswith("full model"):
                 return None  # main effects and interactions: tests/study/test_oracles.py
