@@ -17,7 +17,7 @@ from harness.reporting.tables.ejection_fraction import ef_table
 from harness.reporting.tables.main_comparison import main_table
 from harness.reporting.tables.paired_comparisons import comparison_table
 from harness.reporting.tables.parts import part_tables
-from harness.reporting.tables.power import power_table
+from harness.reporting.tables.power import power_notes, power_table
 from harness.reporting.tables.published_figures import published_files, read_published
 from harness.reporting.tables.table import Row, Table
 from harness.results.power import power_of
@@ -273,3 +273,11 @@ def test_published_figures_stay_as_printed_and_are_never_ranked(path: Path) -> N
     shown = [cell.text for row in table.rows for cell in row.cells.values()]
     assert all(text in lines[1 + index // max(len(table.columns), 1)] for index, text in enumerate(shown))
     assert not any(np.isfinite(cell.value) for row in table.rows for cell in row.cells.values())
+
+
+@pytest.mark.parametrize(("trainings", "finite"), [(2, False), (3, True)])
+def test_a_design_of_two_trainings_is_promised_nothing(make_suite: Maker, trainings: int, finite: bool) -> None:
+    plan = power_of(make_suite(patients=12, seeds=trainings, models=("GDKVM", "U-Net")))
+    assert np.isfinite(plan.present) == finite
+    told = " ".join(power_notes(plan))
+    assert ("12 patients, 2 trainings of a model) compares trainings, not models" in told) != finite
