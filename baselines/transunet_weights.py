@@ -11,7 +11,9 @@ from torch import Tensor
 
 from baselines.transunet_hybrid import HybridResNet
 from baselines.transunet_vit import VisionTransformer, resize_positions
+from harness.errors import decoding
 from harness.modeling.pretrained import mark_pretrained
+from harness.numpy_files import ArrayFile
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -23,14 +25,12 @@ def load_vit_npz(resnet: HybridResNet, transformer: VisionTransformer, path: str
     dropped and the others are interpolated to the transformer's own grid.
 
     Raises:
-        ValueError: the file is missing, is no ``.npz``, lacks an array or has one of another shape.
+        DataError: the file is damaged or no ``.npz``. FileNotFoundError: there is none.
+        ValueError: it lacks an array or has one of another shape.
     """
-    try:
-        # A pickle in a downloaded file could run code.
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
-        raise ValueError(f"The pretrained weights {path} cannot be read: {error}") from error
+    file = f"The file of pretrained weights {path}"
+    with decoding(file, "cannot be read", "download it again"), ArrayFile(Path(path)) as content:
+        arrays = dict(content)
     try:
         states = _resnet_state(resnet, arrays), _transformer_state(transformer, arrays)
     except KeyError as error:

@@ -1,78 +1,156 @@
-"""The bad inputs of the first attempts to break the command line, tried again one by one, as a table.
+"""The bad inputs of the first attempts to break the command line, typed again item by item, as a table.
 
-    python benchmarks/bad_inputs.py                  every item: what it was, what the command line says today
+    python benchmarks/bad_inputs.py                              every item: what it did at first, what is said today
+    python benchmarks/bad_inputs.py --kinds M5,M8                some kinds
+    python benchmarks/bad_inputs.py --write docs/bad-inputs.md   the page of the docs
 
-What happened at first is recorded by kind; what happens today is what the call says now. The same calls are tests
-(``tests/reliability/test_findings.py``). Exit code 1 where one of them is no sentence with an exit code of its own.
+Each item is a command line in a process and a folder of its own (``bad_input/``). What happened at first is what was written
+down then. Items that need another user or a mount are left out, and counted, where that is not allowed. Exit code 1
+where one of them does not end as it should.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import io
-import os
+import argparse
+import shutil
 import sys
-import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
-BEFORE = {
-    "M5": "traceback",
-    "M6": "traceback, or text lost",
-    "M8": "traceback",
-    "hangs": "hung",
-    "names": "accepted, or written outside",
-}
-"""What the calls of a section of ``CASES`` did when they were first tried."""
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from torturing.process import VerbProcess, prepare
+
+if TYPE_CHECKING:
+    from bad_input.item import Item, Said
+
+Row = tuple["Item", "Said", str]
+HEAD = """# Bad inputs, item by item
+
+Every bad input of the first attempts to break the command line that was written down, typed again. `python benchmarks/bad_inputs.py --write
+docs/bad-inputs.md` makes this page; the mechanisms behind it are in [reliability](reliability.md). *Before* is what happened at first,
+*exit code* and *says* is what happens today (long sentences are cut). An exit code of 0 stands where the input has a meaning and is
+taken as that, with a word on it.
+"""
 
 
 def main() -> None:
-    """Print the table and its counts."""
-    from harness.cli import main as echobench
+    """Print or write the tables."""
+    # Before numpy is loaded with its threads by what is imported next.
+    prepare()
+    from bad_input.clips import clips
+    from bad_input.data import data
+    from bad_input.options import options
+    from bad_input.places import places
+    from bad_input.stores import stores
 
-    findings, stores = _loaded("test_findings"), _loaded("conftest")
-    wrong = 0
-    print("| item | before | exit code | today |\n|:--|:--|--:|:--|")
-    with tempfile.TemporaryDirectory() as root:
-        run = stores.make_finished(Path(root) / "runs")
-        for number, (name, (build, words)) in enumerate(findings.CASES.items()):
-            folder = Path(root) / str(number)
-            folder.mkdir()
-            os.chdir(folder)
-            place = findings.Place(folder=folder, run=run)
-            code, said = _said(echobench, build(place))
-            wrong += code not in (1, 2) or words not in said or "Traceback" in said
-            before = BEFORE[findings.section(name)]
-            print(
-                f"| {name} | {before} | {code} | {said.replace(str(folder), '.')[:150].replace('|', '/')} |", flush=True
-            )
-    print(f"\n{len(findings.CASES)} items, {wrong} not as they should be")
+    from harness.leftovers import private_folder
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--kinds", default="", help="beginnings of kinds with commas between them; all by default")
+    parser.add_argument("--write", type=Path, help="a Markdown page instead of lines on the terminal")
+    chosen = parser.parse_args()
+    began = time.monotonic()
+    wanted = [
+        item
+        for item in [*options(), *clips(), *data(), *stores(), *places()]
+        if item.kind.startswith(tuple(chosen.kinds.split(",")))
+    ]
+    rows: list[Row] = []
+    with private_folder("echobench-bad-") as root:
+        # Another user must find the folders below it.
+        root.chmod(0o711)
+        made = _trained(root)
+        for number, item in enumerate(wanted):
+            rows.append(_tried(item, root / str(number) / "here", made))
+            print(_line(*rows[-1]), flush=True)
+    wrong = [row for row in rows if row[2]]
+    if chosen.write:
+        chosen.write.write_text(f"{HEAD}\n{summary(rows)}\n\n{details(rows)}\n")
+    print(
+        f"\n{summary(rows)}\n\n{len(rows)} items, {len(wrong)} not as they should be, {time.monotonic() - began:.0f} s"
+    )
     sys.exit(1 if wrong else 0)
 
 
-def _said(echobench: object, arguments: list[str]) -> tuple[int, str]:
-    shown = io.StringIO()
-    assert callable(echobench)
-    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
-        try:
-            echobench(arguments)
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-    return code, " ".join(shown.getvalue().split())
+def _trained(root: Path) -> Path:
+    """The folder in which a suite was trained that many items damage."""
+    from torturing.verbs import VERBS, write_inputs
+
+    made = root / "made"
+    made.mkdir()
+    write_inputs(made)
+    if code := VerbProcess(VERBS["bench"], made).wait():
+        raise SystemExit(f"The suite ended with {code}:\n{(made / VerbProcess.LOG).read_text()[-2000:]}")
+    return made
 
 
-def _loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "reliability" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Before it is executed: its dataclasses look for their module.
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+def _tried(item: Item, folder: Path, made: Path) -> Row:
+    from bad_input.item import Place, Said
+
+    folder.mkdir(parents=True)
+    folder.parent.chmod(0o755)
+    try:
+        said = item.work(Place(folder=folder, made=made))
+    except Exception as error:
+        # Of the item, not of the command: told in its row.
+        said = Said(code=-2, text=f"the item itself failed: {type(error).__name__}: {error}")
+    finally:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+    return (
+        item,
+        Said(code=said.code, text=said.text.replace(str(folder), ".").replace(str(made.parent), "..")),
+        item.wrong(said),
+    )
+
+
+def _line(item: Item, said: Said, wrong: str) -> str:
+    shown = (said.text if wrong else said.last)[-400 if wrong else 0 :]
+    return f"{'WRONG (' + wrong + ') ' if wrong else ''}{item.kind} | {item.name} | {item.before} | {said.code} | {_cell(shown, 400)}"
+
+
+def _cell(text: str, longest: int = 150) -> str:
+    """Text for a cell of Markdown."""
+    plain = " ".join(text.split()).replace("|", "/").replace("<", "&lt;")
+    return plain if len(plain) <= longest else f"{plain[: longest - 4]} ..."
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Markdown: one row per kind, with what its items did at first and do today."""
+    lines = ["| kind | items | before | refused in a sentence | taken as meant | wrong |", "|:--|--:|:--|--:|--:|--:|"]
+    for kind in sorted({item.kind for item, _, _ in rows}, key=_order):
+        mine = [row for row in rows if row[0].kind == kind]
+        before: dict[str, int] = {}
+        for item, _, _ in mine:
+            before[item.before] = before.get(item.before, 0) + 1
+        told = ", ".join(f"{count} {what}" for what, count in sorted(before.items(), key=lambda pair: -pair[1])[:4])
+        counts = (
+            sum(not wrong and said.code != 0 for _, said, wrong in mine),
+            sum(not wrong and said.code == 0 for _, said, wrong in mine),
+            sum(bool(wrong) for *_, wrong in mine),
+        )
+        lines.append(f"| {kind} | {len(mine)} | {told} | {' | '.join(map(str, counts))} |")
+    return "\n".join(lines)
+
+
+def _order(kind: str) -> tuple[int, int, str]:
+    """As the findings have them: B1, M1 to M11, minor."""
+    number = "".join(letter for letter in kind.partition(":")[0] if letter.isdigit())
+    return ("BM".find(kind[0]) if number else 2, int(number or 0), kind)
+
+
+def details(rows: Sequence[Row]) -> str:
+    """Markdown: a table of the items of each kind."""
+    parts = []
+    for kind in sorted({item.kind for item, _, _ in rows}, key=_order):
+        lines = [f"## {kind}", "", "| item | before | exit code | says |", "|:--|:--|--:|:--|"]
+        for item, said, wrong in (row for row in rows if row[0].kind == kind):
+            shown = f"**{wrong}** {said.last}" if wrong else said.last
+            lines.append(f"| {_cell(item.name, 90)} | {item.before} | {said.code} | {_cell(shown)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main() -> None:
     # Before numpy is loaded with its threads by what is imported next.
     prepare()
     from torturing.rounds import Tally, Torture, undisturbed
-    from torturing.verbs import VERBS, write_inputs
+    from torturing.verbs import TORTURED, write_inputs
 
     from harness.leftovers import private_folder
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--verbs", default=",".join(VERBS))
+    parser.add_argument("--verbs", default=",".join(TORTURED))
     parser.add_argument("--processes", default="1,3")
     chosen = parser.parse_args()
     random.seed(chosen.seed)

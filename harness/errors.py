@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import os
 import re
 from collections.abc import Iterable, Iterator
 
@@ -54,12 +55,17 @@ def in_one_line(text: str) -> str:
     )
 
 
+class NoMemoryError(BenchError):
+    """Memory was asked for and not there: that says nothing about the file that was being read."""
+
+
 @contextlib.contextmanager
 def decoding(path: object, what: str, cure: str) -> Iterator[None]:
     """Inside, whatever a decoder raises on damaged bytes becomes a ``DataError``: ``<path> <what> (<reason>); <cure>.``
 
     Decoders raise what they happen to meet (TokenError, struct.error, AttributeError): a list of it is never complete. Errors
-    of the disk and sentences of our own pass.
+    of the disk and sentences of our own pass; want of memory is a ``NoMemoryError`` and no damage. Whoever reads a file that
+    claims a size compares it with the bytes that are there, before memory is taken for it.
 
     >>> with decoding("a.npy", "is damaged", "write it again"):
     ...     raise AttributeError("no such thing")
@@ -73,7 +79,11 @@ def decoding(path: object, what: str, cure: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (*_CAUSES, *_FULL):
             raise
-        # A MemoryError belongs here as well: a file of kilobytes that claims gigabytes is damaged.
+        if is_out_of_memory(error):
+            # Told as damage, a sound file would be thrown away because the machine was busy.
+            raise NoMemoryError(
+                f"The memory ran out while reading {path}; close other programs, or use a machine with more memory."
+            ) from error
         reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
         raise DataError(f"{path} {what} ({reason}); {cure}.") from error
 
@@ -154,7 +164,7 @@ def unmasked(error: BaseException) -> BaseException:
     """
     hidden = list(chain(error))
     # Ctrl-C first: an interrupted write may also fail, and that is not what the user did.
-    for kind in (KeyboardInterrupt, DiskFullError):
+    for kind in (KeyboardInterrupt, DiskFullError, NoMemoryError, MemoryError):
         if masked := next((item for item in hidden if isinstance(item, kind)), None):
             return masked
     return next((item for item in hidden if isinstance(item, OSError) and item.errno in _FULL), error)
@@ -167,20 +177,42 @@ def explained(error: BaseException) -> BenchError | None:
         return error
     if isinstance(error, OSError) and error.errno in _FULL:
         return DiskFullError(f"The disk is full ({_place(error)}); free some space and run the same command again.")
+    if isinstance(error, FileNotFoundError) and _nowhere():
+        return BenchError(
+            "The current folder is no longer there, so that no relative path can be found; change to another one and run the same "
+            "command again."
+        )
     if isinstance(error, OSError) and error.errno in _CAUSES:
         sentence = _CAUSES[error.errno].format(place=_place(error))
         return BenchError(f"{sentence} ({error.strerror}).")
-    if isinstance(error, MemoryError) or _is_out_of_memory(error):
-        return BenchError(
+    if is_out_of_memory(error):
+        return NoMemoryError(
             "The memory ran out; choose a smaller batch_size, image_size or model, or a machine with more memory."
         )
     return None
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    """torch has a class for CUDA alone; on a CPU it raises a RuntimeError."""
-    text = str(error)
-    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text
+def _nowhere() -> bool:
+    """Whether the current folder was removed: every relative path is then missing, and none of them is wrong."""
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was asked for and not there; torch has a class for CUDA alone, OpenCV an error for everything.
+
+    >>> is_out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    True
+    """
+    words = ("can't allocate memory", "Insufficient memory")
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or any(word in str(error) for word in words)
+    )
 
 
 def _shortened(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import gzip
 import hashlib
 import io
 import json
@@ -12,7 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from harness.errors import ConfigError, DataError, DiskFullError, unmasked
 
@@ -270,6 +271,32 @@ def check_writable(folder: Path) -> None:
         os.rmdir(tempfile.mkdtemp(prefix=".echobench-", dir=place))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from error
+
+
+class PiecewiseReader(io.BufferedReader):
+    """A binary stream of which nobody can ask for more memory than it has bytes.
+
+    Python takes the memory for a single ``read`` before it knows what is there: a header of a damaged file may claim gigabytes.
+    """
+
+    PIECE = 1 << 20
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As its base."""
+        left = -1 if size is None else size
+        if 0 <= left <= self.PIECE:
+            return super().read(left)
+        content = io.BytesIO()
+        while left and (piece := super().read(self.PIECE if left < 0 else min(left, self.PIECE))):
+            content.write(piece)
+            left = left if left < 0 else left - len(piece)
+        return content.getvalue()
+
+
+def open_piecewise(path: Path, *, packed: bool = False) -> PiecewiseReader:
+    """A file for reading; ``packed`` unpacks it as gzip."""
+    # typeshed wants a raw stream; io.BufferedReader needs ``readinto`` alone, which a GzipFile has.
+    return PiecewiseReader(cast("io.RawIOBase", gzip.open(path)) if packed else io.FileIO(path))
 
 
 def refuse_pipe(path: Path, what: str) -> None:

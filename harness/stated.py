@@ -18,6 +18,9 @@ from harness.schema import Schema
 SMALLEST_MM, LARGEST_MM = 0.01, 10.0
 """Pixels of an echocardiogram are tenths of a millimetre; a header beyond this range has another unit, or none."""
 
+LARGEST_FRAME = 4096 * 4096
+"""Pixels of a frame. Scanners make a tenth of that; more is a damaged header, which costs gigabytes before its file ends."""
+
 Millimetres = Annotated[float, Field(gt=1e-4, le=50)]
 """Side of a pixel that somebody states on purpose; wider than a header's range, because a person may mean it, but 308 are micrometres."""
 FrameNumber = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -106,6 +109,18 @@ def spacing_of_header(row_mm: float, column_mm: float) -> tuple[tuple[float, flo
 def is_pixel_size(side_mm: float) -> bool:
     """Whether a header's number can be the side of a pixel: neither 0, NaN nor infinite, and of an echocardiogram's size."""
     return math.isfinite(side_mm) and SMALLEST_MM <= side_mm <= LARGEST_MM
+
+
+def refuse_large(path: object, height: int, width: int) -> None:
+    """Raise ``DataError`` for frames beyond ``LARGEST_FRAME``: asked by every reader before memory is taken for a frame.
+
+    >>> refuse_large("a.nii", 1080, 1920)
+    """
+    if height * width > LARGEST_FRAME:
+        raise DataError(
+            f"{path} claims frames of {width} x {height} pixels, and no more than {LARGEST_FRAME:,} pixels are read; restore the file, "
+            "or make its frames smaller."
+        )
 
 
 def rate_of_header(rate_hz: float) -> float | None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import is_out_of_memory
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -24,7 +26,7 @@ def read_tensors(path: Path | str, device: torch.device | str = "cpu", *, unchec
 
     Raises:
         FileNotFoundError: there is no such file. ValueError: it is damaged, claims to be larger than it is, or needs
-            more than tensors and plain types; the message is a short reason.
+            more than tensors and plain types; the message is a short reason. MemoryError: there is no room for it.
     """
     import torch
 
@@ -37,10 +39,12 @@ def read_tensors(path: Path | str, device: torch.device | str = "cpu", *, unchec
     try:
         # weights_only: a file from somebody else must not be able to run code.
         return torch.load(path, map_location=device, weights_only=True)
-    except OSError:
+    except (OSError, MemoryError):
         raise
     # torch raises whatever its unpickler meets in a torn file; all of it means the same to the user.
     except Exception as error:
+        if is_out_of_memory(error):
+            raise MemoryError(str(path)) from error
         lines = str(error).splitlines() or [type(error).__name__]
         foreign = [line for line in lines if "Unsupported global: GLOBAL" in line]
         raise ValueError((foreign or lines)[0].strip()) from error

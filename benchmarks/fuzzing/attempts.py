@@ -16,7 +16,7 @@ from typing import Any
 
 from fuzzing.mutations import Choose, mutated
 from fuzzing.reader import Reader
-from harness.errors import BenchError, chain, explained
+from harness.errors import BenchError, NoMemoryError, chain, explained
 
 LIMIT_BYTES = 1 << 30
 """What a reader may take above what the process has already."""
@@ -81,7 +81,7 @@ def _outcome(reader: Reader, tally: Tally) -> tuple[str, str] | None:
     except (BenchError, OSError) as error:
         sentence = explained(error)
         # A whole gigabyte that a file of kilobytes asked for ends in a sentence as well.
-        if sentence is None or any(isinstance(item, MemoryError) for item in chain(error)):
+        if sentence is None or any(isinstance(item, MemoryError | NoMemoryError) for item in chain(error)):
             return _where(error)
         if "\n" in str(sentence) or len(str(sentence)) > 2000:
             return f"no sentence: {type(error).__name__}", repr(str(sentence)[:200])
@@ -115,11 +115,11 @@ def bounded_time() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def bounded_memory() -> Iterator[None]:
-    """Let the address space grow by ``LIMIT_BYTES`` and no further: what asks for more gets a MemoryError."""
+def bounded_memory(limit: int = LIMIT_BYTES) -> Iterator[None]:
+    """Let the address space grow by so many bytes and no further: what asks for more gets a MemoryError."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + LIMIT_BYTES, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + limit, hard))
     try:
         yield
     finally:

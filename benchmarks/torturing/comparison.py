@@ -31,7 +31,8 @@ def compared(folder: Path, verb: str) -> Iterator[Path]:
         # `report` has the same runs before it, with the same seconds in them; others measured them anew.
         report = relative.parts[0] == "reports" and path.suffix in (".csv", ".png", ".pdf", ".tex", ".md", ".html")
         figures = report and verb == "report"
-        if path.name in WEIGHTS_AND_ROWS or sweep or figures or (report and path.suffix == ".csv"):
+        own = relative.parts[0] in ("own", "exported")
+        if path.name in WEIGHTS_AND_ROWS or sweep or figures or own or (report and path.suffix == ".csv"):
             yield relative
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 PREPARED = (
@@ -50,17 +51,28 @@ class VerbProcess:
     Args:
         arguments: as on a command line.
         folder: its current folder.
+        user: whom it becomes; None stays who starts it.
+        aside: where its output and its temporary files go; None: into its folder.
+        first: done in the process before the verb.
     """
 
     LOG = "verb.log"
 
-    def __init__(self, arguments: str, folder: Path) -> None:
+    def __init__(
+        self,
+        arguments: str,
+        folder: Path,
+        *,
+        user: int | None = None,
+        aside: Path | None = None,
+        first: Callable[[], object] = lambda: None,
+    ) -> None:
         self.code: int | None = None
         self.began = time.monotonic()
         sys.stdout.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            _become(arguments, folder)
+            _become(arguments, folder, user, aside or folder, first)
         # In the parent as well: a kill of the group must find it, whoever of the two is first.
         with contextlib.suppress(OSError):
             os.setpgid(self.pid, self.pid)
@@ -98,18 +110,23 @@ class VerbProcess:
         return lines
 
 
-def _become(arguments: str, folder: Path) -> None:
+def _become(arguments: str, folder: Path, user: int | None, aside: Path, first: Callable[[], object]) -> None:
     """In the forked process: do what the command line asks for, and end."""
     code = 70
     try:
         os.setpgid(0, 0)
         os.chdir(folder)
         # Its own folder for temporary files: what a killed process has left there is counted.
-        (folder / "tmp").mkdir(exist_ok=True)
-        os.environ["TMPDIR"], tempfile.tempdir = str(folder / "tmp"), None
-        with open(VerbProcess.LOG, "ab") as log:
+        (aside / "tmp").mkdir(exist_ok=True)
+        os.environ["TMPDIR"], tempfile.tempdir = str(aside / "tmp"), None
+        with open(aside / VerbProcess.LOG, "ab") as log:
             for descriptor in (1, 2):
                 os.dup2(log.fileno(), descriptor)
+        if user is not None:
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
+        first()
         from harness.cli import main
 
         words = shlex.split(arguments)

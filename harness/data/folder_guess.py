@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.clip import LABELS
 from harness.data.findings import shorten
@@ -21,8 +20,9 @@ from harness.data.media.arrays import MASK_NAMES
 from harness.data.media.pictures import MASK_ENDINGS, PICTURE_KINDS, natural
 from harness.data.media.video import VIDEO_KINDS
 from harness.data.media.volume import read_volume
-from harness.errors import DataError
+from harness.errors import DataError, decoding
 from harness.files import write_text
+from harness.numpy_files import ArrayFile
 from harness.vocabulary import counted
 
 _KINDS = (
@@ -231,11 +231,19 @@ def _same_folder(paths: list[Path]) -> Iterator[tuple[Path, Path]]:
 
 
 def _holds_mask(path: Path) -> bool:
+    return any(name.lower() in MASK_NAMES[:-1] for name in _arrays(path, None))
+
+
+def _arrays(path: Path, names: tuple[str, ...] | None) -> dict[str, NDArray[Any]]:
+    """The arrays of these names in an NPZ file, without ``names`` all names without content; none of a damaged file.
+
+    What is damaged is left out of a guess; whoever reads the data later names the file.
+    """
     try:
-        with np.load(path, allow_pickle=False) as content:
-            return any(name.lower() in MASK_NAMES[:-1] for name in content.files)
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error):
-        return False
+        with decoding(path, "is damaged", "write it again"), ArrayFile(path) as arrays:
+            return {name: arrays[name] if names else np.empty(0) for name in arrays if names is None or name in names}
+    except (DataError, OSError):
+        return {}
 
 
 def _row(root: Path, clip: Path, mask: Path) -> dict[str, str]:
@@ -263,15 +271,9 @@ def _npz_facts(path: Path) -> dict[str, str]:
     """ED, ES, frame rate and pixel size of an NPZ file that states them under these names, as our own export does."""
     if path.suffix.lower() != ".npz":
         return {}
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            facts = {
-                name: np.ravel(content[name])
-                for name in ("ed", "es", "frame_rate_hz", "spacing_mm")
-                if name in content.files
-            }
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error):
-        return {}
+    facts = {
+        name: np.ravel(values) for name, values in _arrays(path, ("ed", "es", "frame_rate_hz", "spacing_mm")).items()
+    }
     cells = {name: f"{values[0]:g}" for name, values in facts.items() if values.size == 1}
     if facts.get("spacing_mm", np.empty(0)).size == 2:
         cells |= dict(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 
+from harness.stated import LARGEST_FRAME
+
 # Read by OpenCV when it first opens a video: FFmpeg has a log of its own.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# A JPEG of kilobytes may claim 65535 x 65535 pixels: OpenCV would take 13 GB for them before it looks at the file.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(LARGEST_FRAME))
 
 import cv2
 

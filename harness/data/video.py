@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.media.video import read_frame
 from harness.data.opencv import cv2
 from harness.errors import DataError
 from harness.stated import rate_of_header
@@ -27,19 +28,14 @@ def read_avi(path: Path) -> NDArray[np.uint8]:
     capture = cv2.VideoCapture(str(path), cv2.CAP_OPENCV_MJPEG)
     frames = []
     try:
-        while True:
-            there, image = capture.read()
-            if not there:
-                break
-            frames.append(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image)
-    except cv2.error as error:
-        raise DataError(f"The video {path} is damaged ({error.err}); restore the file from its source.") from error
+        while (frame := read_frame(capture, path)) is not None:
+            frames.append(frame)
     finally:
         capture.release()
     # OpenCV opens what it cannot decode and then delivers nothing.
     if not frames:
         raise DataError(f"The video {path} is damaged or not a motion-JPEG AVI; restore the file from its source.")
-    return np.stack(frames).astype(np.uint8)
+    return np.stack(frames)
 
 
 def read_rate(path: Path) -> float | None:

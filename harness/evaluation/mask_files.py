@@ -21,6 +21,7 @@ from harness.data.nifti import read_nifti
 from harness.data.opencv import cv2
 from harness.errors import DataError, decoding
 from harness.files import canonical_hash, sha256_file
+from harness.numpy_files import ArrayFile, read_array
 
 SUFFIXES = (".npy", ".npz", ".nii.gz", ".nii", ".png")
 MAP_COLUMNS = ("file", "case", "frame")
@@ -28,8 +29,6 @@ Frame = int | str
 """Index of a frame in its clip, or ``ED`` or ``ES``."""
 Masks = NDArray[Any] | Mapping[Frame, NDArray[Any]]
 """Label maps of a case: [T, H, W], or [H, W] by frame."""
-
-"""What numpy raises for an archive that is cut, damaged or none."""
 
 _PHASES = ("ED", "ES")
 # What programs append to the name of the image that a mask belongs to.
@@ -233,22 +232,17 @@ def _stored(file: MaskFile) -> NDArray[Any]:
         # Labels are checked where the data set is there: 1, 2 and 3 are not all that it may have.
         return read_nifti(path)[0]
     if path.suffix.lower() == ".npz":
-        with (
-            decoding(path, "is damaged", "write it again with numpy.savez_compressed"),
-            np.load(path, allow_pickle=False) as arrays,
-        ):
-            return np.asarray(arrays[file.array])
+        with decoding(path, "is damaged", "write it again with numpy.savez_compressed"), ArrayFile(path) as arrays:
+            return arrays[file.array]
     with decoding(path, "cannot be read as an array", "write it with numpy.save"):
-        # allow_pickle=False: a file of masks must not run code.
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-    return array
+        return read_array(path)
 
 
 def _arrays(path: Path) -> list[str]:
     # A single array that was called .npz is told here too.
     cure = "write it with numpy.savez_compressed"
-    with decoding(path, "cannot be read as arrays", cure), np.load(path, allow_pickle=False) as arrays:
-        return list(arrays.files)
+    with decoding(path, "cannot be read as arrays", cure), ArrayFile(path) as arrays:
+        return list(arrays)
 
 
 def _picture(path: Path) -> NDArray[Any]:

@@ -60,7 +60,11 @@ def fingerprint(report: Path, dataset: str) -> str:
     """A hash that changes when a section comes, goes or is written anew."""
     # Contents and not times of files: a copied folder is not a new section.
     paths = [path for manifest in _manifests(Path(report), dataset) for path in (manifest, *_tables(manifest))]
-    return canonical_hash({"texts": [path.read_text(encoding="utf-8") for path in paths]}) if paths else ""
+    return (
+        canonical_hash({"texts": [path.read_text(encoding="utf-8", errors="replace") for path in paths]})
+        if paths
+        else ""
+    )
 
 
 def _manifests(report: Path, dataset: str) -> list[Path]:

@@ -116,7 +116,9 @@ def derived_tables(results: ResultSet) -> list[Table]:
 
 def compare_table(table: Table, folder: Path) -> tuple[int, list[str]]:
     """Number of cells and the differences between a table and its stored files: data, CSV and Markdown."""
-    count, differences = _compare_csv(to_csv(table), (folder / f"{table.name}.csv").read_text(encoding="utf-8"))
+    # Damage is a difference like any other, and is told with the rest.
+    text = (folder / f"{table.name}.csv").read_text(encoding="utf-8", errors="replace")
+    count, differences = _compare_csv(to_csv(table), text)
     data = folder / f"{table.name}{SUFFIX}"
     if data.is_file():
         stored = read_table(data)
@@ -126,13 +128,16 @@ def compare_table(table: Table, folder: Path) -> tuple[int, list[str]]:
             ["data: caption or notes differ"] if (stored.caption, stored.notes) != (table.caption, table.notes) else []
         )
     page = folder / f"{table.name}.md"
-    if page.is_file() and page.read_text(encoding="utf-8") != to_markdown(table):
+    if page.is_file() and page.read_text(encoding="utf-8", errors="replace") != to_markdown(table):
         differences.append("the Markdown is not that of the derived table")
     return count, differences
 
 
 def _compare_csv(derived: str, stored: str) -> tuple[int, list[str]]:
-    first, second = (list(csv.DictReader(_lines(text))) for text in (derived, stored))
+    try:
+        first, second = (list(csv.DictReader(_lines(text))) for text in (derived, stored))
+    except csv.Error as error:
+        return 0, [f"the stored CSV cannot be read ({error})"]
     if len(first) != len(second):
         return 0, [f"{len(second)} rows stored, {len(first)} derived"]
     count, differences = 0, []
@@ -157,7 +162,8 @@ def _same(one: str | None, other: str | None) -> bool:
         return True
     try:
         return math.isclose(float(one or "nan"), float(other or "nan"), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    except ValueError:
+    # Cells beyond the last column come as a list.
+    except (ValueError, TypeError):
         return False
 
 

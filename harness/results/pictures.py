@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError, decoding
 from harness.files import write_bytes
+from harness.numpy_files import ArrayFile
 from harness.results.result_set import ResultSet
 from harness.store.formats.sweep import FOLDER as SWEPT_FOLDER
 from harness.store.formats.sweep import passing_folder
@@ -107,7 +108,7 @@ def load_pictures(folder: Path) -> list[CasePicture]:
     try:
         with (
             decoding(f"The file of pictures {path}", "is damaged", "the report goes on without it"),
-            np.load(path, allow_pickle=False) as stored,
+            ArrayFile(path) as stored,
         ):
             meta = json.loads(stored["meta"].tobytes().decode())
             return [_picture(entry, {name: stored[f"{i}_{name}"] for name in _ARRAYS}) for i, entry in enumerate(meta)]

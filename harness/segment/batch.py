@@ -13,7 +13,7 @@ import torch
 from harness.data.media.dicom_series import open_series
 from harness.data.media.frames import FrameSource, Region
 from harness.data.media.source import open_source, with_stated
-from harness.errors import BenchError
+from harness.errors import DiskFullError, explained
 from harness.files import write_text
 from harness.leftovers import remove_half_written
 from harness.segment.apply import CPU, SUMMARY, check_clip, finish_clip
@@ -163,12 +163,14 @@ def _told(clip: ListedClip, folder: Path, work: Callable[[], tuple[bool, dict[st
     try:
         made, summary = work()
         study = open_listed(clip).study
-    except BenchError as error:
-        return Done(clip=clip, folder=folder, status="failed", error=str(error))
     except Exception as error:
+        told = explained(error)
+        if isinstance(told, DiskFullError):
+            # The next clip would only fill what is freed meanwhile, and fail as well.
+            raise told from error
         # A decoder's own kind of error must not stop the other clips.
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        text = f"{clip.path} cannot be segmented ({type(error).__name__}: {reason})."
+        text = str(told or f"{clip.path} cannot be segmented ({type(error).__name__}: {reason}).")
         return Done(clip=clip, folder=folder, status="failed", error=text)
     return Done(clip=clip, folder=folder, study=study, status="done" if made else "kept", summary=summary)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import ConfigError, DataError, decoding
-from harness.files import atomic_file
+from harness.files import atomic_file, open_piecewise
 from harness.segment.readout import Estimate
 
 Identity = Literal["none", "anonymous", "identified"]
@@ -90,8 +90,8 @@ def dicom_libraries() -> tuple[Any, Any]:
 def source_header(path: Path, identity: Identity) -> Any:
     """A DICOM file's header with the elements that an object made from it takes over, of the person none unless ``identified``."""
     _, pydicom = dicom_libraries()
-    with decoding(path, "is no DICOM file that a report could name", "get it again"):
-        source = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+    with decoding(path, "is no DICOM file that a report could name", "get it again"), open_piecewise(path) as stream:
+        source = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
         for keyword in _PERSONAL:
             if identity == "anonymous" or keyword not in source:
                 # Set empty instead of deleted: highdicom copies these elements and fails where they are absent.

@@ -13,6 +13,7 @@ from torch import nn
 from baselines.transunet import TransUNet
 from baselines.transunet_hybrid import HybridResNet, StdConv2d, Unit, standardise
 from baselines.transunet_vit import SelfAttention, resize_positions
+from harness.errors import DataError
 
 TINY = dict(width=8, units=(1, 1, 2), groups=4, dim=16, layers=2, heads=2, mlp=32, head_width=8, image_size=64)
 
@@ -233,9 +234,13 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, damage: object, mes
         _tiny(pretrained=_save(tmp_path / "vit.npz", arrays))
 
 
-def test_a_missing_or_foreign_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"nowhere\.npz cannot be read"):
+@pytest.mark.parametrize("damage", ["text", "cut", "flipped"])
+def test_a_missing_or_damaged_file_is_refused_by_name(damage: str, tmp_path: Path) -> None:
+    path = _save(tmp_path / "vit.npz", _published_arrays())
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes({"text": b"no weights", "cut": bytes(whole[: len(whole) // 2]), "flipped": bytes(whole)}[damage])
+    with pytest.raises(DataError, match=r"vit\.npz cannot be read .*; download it again"):
+        _tiny(pretrained=path)
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.npz"):
         _tiny(pretrained=tmp_path / "nowhere.npz")
-    (tmp_path / "text.npz").write_text("no weights")
-    with pytest.raises(ValueError, match=r"text\.npz cannot be read"):
-        _tiny(pretrained=tmp_path / "text.npz")

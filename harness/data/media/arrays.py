@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError, decoding
+from harness.numpy_files import ArrayFile, read_array
 
 CLIP_NAMES = ("video", "frames", "clip", "images", "image", "img", "data", "x", "arr_0")
 MASK_NAMES = ("mask", "masks", "labels", "label", "segmentation", "seg", "gt", "y", "arr_0")
@@ -26,15 +26,14 @@ def read_numpy(path: Path, array: str | None = None, *, masks: bool = False) -> 
     """
     with decoding(path, "cannot be read as NumPy arrays", "write it with numpy.savez again"):
         with open(path, "rb") as stream:
-            # NumPy takes anything else for pickled objects and advises to load them unsafely.
-            if not stream.read(6).startswith((b"PK", b"\x93NUMPY")):
-                raise ValueError("it is neither an NPZ nor an NPY file")
-        # allow_pickle=False: a file of pixels must not run code.
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            return np.asarray(content[_name(path, content.files, array, MASK_NAMES if masks else CLIP_NAMES)])
+            head = stream.read(6)
+        # By content: a single array that was called .npz is one all the same.
+        if head.startswith(b"\x93NUMPY"):
+            return read_array(path)
+        if not head.startswith(b"PK"):
+            raise ValueError("it is neither an NPZ nor an NPY file")
+        with ArrayFile(path) as arrays:
+            return arrays[_name(path, list(arrays), array, MASK_NAMES if masks else CLIP_NAMES)]
 
 
 def _name(path: Path, there: list[str], wanted: str | None, usual: tuple[str, ...]) -> str:

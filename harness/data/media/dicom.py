@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 
 from harness.data.media.frames import Frame, FrameSource, Picture, Region
 from harness.errors import ConfigError, decoding
-from harness.stated import is_pixel_size, rate_of_header
+from harness.files import open_piecewise
+from harness.stated import is_pixel_size, rate_of_header, refuse_large
 
 DAMAGED = ("is damaged or not a DICOM image", "restore or export it again")
 _CENTIMETRES = 3
@@ -41,7 +41,8 @@ def open_dicom(path: Path) -> FrameSource:
         count, photometric = int(header.get("NumberOfFrames") or 1), str(header.PhotometricInterpretation)
         # Read here, so that a damaged element is one sentence about the file and not a traceback later.
         pictures, spacing, rate = _pictures(header), _pixel_spacing(header), _frame_rate(header)
-        int(header.Rows), int(header.Columns), int(header.BitsStored)
+        refuse_large(path, int(header.Rows), int(header.Columns))
+        int(header.BitsStored)
     alone = pictures[0] if len(pictures) == 1 else None
     notes = [] if pictures or spacing is None else ["The pixel size is PixelSpacing: the file states no region."]
     return FrameSource(
@@ -71,7 +72,7 @@ def dicom_header(path: Path) -> Any:
 
 
 def _header(pydicom: Any, path: Path) -> Any:
-    with _Bounded(path) as stream:
+    with open_piecewise(path) as stream:
         try:
             return pydicom.dcmread(stream, stop_before_pixels=True)
         except pydicom.errors.InvalidDicomError:
@@ -81,19 +82,6 @@ def _header(pydicom: Any, path: Path) -> Any:
             if "SOPClassUID" not in header or "Rows" not in header:
                 raise
             return header
-
-
-class _Bounded(io.BufferedReader):
-    """A file that is never asked for more than it has: an element may claim four gigabytes, and Python would take them first."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(io.FileIO(path))
-        self._size = path.stat().st_size
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """As its base."""
-        left = max(0, self._size - self.tell())
-        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 def looks_like_dicom(path: Path) -> bool:
@@ -226,11 +214,12 @@ def _frames(path: Path, header: Any, photometric: str) -> Iterator[Frame]:
 def _decoded(pydicom: Any, path: Path, header: Any) -> Iterator[NDArray[Any]]:
     """The frames, as RGB where the file holds YBR."""
     if getattr(header, "preamble", None):
-        with _Bounded(path) as stream:
+        with open_piecewise(path) as stream:
             yield from pydicom.pixels.iter_pixels(stream)
     else:
         # iter_pixels() opens files with a preamble only; without it the whole file has to be read.
-        data = pydicom.dcmread(path, force=True)
+        with open_piecewise(path) as stream:
+            data = pydicom.dcmread(stream, force=True)
         if "TransferSyntaxUID" not in data.file_meta:
             data.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
         yield from pydicom.pixels.iter_pixels(data)

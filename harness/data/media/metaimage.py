@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError
 from harness.files import refuse_pipe
-from harness.stated import spacing_of_header
+from harness.stated import refuse_large, spacing_of_header
 
 _TYPES = {
     "MET_UCHAR": "u1", "MET_CHAR": "i1", "MET_USHORT": "u2", "MET_SHORT": "i2",
     "MET_UINT": "u4", "MET_INT": "i4", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
 }  # fmt: skip
 _LARGEST_HEADER = 65536
+LIMIT_BYTES = 1 << 30
+"""As of NIfTI: what is larger is no clip, or a bomb."""
 
 
 def read_metaimage_values(
@@ -44,6 +46,7 @@ def read_metaimage_values(
         raise DataError(f"{path} has the size {header['DimSize']}; a grey picture or sequence was expected.")
     if header.get("BinaryDataByteOrderMSB", header.get("ElementByteOrderMSB", "False")) == "True":
         kind = kind.newbyteorder(">")
+    refuse_large(path, height, width)
     raw = after if name == "LOCAL" else _read_raw(path.with_name(Path(name).name))
     values = _decode(raw, header, kind, path).reshape(frames[0] if frames else 1, height, width)
     spacing, notes = spacing_of_header(row_mm, column_mm)
@@ -55,6 +58,10 @@ def _decode(raw: bytes, header: dict[str, str], kind: np.dtype[Any], path: Path)
     if expected <= 0:
         raise DataError(
             f"{path} has the size {header['DimSize']}, which is no picture; restore the file from its source."
+        )
+    if expected > LIMIT_BYTES:
+        raise DataError(
+            f"{path} claims more than {LIMIT_BYTES >> 20} MB of pixels; restore the file, or cut the clip into shorter ones."
         )
     try:
         # One byte more than stated shows that there are more; a few kilobytes can unpack to gigabytes.

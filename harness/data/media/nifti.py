@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from harness.data.media.frames import Frame, FrameSource
 from harness.data.media.levels import FrameLevels
 from harness.errors import DataError, decoding
-from harness.stated import spacing_of_header
+from harness.files import PiecewiseReader, open_piecewise
+from harness.stated import refuse_large, spacing_of_header
 
 DAMAGED = ("is damaged or not NIfTI", "restore the file from its source")
 LIMIT_BYTES = 1 << 30
 """The largest clip of CAMUS has 30 MB; 1 GB is a file of something else, or a bomb (3 GB of zeros pack into 3 MB)."""
 GZIP_RATIO = 1032
 """No byte of gzip unpacks to more than so many (a match of 258 bytes takes two bits)."""
-_HEADER_BYTES = 348
+_HEADER_BYTES = 540
+"""Of NIfTI-2; that of NIfTI-1 has 348 and at least four bytes behind it."""
 _MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _PLAUSIBLE_HZ = (5.0, 1000.0)
@@ -37,25 +39,24 @@ def read_nifti(
     Raises:
         DataError: missing, damaged, colour, or of another shape.
     """
-    import nibabel  # here: it loads pydicom, and most commands read no NIfTI
-
     try:
         with decoding(path, *DAMAGED):
-            content = _content(path)
-            image = nibabel.Nifti1Image.from_bytes(content)
-            _check_size(image, len(content))
+            content, size = _content(path)
+            head = content.read(_HEADER_BYTES)
+            image = _image(content, head)
+            _check_size(image, path, size)
             array = np.asarray(image.dataobj)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; restore the file.") from error
     frames = _count(array.shape, array.dtype, path)
-    spacing, notes = header_spacing(image.header, content[:_HEADER_BYTES])
+    spacing, notes = header_spacing(image.header, head)
     # Transposed, never rotated: CAMUS stores columns first, and the apex then is up.
     values = array.reshape(*array.shape[:2], frames).transpose(2, 1, 0)
     return values, spacing, header_rate(image.header), notes
 
 
-def _content(path: Path) -> bytes:
-    """A file's bytes, decompressed where it ends in ``.gz``.
+def _content(path: Path) -> tuple[io.BytesIO, int]:
+    """A file's bytes, decompressed where it ends in ``.gz``, and how many they are; no more memory is taken than they need.
 
     Raises:
         ValueError: no regular file, or larger than any clip (``LIMIT_BYTES``).
@@ -63,23 +64,42 @@ def _content(path: Path) -> bytes:
     # A pipe or device would be waited for, or read, without end.
     if path.exists() and not path.is_file():
         raise ValueError("it is no regular file")
-    if path.suffix.lower() != ".gz":
-        if path.stat().st_size > LIMIT_BYTES:
-            raise ValueError(f"it has more than {LIMIT_BYTES >> 20} MB")
-        return path.read_bytes()
-    with gzip.open(path) as stream:
-        content = stream.read(LIMIT_BYTES + 1)
+    content = io.BytesIO()
+    with _opened(path) as stream:
         # Read to its end, because only then gzip compares its CRC with the content.
-        if len(content) > LIMIT_BYTES or stream.read(1):
-            raise ValueError(f"it unpacks to more than {LIMIT_BYTES >> 20} MB")
-    return content
+        while piece := stream.read(stream.PIECE):
+            content.write(piece)
+            if content.tell() > LIMIT_BYTES:
+                raise ValueError(f"it holds more than {LIMIT_BYTES >> 20} MB")
+    size = content.tell()
+    content.seek(0)
+    return content, size
 
 
-def _check_size(image: Any, size: int) -> None:
+def _opened(path: Path) -> PiecewiseReader:
+    return open_piecewise(path, packed=path.suffix.lower() == ".gz")
+
+
+def _image(stream: Any, head: bytes) -> Any:
+    """The image of a stream that begins with the header ``head``; its pixels are read when they are asked for."""
+    import nibabel  # here: it loads pydicom, and most commands read no NIfTI
+
+    stream.seek(0)
+    return (nibabel.Nifti2Image if _is_second(head) else nibabel.Nifti1Image).from_stream(stream)
+
+
+def _is_second(head: bytes) -> bool:
+    """Whether a header is of NIfTI-2, which begins with its own length, 540 in either order of bytes."""
+    return head[:4] in ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
+
+
+def _check_size(image: Any, path: Path, size: int) -> None:
     """Compare what a header claims with the bytes that are there, before memory is taken for the claim."""
     claimed = math.prod(int(n) for n in image.shape) * image.header.get_data_dtype().itemsize
     if any(n < 0 for n in image.shape) or claimed > size:
         raise ValueError(f"its header claims {claimed} bytes of pixels, the file has {size}")
+    if len(image.shape) > 1:
+        refuse_large(path, int(image.shape[1]), int(image.shape[0]))
 
 
 def open_nifti(path: Path) -> FrameSource:
@@ -88,29 +108,23 @@ def open_nifti(path: Path) -> FrameSource:
     Raises:
         DataError: damaged, not NIfTI, colour, or of another shape.
     """
-    import nibabel  # here: it loads pydicom, and most commands read no NIfTI
-
-    with decoding(path, *DAMAGED):
-        # One open stream: slices that are read in order do not decompress the file again from its start.
-        image: Any = nibabel.load(path, keep_file_open=True)
-        _check_size(image, path.stat().st_size * (GZIP_RATIO if path.suffix.lower() == ".gz" else 1))
-        shape, kind, head = image.shape, image.get_data_dtype(), _head(path)
+    with decoding(path, *DAMAGED), _opened(path) as stream:
+        head = stream.read(_HEADER_BYTES)
+        image = _image(stream, head)
+        # Of a packed stream only the most that it can hold is seen from outside: what is taken at once is a frame.
+        _check_size(image, path, path.stat().st_size * (GZIP_RATIO if path.suffix.lower() == ".gz" else 1))
+        shape, kind = image.shape, image.get_data_dtype()
     count = _count(shape, kind, path)
     spacing, notes = header_spacing(image.header, head)
     said = list(notes)
     return FrameSource(
         path=path,
-        frames=lambda: _frames(path, image, count, said),
+        frames=lambda: _frames(path, count, said),
         count=count,
         spacing_mm=spacing,
         frame_rate_hz=header_rate(image.header),
         notes=said,
     )
-
-
-def _head(path: Path) -> bytes:
-    with gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb") as stream:
-        return stream.read(_HEADER_BYTES)
 
 
 def _count(shape: tuple[int, ...], kind: np.dtype[Any], path: Path) -> int:
@@ -134,8 +148,10 @@ def header_spacing(header: Any, head: bytes) -> tuple[tuple[float, float] | None
     """
     import nibabel  # here: it loads pydicom, and most commands read no NIfTI
 
+    kind = nibabel.Nifti2Header if _is_second(head) else nibabel.Nifti1Header
+    size = kind.template_dtype.itemsize
     # nibabel makes 1 of a pixel size of 0 and drops a minus: both would be millimetres that nobody stated.
-    zooms = nibabel.Nifti1Header(head, check=False)["pixdim"][1:3] if len(head) == _HEADER_BYTES else header.get_zooms()
+    zooms = kind(head[:size], check=False)["pixdim"][1:3] if len(head) >= size else header.get_zooms()
     unit = header.get_xyzt_units()[0]
     return spacing_of_header(*(float(zooms[axis]) * _MILLIMETRES.get(unit, 1.0) for axis in (1, 0)))
 
@@ -150,16 +166,18 @@ def header_rate(header: Any) -> float | None:
     return rate if _PLAUSIBLE_HZ[0] <= rate <= _PLAUSIBLE_HZ[1] else None
 
 
-def _frames(path: Path, image: Any, count: int, notes: list[str]) -> Iterator[Frame]:
+def _frames(path: Path, count: int, notes: list[str]) -> Iterator[Frame]:
     levels = FrameLevels(path, notes)
-    flat = len(image.shape) > 3
-    for t in range(count):
-        with decoding(path, *DAMAGED):
-            if len(image.shape) == 2:
-                values = np.asarray(image.dataobj)
-            elif flat and image.shape[3] == 1:
-                values = np.asarray(image.dataobj[:, :, t])
-            else:
-                values = np.asarray(image.dataobj[..., t])
-        yield levels(values.reshape(image.shape[:2]).T)
+    # One open stream: slices that are read in order do not decompress the file again from its start.
+    with _opened(path) as stream:
+        for t in range(count):
+            with decoding(path, *DAMAGED):
+                if t == 0:
+                    image = _image(stream, stream.read(_HEADER_BYTES))
+                flat = len(image.shape) > 3 and image.shape[3] == 1
+                if len(image.shape) == 2:
+                    values = np.asarray(image.dataobj)
+                else:
+                    values = np.asarray(image.dataobj[:, :, t] if flat else image.dataobj[..., t])
+            yield levels(values.reshape(image.shape[:2]).T)
     levels.end()

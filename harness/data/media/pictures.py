@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from harness.errors import DataError, decoding
+from harness.stated import refuse_large
 
+LIMIT_BYTES = 1 << 30
+"""As of NIfTI: a GIF of kilobytes can hold a thousand frames of one grey level."""
 LOSSY_KINDS = (".jpg", ".jpeg")
 PICTURE_KINDS = (".png", *LOSSY_KINDS, ".bmp")
 MASK_ENDINGS = ("_mask", "_masks", "_gt", "_seg", "_label", "_labels", "-mask", "-gt", "-seg", "-label")
@@ -76,8 +79,16 @@ def natural(path: Path) -> list[tuple[int, str]]:
 
 
 def _frames(path: Path, masks: bool) -> list[NDArray[Any]]:
+    frames, total = [], 0
     with decoding(f"The picture {path}", "cannot be read", "restore it from its source"), Image.open(path) as image:
-        return [_values(frame, masks) for frame in ImageSequence.Iterator(image)]
+        for frame in ImageSequence.Iterator(image):
+            # Pillow knows a frame's size before it decodes it.
+            refuse_large(path, frame.height, frame.width)
+            frames.append(_values(frame, masks))
+            total += frames[-1].nbytes
+            if total > LIMIT_BYTES:
+                raise ValueError(f"its frames unpack to more than {LIMIT_BYTES >> 20} MB")
+    return frames
 
 
 def _values(image: Image.Image, masks: bool) -> NDArray[Any]:

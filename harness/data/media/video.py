@@ -10,8 +10,8 @@ import numpy as np
 
 from harness.data.media.frames import Frame, FrameSource
 from harness.data.opencv import cv2
-from harness.errors import DataError
-from harness.stated import rate_of_header
+from harness.errors import DataError, decoding
+from harness.stated import rate_of_header, refuse_large
 
 VIDEO_KINDS = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv")
 
@@ -26,6 +26,7 @@ def open_video(path: Path) -> FrameSource:
     """
     capture = _capture(path)
     count, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    refuse_large(path, int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)))
     capture.release()
     return FrameSource(
         path=path,
@@ -48,13 +49,21 @@ def _capture(path: Path) -> cv2.VideoCapture:
 def _frames(path: Path) -> Iterator[Frame]:
     capture = _capture(path)
     try:
-        while True:
-            there, image = capture.read()
-            if not there:
-                return
-            grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
-            yield np.asarray(grey, dtype=np.uint8)
-    except cv2.error as error:
-        raise DataError(f"The video {path} is damaged ({error.err}); restore the file from its source.") from error
+        while (frame := read_frame(capture, path)) is not None:
+            yield frame
     finally:
         capture.release()
+
+
+def read_frame(capture: cv2.VideoCapture, path: Path) -> Frame | None:
+    """The next frame of an opened video as grey levels; None at its end.
+
+    Raises:
+        DataError: damaged.
+    """
+    with decoding(f"The video {path}", "is damaged", "restore the file from its source"):
+        there, image = capture.read()
+        if not there:
+            return None
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
+        return np.asarray(grey, dtype=np.uint8)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,14 +14,17 @@ from typing import Any, Literal
 import pandas as pd
 
 from harness.errors import DataError, unknown
-from harness.files import write_bytes, write_text
+from harness.files import open_piecewise, write_bytes, write_text
 
 Kind = Literal["text", "integer", "number", "flag"]
 """``text`` is never missing (empty instead), ``integer`` never either; a missing ``number`` is NaN, a missing ``flag`` NA."""
 
 PACKED = ".xz"
 """What an export adds to the name of a table: half the bytes of ``.gz``."""
-_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, PACKED: lzma.open}
+LIMIT_BYTES, RATIO_LIMIT = 256 << 20, 300
+"""A packed table may unpack to so much, or to so many times its size where it is large; rows of the largest study are 40 times their size."""
+_UNPACKER_BYTES = 64 << 20
+"""Memory of a stream of xz, which may ask for gigabytes; what is written here needs nine megabytes."""
 _DTYPES: dict[str, Any] = {"text": str, "integer": int, "number": float, "flag": "boolean"}
 
 
@@ -103,20 +107,19 @@ class TableFormat:
             raise DataError(f"{path} is damaged as {self.name} ({reason}); make the file again.") from error
 
     def _read(self, path: Path) -> pd.DataFrame:
+        content = _content(Path(path))
         # The head is read alone first: pandas would take an unknown column for numbers and fail far from the cause.
-        opened = _OPENERS.get(Path(path).suffix, open)
-        with opened(path, "rt", encoding="utf-8") as stream:
-            heads = str(stream.readline()).rstrip("\n").split(",")
-            stream.seek(0)
-            # A file that was cut in the middle of a row still parses, with fewer rows or a shorter number.
-            if heads != [""] and not stream.read().endswith("\n"):
-                raise ValueError("its last line is cut off")
+        heads = content.readline().decode("utf-8").rstrip("\r\n").split(",")
+        # A file that was cut in the middle of a row still parses, with fewer rows or a shorter number.
+        if heads != [""] and not content.getbuffer()[-1:] == b"\n":
+            raise ValueError("its last line is cut off")
+        content.seek(0)
         kinds = {name: self._kind(name, path) for name in heads if name not in self.retired}
         missing = set(self.columns) - self.optional - set(heads)
         if missing:
             raise DataError(f"{path} lacks the column {sorted(missing)[0]} of {self.name}; make the file again.")
         table = pd.read_csv(
-            path,
+            content,
             usecols=list(kinds),
             dtype={name: _DTYPES[kind] for name, kind in kinds.items()},
             # Patients may be called "NA" and perturbations "null": only numbers and flags can be missing.
@@ -139,3 +142,32 @@ class TableFormat:
             return False
         # A hundred thousand empty fields of a sweep's rows are megabytes that say nothing.
         return bool((values.isna() | (values.astype(str) == "")).all())
+
+
+def _content(path: Path) -> io.BytesIO:
+    """A table's bytes, unpacked; no more memory is taken than they need.
+
+    Raises:
+        ValueError: it unpacks to more than a table of its size can. EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError: damaged.
+    """
+    content, limit = io.BytesIO(), max(LIMIT_BYTES, RATIO_LIMIT * path.stat().st_size)
+    for piece in _pieces(path):
+        content.write(piece)
+        if path.suffix in (".gz", PACKED) and content.tell() > limit:
+            raise ValueError(f"it unpacks to more than {limit >> 20} MB")
+    content.seek(0)
+    return content
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with open_piecewise(path, packed=path.suffix == ".gz") as stream:
+        if path.suffix != PACKED:
+            while piece := stream.read(stream.PIECE):
+                yield piece
+            return
+        unpacker = lzma.LZMADecompressor(memlimit=_UNPACKER_BYTES)
+        while not unpacker.eof:
+            packed = stream.read(stream.PIECE) if unpacker.needs_input else b""
+            if unpacker.needs_input and not packed:
+                raise EOFError("it ends before its rows do")
+            yield unpacker.decompress(packed, stream.PIECE)
