@@ -30,13 +30,13 @@ from harness.store.formats import table as tables
 from harness.store.formats.table import TableFormat
 from harness.tensors import read_tensors
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-sys.path.insert(0, str(ROOT / "tests" / "segment"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "segment"))
 
 from drawn_clips import write_dicom
 from fuzzing.attempts import bounded_memory
 
+ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = TableFormat(name="numbers", file="n.csv", columns={"run": "text", "n": "number"})
 GUARDED = {
     r"np\.(load|fromfile|memmap)\(|zipfile\.ZipFile\(": ("numpy_files.py", "tensors.py", "data/prepared.py", "segment/spool.py"),
@@ -170,6 +170,23 @@ def test_what_a_file_claims_is_compared_before_memory_is_taken(
     for read in (read_volume, lambda path: list(open_source(path).frames()) or _none(path)):
         with bounded_memory(256 << 20), pytest.raises(DataError, match=words):
             read(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["\0", "/", "..", "a\x1bb", "x" * 300])
+def test_a_metaimage_names_a_file_beside_it(name: str, tmp_path: Path) -> None:
+    head = f"DimSize = 4 4\nElementType = MET_UCHAR\nElementDataFile = {name}\n"
+    (tmp_path / "a.mhd").write_text(head)
+    with pytest.raises(DataError, match=r"a\.mhd names a file of pixels that no file can be called"):
+        read_volume(tmp_path / "a.mhd")
+
+
+def test_a_nifti_whose_unit_is_none_is_damaged(tmp_path: Path) -> None:
+    raw = bytearray(_nifti((4, 4)))
+    raw[123] = 128
+    (tmp_path / "a.nii").write_bytes(raw)
+    for read in (read_volume, open_source):
+        with pytest.raises(DataError, match=r"a\.nii is damaged or not NIfTI"):
+            read(tmp_path / "a.nii")
 
 
 def _none(path: Path) -> None:

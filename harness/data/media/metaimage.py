@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError
-from harness.files import refuse_pipe
+from harness.files import is_inside, refuse_pipe
 from harness.stated import refuse_large, spacing_of_header
 
 _TYPES = {
@@ -47,6 +47,8 @@ def read_metaimage_values(
     if header.get("BinaryDataByteOrderMSB", header.get("ElementByteOrderMSB", "False")) == "True":
         kind = kind.newbyteorder(">")
     refuse_large(path, height, width)
+    if not is_inside(Path(name).name):
+        raise DataError(f"{path} names a file of pixels that no file can be called ({name[:80]!r}); restore the file.")
     raw = after if name == "LOCAL" else _read_raw(path.with_name(Path(name).name))
     values = _decode(raw, header, kind, path).reshape(frames[0] if frames else 1, height, width)
     spacing, notes = spacing_of_header(row_mm, column_mm)

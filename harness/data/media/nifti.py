@@ -46,13 +46,13 @@ def read_nifti(
             image = _image(content, head)
             _check_size(image, path, size)
             array = np.asarray(image.dataobj)
+            (spacing, notes), rate = header_spacing(image.header, head), header_rate(image.header)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; restore the file.") from error
     frames = _count(array.shape, array.dtype, path)
-    spacing, notes = header_spacing(image.header, head)
     # Transposed, never rotated: CAMUS stores columns first, and the apex then is up.
     values = array.reshape(*array.shape[:2], frames).transpose(2, 1, 0)
-    return values, spacing, header_rate(image.header), notes
+    return values, spacing, rate, notes
 
 
 def _content(path: Path) -> tuple[io.BytesIO, int]:
@@ -113,16 +113,15 @@ def open_nifti(path: Path) -> FrameSource:
         image = _image(stream, head)
         # Of a packed stream only the most that it can hold is seen from outside: what is taken at once is a frame.
         _check_size(image, path, path.stat().st_size * (GZIP_RATIO if path.suffix.lower() == ".gz" else 1))
-        shape, kind = image.shape, image.get_data_dtype()
-    count = _count(shape, kind, path)
-    spacing, notes = header_spacing(image.header, head)
+        (spacing, notes), rate = header_spacing(image.header, head), header_rate(image.header)
+    count = _count(image.shape, image.get_data_dtype(), path)
     said = list(notes)
     return FrameSource(
         path=path,
         frames=lambda: _frames(path, count, said),
         count=count,
         spacing_mm=spacing,
-        frame_rate_hz=header_rate(image.header),
+        frame_rate_hz=rate,
         notes=said,
     )
 
