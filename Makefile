@@ -21,7 +21,7 @@ SUITE_ARGS = $(call flag,SUITE,suite) $(call flag,MODELS,models) $(call flag,SIZ
 SWEPT = $(DATA_ARGS) $(call flag,SUITE,suite) $(call flag,SIZE,size) $(call flag,STRUCTURES,structures) \
 	$(call flag,FIRST_FRAME,first-frame) $(call flag,AUGMENT,augment) $(call flag,REPORT,report) $(call flag,RUNS,runs)
 
-.PHONY: help setup gpu-check bench bench-paper profile robustness ablate report tables reference reference-reports verify mutate torture torture-quick fuzz lock sbom release audit-dependencies audit data test coverage docs lint style format clean
+.PHONY: help setup tools gpu-check bench bench-paper profile robustness ablate report tables reference reference-reports verify mutate torture torture-quick fuzz lock sbom release audit-dependencies audit data test coverage docs lint style format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -138,6 +138,11 @@ test: setup ## all tests
 
 coverage: setup ## all tests, and which lines they reach
 	OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term:skip-covered -n auto --dist worksteal $(ARGS)
+
+# Before anything runs beside them: pip exchanges files that a check may be reading.
+tools: setup ## what documentation and releases need beside the packages of the tests
+	$(BIN)/python -c "import mkdocstrings, material, uv, cyclonedx_py, pip_audit" 2>/dev/null \
+		|| $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs,release]"
 
 docs: setup ## the documentation as a site, in site/: every link is checked, the public names come from their docstrings
 	$(BIN)/python -c "import mkdocstrings, material" 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"

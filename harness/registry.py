@@ -133,7 +133,12 @@ class BenchRegistry(Registry):
 
 
 MODELS = BenchRegistry("model", parent=_MM_MODELS, scope="harness")
-DATASETS = BenchRegistry("dataset", parent=_MM_DATASETS, scope="harness", locations=["harness.data"])
+DATASETS = BenchRegistry(
+    "dataset",
+    parent=_MM_DATASETS,
+    scope="harness",
+    locations=[f"harness.data.{name}" for name in ("camus", "camus_mhd", "camus_phantom", "echonet", "folder")],
+)
 TRANSFORMS = BenchRegistry(
     "transform",
     parent=_MM_TRANSFORMS,

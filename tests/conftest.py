@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import multiprocessing
 import os
 import signal
+import traceback
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -60,8 +64,12 @@ def _words(table: Table) -> str:
 
 @pytest.fixture(scope="session")
 def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the phantoms that tests generate are kept: each is made once."""
-    return tmp_path_factory.mktemp("data")
+    """Where the phantoms that tests generate are kept, and their prepared clips: each is made once, for all processes of xdist."""
+    folder = tmp_path_factory.getbasetemp()
+    # Each process of xdist has a folder of its own inside of one.
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "phantoms"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +92,34 @@ def tiny_overrides() -> tuple[str, ...]:
         "profile.patience_s=0",
         "profile.engines=('eager',)",
     )
+
+
+@pytest.fixture(scope="session")
+def forked() -> Callable[..., BaseProcess]:
+    """``forked(log, function, *arguments, VARIABLE="text")``: a process of its own, its output in ``log``.
+
+    It ends with the number that the function returns, with 1 after an error and else with 0. It has imported already what this process has: a fresh interpreter takes seconds for that. What is to be proved of a fresh
+    one needs ``subprocess``.
+    """
+    return _forked
+
+
+def _forked(log: Path, function: Callable[..., Any], *arguments: Any, **environment: str) -> BaseProcess:
+    def call() -> None:
+        os.environ.update(environment)
+        with open(log, "w") as stream, contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+            try:
+                code = function(*arguments)
+            except BaseException:
+                traceback.print_exc(file=stream)
+                code = 1
+            stream.flush()
+        # No further up: what stands above this frame is the test session of another process.
+        os._exit(code if isinstance(code, int) else 0)
+
+    process = multiprocessing.get_context("fork").Process(target=call)
+    process.start()
+    return process
 
 
 @pytest.fixture(scope="session", autouse=True)

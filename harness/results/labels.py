@@ -11,7 +11,6 @@ from harness.modules import user_folder
 from harness.registry import list_perturbations
 from harness.results.folds import pooled_data
 from harness.store.runs import Run, RunSpec
-from harness.training.loaders import AUGMENTATIONS
 
 AUGMENTATION = "RobustAugmentation"
 _LONGEST = 30
@@ -120,4 +119,9 @@ def _without_augmentation(spec: RunSpec) -> RunSpec:
 def _transforms(recipe: Mapping[str, Any]) -> list[Any]:
     """The recipe's transforms; a word stands for those that training uses for it."""
     augment = recipe.get("augment", ())
-    return list(AUGMENTATIONS.get(augment, ())) if isinstance(augment, str) else list(augment)
+    if isinstance(augment, str):
+        # Here: it brings torch, which a report without such a word does not need.
+        from harness.training.loaders import AUGMENTATIONS
+
+        return list(AUGMENTATIONS.get(augment, ()))
+    return list(augment)

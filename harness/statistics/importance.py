@@ -15,7 +15,6 @@ import numpy as np
 import optuna
 import pandas as pd
 from optuna.exceptions import ExperimentalWarning
-from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState
 
 SMALLEST_STUDY = 4
@@ -36,6 +35,8 @@ def importances(study: optuna.Study, seed: int = 0) -> pd.DataFrame:
         return pd.DataFrame(columns=columns, dtype=float)
     table = pd.DataFrame(index=pd.Index(names, name="parameter"), columns=columns, dtype=float)
     table["variance"] = _variance_shares(trials, names)
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator  # a second of scikit-learn
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         warnings.simplefilter("ignore", UserWarning)  # PED-ANOVA on trials that are all alike
@@ -47,6 +48,8 @@ def importances(study: optuna.Study, seed: int = 0) -> pd.DataFrame:
 
 def _optuna(study: optuna.Study, evaluator: object, names: list[str]) -> pd.Series:
     """Optuna's answer; NaN where it has none (no variance, or parameters that not all trials share)."""
+    from optuna.importance import get_param_importances
+
     try:
         found = get_param_importances(study, evaluator=evaluator, params=names)  # type: ignore[arg-type]
     except (ValueError, RuntimeError):

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from harness.cli import cli
 
 TINY = (
-    "generate.patients=(2,1,2)",
+    "generate.patients=(3,1,2)",
     "generate.pixel_mm=1.6",
     "recipe.image_size=32",
     "recipe.iterations=2",
@@ -38,12 +38,18 @@ def call(*arguments: str) -> Result:
 
 
 @pytest.fixture(scope="module")
-def benched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def arguments(data_root: Path) -> list[str]:
+    """The main job's."""
+    return [*ARGUMENTS, "--data-dir", str(data_root)]
+
+
+@pytest.fixture(scope="module")
+def benched(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the main job was called once."""
     folder, before = tmp_path_factory.mktemp("benched"), Path.cwd()
     os.chdir(folder)
     try:
-        assert call(*ARGUMENTS).return_value == 0
+        assert call(*arguments).return_value == 0
     finally:
         os.chdir(before)
     return folder
@@ -57,14 +63,14 @@ def there(benched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-def test_the_main_job_writes_a_table_and_its_second_call_repeats_nothing(there: Path) -> None:
+def test_the_main_job_writes_a_table_and_its_second_call_repeats_nothing(there: Path, arguments: list[str]) -> None:
     report = Path("reports/tiny")
     for name in ("table.md", "table.csv", "table.tex", "index.html", "figures/dice_against_fps.png"):
         assert (report / name).is_file(), name
     assert list(report.glob("figures/overlays_*.png"))
     assert "U-Net" in (report / "table.md").read_text()
     before = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()}
-    second = call(*ARGUMENTS)
+    second = call(*arguments)
     assert second.return_value == 0
     assert "Nothing was left to do" in second.output
     assert "U-Net" in second.output

@@ -1,4 +1,4 @@
-"""A process of a tiny suite, for tests that start several: ``python joining.py OPTIONS.json STORE OUTCOME.json``."""
+"""What a process of a tiny suite does, for tests that start several."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.experiments.bench import run_suite
 
 
 def main(options: str, store: str, answer: str) -> None:
-    """Run the suite of the options in a store; the names of its runs, failures and executions go to ``answer``."""
+    """Run the suite of the options (JSON) in a store; the names of its runs, failures and executions go to ``answer``."""
     torch.set_num_threads(1)
     chosen = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(options).items()}
     plan = plan_suite(SuiteOptions(**{**chosen, "data_root": Path(chosen["data_root"])}), progress=False)
@@ -22,7 +22,3 @@ def main(options: str, store: str, answer: str) -> None:
     outcome = run_suite(plan, Path(store), console=Console(file=sys.stdout, width=200, highlight=False))
     content = {"runs": [run.name for run in outcome.runs], "failed": outcome.failed, "executed": outcome.executed}
     Path(answer).write_text(json.dumps(content))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -7,15 +7,18 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+import joining
 
 from harness.experiments import SuiteOptions, plan_suite
 from harness.store.runs import RunStore
@@ -25,25 +28,22 @@ LONG = ("recipe.iterations=60", "recipe.val_interval=30", "recipe.checkpoint_int
 pytestmark = pytest.mark.slow
 
 
+Fork = Callable[..., BaseProcess]
+
+
 class Joined:
     """One process of the suite, with its output."""
 
-    def __init__(self, options: str, store: Path, folder: Path, limit_s: float) -> None:
+    def __init__(self, forked: Fork, options: str, store: Path, folder: Path, limit_s: float) -> None:
         self.answer, self.log = folder / "answer.json", folder / "log.txt"
-        folder.mkdir()
-        script = Path(__file__).with_name("joining.py")
-        with open(self.log, "w") as stream:
-            self.process = subprocess.Popen(
-                [sys.executable, str(script), options, str(store), str(self.answer)],
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "ECHOBENCH_LEASE_S": str(limit_s), "OMP_NUM_THREADS": "1"},
-            )
+        folder.mkdir(parents=True)
+        arguments = (options, str(store), str(self.answer))
+        self.process = forked(self.log, joining.main, *arguments, ECHOBENCH_LEASE_S=str(limit_s))
 
     def outcome(self) -> dict[str, Any]:
         """What it answered, once it has ended well."""
-        code = self.process.wait(PATIENCE_S)
-        assert code == 0, self.log.read_text()
+        self.process.join(PATIENCE_S)
+        assert self.process.exitcode == 0, self.log.read_text()
         return json.loads(self.answer.read_text())
 
 
@@ -62,23 +62,23 @@ def options(tiny: Callable[..., SuiteOptions]) -> str:
 def undisturbed(options: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store that one process alone leaves behind."""
     folder = tmp_path_factory.mktemp("alone")
-    Joined(options, folder / "store", folder / "process", 120).outcome()
+    joining.main(options, str(folder / "store"), str(folder / "answer.json"))
     return folder / "store"
 
 
 @pytest.fixture
-def start(options: str, tmp_path: Path) -> Start:
+def start(forked: Fork, options: str, tmp_path: Path) -> Start:
     """``start("name", limit_s=120)`` starts a process on the store ``tmp_path / "store"``; all are ended at the end."""
     started: list[Joined] = []
 
     def begin(name: str, limit_s: float = 120) -> Joined:
-        started.append(Joined(options, tmp_path / "store", tmp_path / name, limit_s))
+        started.append(Joined(forked, options, tmp_path / "store", tmp_path / name, limit_s))
         return started[-1]
 
     yield begin
     for joined in started:
         joined.process.kill()
-        joined.process.wait()
+        joined.process.join()
 
 
 def half_way(store: Path, pid: int) -> Path:

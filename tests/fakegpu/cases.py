@@ -50,6 +50,7 @@ FEWER: dict[str, dict[str, Any]] = {
     "stm": dict(memory_every=2),
     "xmem": dict(memory_every=2),
     "transunet": dict(layers=1, units=(1, 1, 1)),
+    **{name: dict(widths=(4, 8)) for name in ("unet", "unet_filtered", "unet_nnu", "unet_3d")},
 }
 """Options that leave out repetitions of what a model does anyway: an operator takes a millisecond here, whatever its size."""
 # A family (``mmseg:TEMPLATE``) has a placeholder in its config; its models come from another package.

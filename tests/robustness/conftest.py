@@ -15,7 +15,7 @@ from harness.store.runs import Run
 sys.path.insert(0, str(Path(__file__).parent))
 
 TINY = (
-    "generate.patients=(2, 1, 2)",
+    "generate.patients=(3, 1, 2)",
     "generate.pixel_mm=1.6",
     "recipe.image_size=32",
     "recipe.iterations=2",
@@ -30,9 +30,8 @@ TINY = (
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, PreparedCache, Path]:
+def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, PreparedCache, Path]:
     """A finished run of a tiny U-Net, its data, and the folder of data that holds the prepared clips."""
-    data_root = tmp_path_factory.mktemp("data")
     plan = plan_suite(SuiteOptions(models=("unet",), data_root=data_root, overrides=TINY), progress=False)
     plan.profile = None  # type: ignore[assignment]
     outcome = run_suite(plan, tmp_path_factory.mktemp("results"))

@@ -12,6 +12,14 @@ from harness import config
 
 pytestmark = pytest.mark.slow
 
+SMALLEST = [
+    part
+    for setting in (
+        *("image_width=8", "value_width=8", "width=32", "key_width=16", "heads=4", "queries=2", "blocks=1"),
+        *("attention_heads=2", "feed_width=32", "decoder_widths=(16,16)"),
+    )
+    for part in ("--set", f"models.gdkvm.{setting}")
+]
 GENERATE = ("--set", "generate.patients=(3,1,2)", "--set", "generate.pixel_mm=1.6")
 PROFILE = [
     part
@@ -54,9 +62,10 @@ def test_a_bench_runs_and_leaves_its_table_where_the_user_is(stranger) -> None:
 
 
 def test_a_study_runs(stranger) -> None:
-    arguments = ("update_rule", "--dataset", "phantom", "--recipe", "smoke", "--seeds", "0", "--no-profile")
-    stranger.run("echobench", "ablate", *arguments, *GENERATE)
-    assert list(stranger.folder.glob("reports/update_rule-*/ablation.csv"))
+    arguments = ("modules", "--dataset", "phantom", "--recipe", "smoke", "--seeds", "0", "--no-profile")
+    stranger.run("echobench", "ablate", *arguments, *SMALLEST, *GENERATE)
+    (path,) = stranger.folder.glob("reports/modules-*/ablation.csv")
+    assert len(pd.read_csv(path)) == 5
 
 
 def test_a_profile_is_measured(stranger) -> None:

@@ -1,12 +1,10 @@
-"""Every model in miniature, trained by this process's share of each batch: ``several_tiny.py CACHE WORK``."""
+"""Every model in miniature, trained by this process's share of each batch."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import distributed
 from training_tiny import tiny_job
 
@@ -44,17 +42,17 @@ def changes(name: str) -> list[str]:
     return [f"model.type={name}", *(f"model.{key}={value!r}" for key, value in MINIATURES[name].items())]
 
 
-def main(cache: str, work_dir: str) -> None:
+def train_all(cache: PreparedCache, work_dir: Path) -> None:
     """Train every model at every length below ``work_dir``."""
-    torch.set_num_threads(1)
     for name in MINIATURES:
         for length in LENGTHS:
-            job = tiny_job(Path(work_dir, f"{name}-{length}"), [*OPTIONS, f"clip_length={length}", *changes(name)])
-            train(job, PreparedCache.open(cache), progress=False)
+            job = tiny_job(work_dir / f"{name}-{length}", [*OPTIONS, f"clip_length={length}", *changes(name)])
+            train(job, cache, progress=False)
 
 
-if __name__ == "__main__":
+def train_all_as_rank(cache: PreparedCache, work_dir: Path) -> None:
+    """The same as one of several processes, as its environment says."""
     # One group for all: each training would open one of its own on the same port.
     distributed.init_process_group("gloo")
-    main(*sys.argv[1:])
+    train_all(cache, work_dir)
     distributed.destroy_process_group()

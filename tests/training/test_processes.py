@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import several_tiny
@@ -35,27 +35,38 @@ def test_the_shares_of_a_batch_are_disjoint_and_complete() -> None:
     assert shares == [[[1, 3, 5], [6, 8, 10]], [[2, 4], [7, 9]]]
 
 
-def in_two_processes(script: str, *arguments: str) -> list[int]:
-    """Run a script of this folder as two ranks; exit codes."""
-    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
-    workers = [
-        subprocess.Popen(command, env={**os.environ, **group, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(2)
-    ]
-    try:
-        return [worker.wait(timeout=600) for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
+@pytest.fixture(scope="module")
+def ranks(forked: Callable[..., BaseProcess], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """``ranks(function, *arguments)``: call it as both ranks of a group, each in a process of its own, to a good end."""
+    folder = tmp_path_factory.mktemp("ranks")
+
+    def call(function: Callable[..., Any], *arguments: Any) -> None:
+        group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+        logs = [folder / f"{group['MASTER_PORT']}-{rank}.txt" for rank in range(2)]
+        workers = [
+            forked(log, function, *arguments, **group, RANK=str(rank), LOCAL_RANK=str(rank))
+            for rank, log in enumerate(logs)
+        ]
+        try:
+            for worker, log in zip(workers, logs, strict=True):
+                worker.join(600)
+                assert worker.exitcode == 0, log.read_text()
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.join()
+
+    return call
 
 
 @pytest.fixture(scope="module")
-def shared_and_alone(cache: PreparedCache, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def shared_and_alone(
+    ranks: Callable[..., None], cache: PreparedCache, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
     """Folders of all miniatures, trained by two processes and by this one."""
     shared, alone = tmp_path_factory.mktemp("shared"), tmp_path_factory.mktemp("alone")
-    assert in_two_processes("several_tiny.py", str(cache.path), str(shared)) == [0, 0]
-    several_tiny.main(str(cache.path), str(alone))
+    ranks(several_tiny.train_all_as_rank, cache, shared)
+    several_tiny.train_all(cache, alone)
     return shared, alone
 
 
@@ -97,8 +108,10 @@ def test_batch_norms_are_synchronised_on_cuda_alone() -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_to_the_end_and_one_process_can_resume_them(cache: PreparedCache, tmp_path: Path) -> None:
-    assert in_two_processes("training_tiny.py", str(cache.path), str(tmp_path), "iterations=4") == [0, 0]
+def test_two_processes_train_to_the_end_and_one_process_can_resume_them(
+    ranks: Callable[..., None], cache: PreparedCache, tmp_path: Path
+) -> None:
+    ranks(train, tiny_job(tmp_path, ["iterations=4"]), cache)
     content = checkpoints.load(tmp_path / "checkpoints" / "last.pth")
     assert content["state"]["iteration"] == 4
     assert all(bool(torch.isfinite(value).all()) for value in content["model"].values())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -156,15 +155,15 @@ def test_a_training_killed_again_and_again_ends_with_the_same_bits(
 
 
 def test_a_process_killed_from_outside_resumes_with_the_same_bits(
-    cache: PreparedCache, tmp_path: Path, uninterrupted: dict[str, Any]
+    cache: PreparedCache, tmp_path: Path, uninterrupted: dict[str, Any], forked: Callable[..., BaseProcess]
 ) -> None:
-    script = Path(__file__).with_name("training_tiny.py")
     last = tmp_path / "checkpoints" / "last.pth"
-    with subprocess.Popen([sys.executable, str(script), str(cache.path), str(tmp_path), "workers=2"]) as process:
-        deadline = time.monotonic() + 60
-        while not last.exists() and time.monotonic() < deadline and process.poll() is None:
-            time.sleep(0.002)
-        process.kill()
+    process = forked(tmp_path / "log.txt", train, tiny_job(tmp_path, ["workers=2"]), cache)
+    deadline = time.monotonic() + 60
+    while not last.exists() and time.monotonic() < deadline and process.is_alive():
+        time.sleep(0.002)
+    process.kill()
+    process.join()
     train(tiny_job(tmp_path), cache)
     assert_same_bits(outcome(tmp_path), uninterrupted)
 

@@ -1,12 +1,7 @@
-"""A tiny world to train in: disks that beat, a model of a thousand weights, a recipe of a few iterations.
-
-As a script it trains in a process of its own, which tests kill: ``training_tiny.py CACHE WORK [key=value ...]``;
-the model's options are given as ``model.key=value``.
-"""
+"""A tiny world to train in: disks that beat, a model of a thousand weights, a recipe of a few iterations."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,11 +15,10 @@ from harness.clip import Case, Clip
 from harness.config import override, parse_overrides
 from harness.data.dataset import EchoDataset
 from harness.data.findings import Finding
-from harness.data.prepared import PreparedCache
 from harness.modeling import AuxiliaryLogits, PerFrameSegmenter, TrainingOutput, VideoSegmenter
 from harness.modeling.resnet import ResNetTrunk
 from harness.registry import MODELS
-from harness.training import Recipe, TrainingJob, train
+from harness.training import Recipe, TrainingJob
 
 
 class BeatingDisks(EchoDataset):
@@ -158,13 +152,3 @@ def tiny_job(work_dir: Path, overrides: Sequence[str] = ()) -> TrainingJob:
         else:
             override(recipe, {key: value})
     return TrainingJob(model_build=build, recipe=Recipe.from_dict(recipe), work_dir=work_dir, **job)
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    cache, work_dir, *overrides = sys.argv[1:]
-    train(tiny_job(Path(work_dir), overrides), PreparedCache.open(cache))
-
-
-if __name__ == "__main__":
-    main()

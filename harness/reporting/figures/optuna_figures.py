@@ -11,7 +11,6 @@ import matplotlib.pyplot as plt
 import optuna
 from matplotlib.figure import Figure
 from optuna.exceptions import ExperimentalWarning
-from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as plots
 
@@ -39,6 +38,8 @@ def optuna_figures(
         yield "optuna_history", _take(mark), "Optuna's optimisation history of the validation Dice."
         if names:
             if len({trial.value for trial in done}) > 1:  # f-ANOVA shares out a variance
+                from optuna.importance import FanovaImportanceEvaluator  # a second of scikit-learn, for studies alone
+
                 plots.plot_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=names)
                 yield "optuna_importances", _take(mark), "Importance for the validation Dice after f-ANOVA, by Optuna."
             plots.plot_slice(study, params=names, target_name="validation Dice")

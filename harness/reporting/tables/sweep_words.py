@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
-from harness.perturbations.ladders import unmatched
 from harness.reporting.tables.table import Row
 from harness.reporting.tables.words import plain_words
 from harness.results.comparisons import not_learned
@@ -15,6 +14,8 @@ from harness.results.result_set import ResultSet
 
 def sweep_notes(results: ResultSet) -> tuple[str, ...]:
     """Which severities mean less distortion than the others', which values are missing, and what the results note."""
+    from harness.perturbations.ladders import unmatched  # here: its room brings torch, and only sweeps ask
+
     weaker = [plain_words(name) for name in unmatched(results.dataset) if name in results.perturbations]
     notes = [f"Not matched by SSIM, spread over what is reachable: {', '.join(weaker)}."] if weaker else []
     failed = [
