@@ -171,7 +171,7 @@ def _marks(
     marks = [f"{len(refused)} of {count} clips refused"] if refused else []
     marks += _unknown_spacing(dataset, [report for report in reports if report.error is None])
     leaks = [finding for finding in findings if finding.check in ("duplicates", "leakage") and finding.level == "error"]
-    return [*marks, *(f"the splits share {finding.count} {_SHARED[finding.check]}" for finding in leaks)]
+    return [*marks, *(f"{_SHARED[finding.check]} in different splits: {finding.count}" for finding in leaks)]
 
 
 def _unknown_spacing(dataset: EchoDataset, clips: Sequence[ClipReport] | Sequence[ClipRecord]) -> list[str]:
@@ -182,7 +182,7 @@ def _unknown_spacing(dataset: EchoDataset, clips: Sequence[ClipReport] | Sequenc
     return []
 
 
-_SHARED = {"duplicates": "pairs of clips", "leakage": "patients"}
+_SHARED = {"duplicates": "pairs of clips with the same pixels", "leakage": "patients"}
 
 
 def _cases_of(dataset: EchoDataset, split: str) -> list[Case]:

@@ -250,6 +250,8 @@ def test_without_splits_patients_are_drawn_and_results_marked(tmp_path: Path) ->
     assert len(set().union(*patients.values())) == 10
     assert dataset.mark == "split drawn by patient with seed 0 (7/1/2)"
     assert any("different splits" in finding.message for finding in check(dataset, workers=0))
+    prepared = prepare(dataset, image_size=16, cache_root=tmp_path / "cache", workers=0, progress=False)
+    assert prepared.mark.endswith("; pairs of clips with the same pixels in different splits: 1")
     other = opened(tmp_path, split_seed=1)
     assert [case.patient for case in other.cases("test")] != [case.patient for case in dataset.cases("test")]
 
