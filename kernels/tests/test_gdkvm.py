@@ -155,7 +155,7 @@ def resident_mb() -> float:
 def test_three_hundred_frames_take_less_than_20_mb_more_than_ten(path: str) -> None:
     model = tiny().eval()
     stream = model if path == "eager" else packed(model, path)
-    frame = clip(length=1, batch=1, size=64)[:, 0]
+    frame = clip(length=1, batch=1)[:, 0]
     resident, held = {}, {}
     with torch.no_grad():
         state = stream.begin(frame)

@@ -24,6 +24,12 @@ from harness.store.runs import RunStore
 FAILED = "lkva=on,gdr=off,kpff=on"
 
 
+@pytest.fixture
+def _without_figures(monkeypatch):
+    """What is read here are tables; figures are most of a report's time, and tests/study/test_report.py looks at them."""
+    monkeypatch.setattr("harness.reporting.section_report.study_figures", lambda results: iter(()))
+
+
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     """A study of which one variant failed."""
@@ -37,6 +43,7 @@ def folder(original, tmp_path_factory):
     return place
 
 
+@pytest.mark.usefixtures("_without_figures")
 def test_what_is_read_back_gives_the_same_tables_to_the_last_digit(original, folder, tmp_path):
     write_report(original, tmp_path / "before")
     write_report(archived_study(folder), tmp_path / "after")
@@ -91,6 +98,7 @@ def test_a_report_keeps_the_design_and_is_made_again_from_the_store(original, tm
     pd.testing.assert_frame_equal(again.design.trials(), original.design.trials())
 
 
+@pytest.mark.usefixtures("_without_figures")
 def test_the_command_reports_from_an_export(folder, tmp_path):
     ended = CliRunner().invoke(
         command, [str(folder), "--reports-dir", str(tmp_path)], catch_exceptions=False, standalone_mode=False

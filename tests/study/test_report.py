@@ -34,6 +34,13 @@ def results(tmp_path_factory):
     return finish(resolved_study(tmp_path_factory.mktemp("runs")))
 
 
+@pytest.fixture(scope="module")
+def reported(results, tmp_path_factory):
+    """A folder of reports with that of the study, and the paths that were written."""
+    reports = tmp_path_factory.mktemp("reports")
+    return reports, write_study_report(results, reports / "modules-phantom")
+
+
 def test_the_ablation_table_has_check_marks_accuracy_and_cost(results):
     table = ablation_table(results)
     rows = {row.label: row for row in table.rows}
@@ -133,22 +140,22 @@ def test_distance_effects_have_the_opposite_sign(results):
     assert full_minus_none.cell("effect").value < 0
 
 
-def test_every_file_of_the_report_is_written(results, tmp_path):
-    written = {path.relative_to(tmp_path).as_posix() for path in write_study_report(results, tmp_path)}
+def test_every_file_of_the_report_is_written(reported):
+    folder = reported[0] / "modules-phantom"
+    written = {path.relative_to(folder).as_posix() for path in reported[1]}
     tables = {"ablation", "effects_dice", "effects_iou", "effects_hd95", "effects_asd", "importance"}
     assert {f"{name}.{kind}" for name in tables for kind in ("md", "csv", "tex")} <= written
     figures = ("effects", "interactions", "history", "optuna_history", "optuna_importances", "optuna_slice")
     assert {f"figures/{name}.{k}" for name in figures for k in ("pdf", "png")} <= written
-    assert all((tmp_path / name).stat().st_size > 0 for name in written)
+    assert all((folder / name).stat().st_size > 0 for name in written)
 
 
-def test_a_suites_report_of_the_same_dataset_takes_the_study_up(results, tmp_path):
-    write_study_report(results, tmp_path / "modules-phantom")
-    (section,) = find_sections(tmp_path / "phantom-small", "phantom")
+def test_a_suites_report_of_the_same_dataset_takes_the_study_up(reported):
+    (section,) = find_sections(reported[0] / "phantom-small", "phantom")
     assert section.title == "Ablation study: modules-phantom"
     assert [table.name for table in section.tables][:2] == ["ablation", "effects_dice"]
     assert dict(section.figures)["effects"].startswith("Effects on test Dice")
-    assert find_sections(tmp_path / "camus-small", "camus") == []
+    assert find_sections(reported[0] / "camus-small", "camus") == []
 
 
 def test_latex_prints_check_marks_without_a_package(results):
