@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from harness.reporting.tables.stored import read_table
-from harness.reporting.tables.table import Cell, Row, Table, decimals
+from harness.reporting.tables.table import Cell, Row, Table, decimals, digits_of
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "reports" / "reference"
@@ -178,16 +178,19 @@ def sorted_limits(cell: Cell) -> tuple[str, str, str]:
     """
     sign = 1 if cell.value >= 0 else -1
     low, high = sorted((sign * cell.low, sign * cell.high))
-    return decimals(abs(cell.value), 2), _minus(low), _minus(high)
+    digits = digits_of(cell, 2)
+    return decimals(abs(cell.value), digits), _minus(low, digits), _minus(high, digits)
 
 
 def _signed(cell: Cell) -> str:
-    sign = "+" if cell.value >= 0.005 else ""
-    return f"{sign}{_minus(cell.value)} [{_minus(cell.low)}, {_minus(cell.high)}]{'†' if cell.dagger else ''}"
+    digits = digits_of(cell, 2)
+    sign = "+" if float(decimals(cell.value, digits)) > 0 else ""
+    value, low, high = (_minus(number, digits) for number in (cell.value, cell.low, cell.high))
+    return f"{sign}{value} [{low}, {high}]{'†' if cell.dagger else ''}"
 
 
-def _minus(value: float) -> str:
-    return decimals(value, 2).replace("-", "−")
+def _minus(value: float, digits: int) -> str:
+    return decimals(value, digits).replace("-", "−")
 
 
 def _joined(items: Iterable[str]) -> str:

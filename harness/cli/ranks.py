@@ -35,7 +35,9 @@ def command(names: tuple[str, ...], results_dir: str, reports_dir: str, write: b
     ]
     table = rank_table(*suites)
     if table is None:
-        raise BenchError(f"{chosen[0]} has fewer than two models with finished runs; there is nothing to rank.")
+        raise BenchError(
+            f"{chosen[0]} has fewer than two models that are finished and have learned the task; there is nothing to rank."
+        )
     print_table(table)
     if write:
         folder = Path(reports_dir) / chosen[0] / "ranks"

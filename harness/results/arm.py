@@ -60,7 +60,7 @@ class Arm:
         missing = [run for run in self.runs if not run.finished]
         return "; ".join(f"seed {run.seed} {run.status}" + (f": {run.reason}" if run.reason else "") for run in missing)
 
-    @property
+    @cached_property
     def cost(self) -> ProfileSummary:
         """The median over the seeds' profiles."""
         return median_summary(run.profile for run in self.finished)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pandas as pd
 
 from harness.results.arm import Arm
 from harness.results.measures import Measure, ef_error
 from harness.results.result_set import ResultSet
-from harness.statistics.agreement import Agreement, agreement, correlation
-from harness.statistics.bootstrap import Floats
+from harness.statistics.agreement import Agreement, agreement
+from harness.statistics.bootstrap import Interval
 from harness.statistics.patients import ef_methods, ef_pairs, patient_means
-from harness.statistics.seeds import SeedSummary, summarise_statistics
 
 
 def ef_method(results: ResultSet) -> str | None:
@@ -61,25 +58,34 @@ def ef_tables(results: ResultSet, against: str, method: str | None = None) -> di
 
 def ef_agreements(results: ResultSet, against: str = "reference", method: str | None = None) -> dict[str, Agreement]:
     """Agreement of EF per arm; with several seeds the mean over the seeds' statistics, never that of a mean prediction."""
-    agreements: dict[str, Agreement] = {}
-    for label, tables in ef_tables(results, against, method).items():
+    method = method or ef_method(results)
+    found = {arm.label: _agreement(arm, method, against) for arm in results.arms} if method else {}
+    return {label: one for label, one in found.items() if one is not None}
+
+
+def _agreement(arm: Arm, method: str, against: str) -> Agreement | None:
+    """Agreement of one arm; None without any pair."""
+    key = ("agreement", method, against)
+    if key not in arm.cache:  # the main table, the table of EF and the figure ask for the same
+        tables = _pairs(arm, method, against)
+        if not any(len(table) for table in tables):
+            return None
         predicted = pd.concat([table["predicted"] for table in tables], axis=1)
         # The truth does not depend on the seed; the mean keeps it where a seed lacks the patient.
         truth = pd.concat([table["truth"] for table in tables], axis=1).mean(axis=1)
-        agreements[label] = agreement(predicted.to_numpy(), truth.to_numpy())
-    return agreements
+        arm.cache[key] = agreement(predicted.to_numpy(), truth.to_numpy())
+    found: Agreement = arm.cache[key]
+    return found
 
 
-def ef_correlation(arm: Arm, method: str, against: str) -> SeedSummary | None:
-    """Pearson r of predicted and true EF, averaged over seeds, over the patients that every seed has; None without any."""
-    pairs = _pairs(arm, method, against)
-    shared = sorted(set.intersection(*(set(table.index) for table in pairs))) if pairs else []
+def ef_correlation(arm: Arm, method: str, against: str) -> tuple[Interval, float] | None:
+    """Pearson r of predicted and true EF, averaged over seeds, over the patients that every seed has, and its SD over seeds.
+
+    None below three patients.
+    """
+    found = _agreement(arm, method, against)
     # Two points always have r = 1 or -1.
-    if len(shared) < 3:
-        return None
-    both = [(table.loc[shared, "predicted"], table.loc[shared, "truth"]) for table in pairs]
-    statistics = [partial(_weighted, predicted.to_numpy(float), truth.to_numpy(float)) for predicted, truth in both]
-    return summarise_statistics(statistics, len(shared))
+    return (found.r, found.seed_sd["r"]) if found is not None and found.n > 2 else None
 
 
 def ef_failures(arm: Arm, method: str) -> tuple[int, float]:
@@ -105,10 +111,7 @@ def ef_unanswered(arm: Arm, method: str, against: str = "reference") -> tuple[in
 def _pairs(arm: Arm, method: str, against: str) -> list[pd.DataFrame]:
     key = ("ef", method, against)
     if key not in arm.cache:
-        arm.cache[key] = [ef_pairs(table, method, against) for table in arm.tables]
+        metrics = (f"ef_{method}_predicted", f"ef_{method}_reference", "ef_stated")
+        arm.cache[key] = [ef_pairs(run.rows_of(*metrics), method, against) for run in arm.finished]
     pairs: list[pd.DataFrame] = arm.cache[key]
     return pairs
-
-
-def _weighted(predicted: Floats, truth: Floats, weights: Floats) -> Floats:
-    return correlation(weights, predicted, truth)

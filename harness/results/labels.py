@@ -1,11 +1,16 @@
-"""What runs are called beside each other: runs that differ in the seed alone are one arm, no two arms share a label."""
+"""What runs are called beside each other: runs that differ in the seed alone are one arm, no two arms share a label.
+
+No training counts twice: an arm's trainings differ in their seeds.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from harness.errors import ConfigError
 from harness.files import canonical_hash
 from harness.modules import user_folder
 from harness.registry import list_perturbations
@@ -41,6 +46,29 @@ def seen_perturbations(recipe: Mapping[str, Any]) -> frozenset[str]:
         if isinstance(item, Mapping) and item.get("type") == AUGMENTATION:
             seen |= set(item.get("perturbations") or list_perturbations())
     return frozenset(seen)
+
+
+def each_training_once(runs: Sequence[Run]) -> tuple[list[Run], tuple[str, ...]]:
+    """The runs without those that are given a second time, and a sentence for each of these.
+
+    Raises:
+        ConfigError: two runs are one training made again, or two scorings under one seed: as trainings they would count twice.
+    """
+    once = list({run.name: run for run in runs}.values())
+    trainings: dict[tuple[str, int, object], list[str]] = {}
+    for run in once:
+        fold = run.spec.data.get("fold", {}).get("test")
+        trainings.setdefault((arm_key(run.spec), run.spec.seed, fold), []).append(run.name)
+    for (_, seed, _), names in trainings.items():
+        if len(names) > 1:
+            raise ConfigError(
+                f"The runs {' and '.join(names)} are of one model with one seed ({seed}) and would count as several trainings; "
+                "name one of them."
+            )
+    times = Counter(run.name for run in runs)
+    words = {2: "twice"}
+    told = [f"{name} was named {words.get(n, f'{n} times')} and counts once." for name, n in times.items() if n > 1]
+    return once, tuple(told)
 
 
 def arm_key(spec: RunSpec) -> str:

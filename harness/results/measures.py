@@ -7,6 +7,7 @@ than the other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +17,7 @@ import pandas as pd
 
 from harness.results.frames import at_ends
 from harness.statistics.failures import FAILED_DICE, worst_ef_error
-from harness.statistics.patients import distance_unit, ef_methods, select
+from harness.statistics.patients import averaged, distance_unit, ef_methods, select
 from harness.store.formats.sweep import CLEAN, CONDITION
 
 Direction = Literal["up", "down", "none"]
@@ -31,6 +32,12 @@ class Selection:
     view: str | None = None
     phase: str | None = None
 
+
+SHARES = (
+    *("dice", "iou", "precision", "recall", "nsd_mm", "nsd_px", "dice_rowwise"),
+    *("flip_rate", "flicker_predicted", "flicker_reference"),
+)
+"""Metrics between 0 and 1; of other percentages (the error of an area) there is no largest value."""
 
 WHOLE = Selection()
 """All rows, whatever they are of."""
@@ -51,6 +58,7 @@ class Measure:
             is not, the model gave no answer: that counts as the worst one possible (``statistics.failures``).
         csv_only: left out where space is short.
         every: of every frame whose reference mask is true, not of ED and ES alone.
+        signed: whether a value below zero exists (a loss may be a gain).
 
     >>> DICE.better(1.2), HD95.better(1.2)
     (1.2, -1.2)
@@ -65,6 +73,19 @@ class Measure:
     averaging: Averaging = "mean"
     csv_only: bool = False
     every: bool = False
+    signed: bool = False
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Smallest and largest displayed value that a patient can have; infinite where there is none.
+
+        >>> DICE.limits, HD95.limits
+        ((0.0, 100.0), (0.0, inf))
+        """
+        if (self.metrics or (self.name,))[0] in SHARES:
+            return 0.0, self.scale
+        # What is better the smaller it is, is an error, a distance or a time.
+        return (0.0 if self.direction == "down" and not self.signed else -math.inf), math.inf
 
     @property
     def higher(self) -> bool:
@@ -109,7 +130,7 @@ class Measure:
         """
         keys = [*CONDITION, "patient"] if "perturbation" in rows else ["patient"]
         if self.averaging == "difference":
-            first, second = (_averaged(select(rows, metric), keys) for metric in self.metrics)
+            first, second = (averaged(select(rows, metric), keys) for metric in self.metrics)
             if first.empty:
                 return pd.DataFrame(dtype=float)
             # Patients whom only the truth knows stay: no answer is an answer.
@@ -130,19 +151,12 @@ class Measure:
                 chosen = chosen.assign(value=below)
             elif self.averaging == "absolute":
                 chosen = chosen.assign(value=chosen["value"].abs())
-            values = _averaged(chosen, keys) * self.scale
+            values = averaged(chosen, keys) * self.scale
         if values.empty:
             return pd.DataFrame(dtype=float)
         if len(keys) > 1:
             return values.unstack(CONDITION)
         return values.to_frame().set_axis(pd.MultiIndex.from_tuples([(CLEAN, 0)], names=CONDITION), axis=1)
-
-
-def _averaged(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
-    """Mean over frames, then over views."""
-    by_view = rows.groupby([*keys, "view"], sort=True)["value"].mean()
-    means: pd.Series = by_view.groupby(level=keys, sort=True).mean()
-    return means.astype(np.float64)
 
 
 DICE = Measure(name="dice", header="Dice", unit="%", direction="up", digits=1)

@@ -12,20 +12,21 @@ import pandas as pd
 
 from harness.errors import ConfigError
 from harness.results.frames import TRUE
-from harness.results.labels import run_labels, seen_perturbations
-from harness.results.measures import Measure
+from harness.results.labels import each_training_once, run_labels, seen_perturbations
+from harness.results.measures import WHOLE, Measure
 from harness.results.result_set import ResultSet, shared_structure
 from harness.results.run_results import read_run
 from harness.results.suite import reference_label
+from harness.statistics.failures import rate_of
 from harness.store.formats.sweep import CLEAN, CONDITION, HELD, swept
 from harness.store.runs import Run
 
 RECOVERED = 0.05
 """A frame is recovered when its Dice is at most this below that of the same frame without the fault."""
-INSIDE = Measure(name="dice_inside", header="Dice inside", unit="%", direction="up", digits=1)
-AFTER = Measure(name="dice_after", header="Dice after", unit="%", direction="up", digits=1)
-LOSS_INSIDE = Measure(name="loss_inside", header="Loss inside", unit="points", direction="down", digits=1)
-LOSS_AFTER = Measure(name="loss_after", header="Loss after", unit="points", direction="down", digits=1)
+INSIDE = Measure(name="dice_inside", header="Dice inside", unit="%", direction="up", digits=1, metrics=("dice",))
+AFTER = Measure(name="dice_after", header="Dice after", unit="%", direction="up", digits=1, metrics=("dice",))
+LOSS_INSIDE = Measure(name="loss_inside", header="Loss inside", unit="points", direction="down", digits=1, signed=True)
+LOSS_AFTER = Measure(name="loss_after", header="Loss after", unit="points", direction="down", digits=1, signed=True)
 RECOVERY = Measure(name="recovery", header="Recovery", unit="frames", direction="down", digits=1)
 PASSING = (INSIDE, AFTER, LOSS_INSIDE, LOSS_AFTER, RECOVERY)
 _CLIP = ["patient", "view"]
@@ -38,8 +39,10 @@ def passing_results(
     """Runs that were swept under faults that pass in ``window`` frames; what all of them were swept under is compared.
 
     Raises:
-        BenchError: a run was not swept so. ConfigError: the runs come from different data or share no fault.
+        BenchError: a run was not swept so. ConfigError: the runs come from different data or share no fault, or two are one
+            training made again.
     """
+    runs, repeated = each_training_once(runs)
     if len({run.spec.data["fingerprint"] for run in runs}) > 1:
         raise ConfigError("The runs were made with different data; report them one by one.")
     labels = run_labels(runs)
@@ -67,6 +70,7 @@ def passing_results(
         perturbations=kept,
         severities=severities,
         window=window,
+        notes=repeated,
     )
 
 
@@ -110,6 +114,11 @@ def _recovery(frames: pd.DataFrame) -> float:
     lost = frames.sort_values("frame")["lost"].to_numpy(float)
     within = np.flatnonzero(lost <= RECOVERED)
     return float(within[0]) if len(within) else float(len(lost))
+
+
+def not_learned(results: ResultSet) -> list[str]:
+    """Arms that fail in most patients on the clean frames of the windows: with nothing to lose they lose least."""
+    return [arm.label for arm in results.finished if not rate_of(arm.values(INSIDE, WHOLE), scale=INSIDE.scale).learned]
 
 
 def around_window(results: ResultSet, perturbation: str, severity: int) -> pd.DataFrame:

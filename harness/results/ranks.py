@@ -56,6 +56,15 @@ def rank_differences(scores: pd.DataFrame) -> Nemenyi:
     return nemenyi(scores)
 
 
+def unlearned(suites: Sequence[ResultSet]) -> dict[str, list[ResultSet]]:
+    """Arms that have not learned the task, and in which of the suites: they have no rank among those that have."""
+    found: dict[str, list[ResultSet]] = {}
+    for one in suites:
+        for label in not_learned(one):
+            found.setdefault(label, []).append(one)
+    return found
+
+
 def ranks_under_choices(results: ResultSet) -> pd.DataFrame:
     """Ranks of the arms (columns) under mean, median and worst decile of Dice, mean HD95 and mean NSD, and ``tau``.
 
@@ -68,13 +77,19 @@ def ranks_under_choices(results: ResultSet) -> pd.DataFrame:
 
 
 def ranks_over_datasets(suites: Sequence[ResultSet]) -> dict[str, pd.DataFrame]:
-    """``ranks_under_choices`` of every suite by its name, over the arms that all of them have.
+    """``ranks_under_choices`` of every suite by its name, over the arms that all of them have and that have learned the task.
 
     Raises:
-        ConfigError: fewer than two arms are in all suites.
+        ConfigError: of several suites fewer than two such arms are in all.
     """
     shared = [arm.label for arm in suites[0].finished]
     shared = [label for label in shared if all(label in {arm.label for arm in one.finished} for one in suites)]
-    if len(shared) < 2:
-        raise ConfigError("A ranking over several reports needs at least two models that all of them have.")
+    # Out of all blocks where it failed in one: ranks among four and among five models have no mean.
+    failed = unlearned(suites)
+    shared = [label for label in shared if label not in failed]
+    if len(shared) < 2 and len(suites) > 1:
+        raise ConfigError(
+            "A ranking over several reports needs at least two models that all of them have"
+            + (f" and that have learned the task; {' and '.join(failed)} did not." if failed else ".")
+        )
     return {one.name: ranks_under_choices(one.of(*shared)) for one in suites}

@@ -22,6 +22,10 @@ _NAME = re.compile(r"(?:.*/)?(?P<model>[^/]+)-(?P<size>[^-/]+)-s(?P<seed>\d+)-[0
 """How a store calls a run (``RunSpec.folder``)."""
 
 
+_WORDS = ("patient", "view", "phase", "structure", "metric")
+"""Columns of case rows that a measure selects and groups by."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunResults:
     """One run: what it measured, and where it comes from.
@@ -84,10 +88,27 @@ class RunResults:
         """The case rows of the test split that headline figures are of: ED and ES, whole clips, patients."""
         return at_ends(self.every)
 
+    @cached_property
+    def _coded(self) -> dict[bool, dict[str, pd.DataFrame]]:
+        """Headline rows, and those of all frames, by metric; words are categories, which are compared and grouped ten times as fast."""
+        return {}
+
+    def rows_of(self, *metrics: str, every: bool = False) -> pd.DataFrame:
+        """Headline rows (or those of all frames) of some metrics, words as categories: a few thousand of many, asked for often."""
+        if every not in self._coded:
+            rows = every_frame(self.every) if every else self.test
+            coded = rows.astype(dict.fromkeys(_WORDS, "category"))
+            self._coded[every] = {str(name): part for name, part in coded.groupby("metric", sort=False, observed=True)}
+        tables = self._coded[every]
+        parts = [tables[metric] for metric in metrics if metric in tables]
+        return pd.concat(parts) if parts else self.rows.iloc[:0]
+
     def by_patient(self, measure: Measure, selection: Selection) -> pd.DataFrame:
         """Displayed values [patients, conditions]; empty where the measure does not occur."""
         if self.swept is None:
-            return measure.by_patient(every_frame(self.every) if measure.every else self.test, selection)
+            return measure.by_patient(
+                self.rows_of(*(measure.metrics or (measure.name,)), every=measure.every), selection
+            )
         return self.swept.set_index(["patient", *CONDITION])[measure.name].unstack(CONDITION)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.errors import ConfigError
 from harness.results.condition import condition_of
 from harness.results.folds import fold_count, pooled_mark
-from harness.results.labels import run_labels
+from harness.results.labels import each_training_once, run_labels
 from harness.results.result_set import ResultSet
 from harness.results.run_results import RunResults, damaged_run, read_run
 from harness.statistics.margins import Criteria
@@ -32,9 +32,11 @@ def suite_results(
     apart by what differs. ``criteria`` are the suite's own; ``damaged`` are runs whose record cannot be read, and why. With ``distinct`` every run is an arm of its own, called by its name where labels are the same.
 
     Raises:
-        ConfigError: there is no run, or the runs come from different datasets.
+        ConfigError: there is no run, or the runs come from different datasets, or two of an arm are one training made again.
     """
-    opened = list({run.name: run for run in runs}.values())
+    given = list(runs)
+    # Of a set of runs a name says only that it belongs: nothing is said of one that comes twice.
+    opened = list({run.name: run for run in given}.values()) if distinct else each_training_once(given)[0]
     if not opened:
         raise ConfigError(f"The suite {name} has no runs to report; run it first (`echobench bench`).")
     names = {run.spec.data["dataset"] for run in opened}

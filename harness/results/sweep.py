@@ -13,7 +13,7 @@ import pandas as pd
 from harness.errors import ConfigError
 from harness.results.arm import Arm
 from harness.results.folds import fold_count, pooled_mark
-from harness.results.labels import plain_labels, run_labels, seen_perturbations
+from harness.results.labels import each_training_once, plain_labels, run_labels, seen_perturbations
 from harness.results.measures import sweep_patients
 from harness.results.result_set import ResultSet
 from harness.results.run_results import read_run
@@ -36,8 +36,10 @@ def sweep_results(
     """Read swept runs; several seeds of one model and recipe are one arm. ``criteria``: of the suite that they are from.
 
     Raises:
-        BenchError: a run was not swept. ConfigError: the runs come from different data or share no condition.
+        BenchError: a run was not swept. ConfigError: the runs come from different data or share no condition, or two are one
+            training made again.
     """
+    runs, repeated = each_training_once(runs)
     folds = fold_count(run.spec.data for run in runs)
     if not folds and len({run.spec.data["fingerprint"] for run in runs}) > 1:
         raise ConfigError("The runs were made with different data; report them one by one.")
@@ -68,7 +70,11 @@ def sweep_results(
         criteria=criteria or Criteria(),
         perturbations=perturbations,
         severities=severities,
-        notes=(*_left_out(bare.arms, set(perturbations), severities), *_different_images([run.swept for run in read])),
+        notes=(
+            *repeated,
+            *_left_out(bare.arms, set(perturbations), severities),
+            *_different_images([run.swept for run in read]),
+        ),
     )
 
 
@@ -88,16 +94,19 @@ def patients_of(run: Run) -> pd.DataFrame:
 def unanswered(table: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     """A stored table of patients whose missing errors of EF count as the worst possible, as ``Measure.by_patient`` has it.
 
-    Tables that were stored before that rule hold nothing there. The truth is that of the run's own case rows; a patient
-    who is not in them stays missing, and tables say how many are.
+    Tables that were stored before that rule hold nothing there, also where an arm gave no EF at all. The truth is that of the
+    run's own case rows; a patient who is not in them stays missing, and tables say how many are.
     """
     methods = ef_methods(cases)
     if not methods:
         return table
+    answered = patient_means(cases, f"ef_{methods[0]}_predicted").notna().any()
+    if table["ef_error"].isna().all() and answered:
+        # The run's own test has the clean images too: who answered there was swept before errors of EF were stored.
+        return table
     # Rounded as the stored values are, or a report from the table would differ from one from the rows.
     worst = worst_ef_error(patient_means(cases, f"ef_{methods[0]}_reference")).round(DECIMALS)
-    filled = table["ef_error"].fillna(table["patient"].map(worst))
-    return table.assign(ef_error=filled) if table["ef_error"].notna().any() else table
+    return table.assign(ef_error=table["ef_error"].fillna(table["patient"].map(worst)))
 
 
 def patient_table(rows: pd.DataFrame, structure: str = "lv") -> pd.DataFrame:

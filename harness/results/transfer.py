@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from harness.evaluation.metrics import DEFAULT_METRICS
 from harness.results.arm import Arm
-from harness.results.labels import run_labels
+from harness.results.comparisons import failure_rate
+from harness.results.labels import each_training_once, run_labels
 from harness.results.measures import DICE, Measure, Selection, distances
 from harness.results.run_results import read_run
 from harness.statistics.comparison import SMALLEST_TRAININGS
@@ -20,6 +21,7 @@ from harness.statistics.unpaired import Unpaired, unpaired_difference
 from harness.store.formats.evaluation import Evaluated
 from harness.store.runs import Run
 
+_TWICE = "rows of one training were given twice, each training counts once"
 Rows = tuple[Run, Evaluated | None, pd.DataFrame]
 """A run, on what it was measured (None: on its own test split, as trained), and the rows."""
 
@@ -46,7 +48,8 @@ class Tested:
 class Drop:
     """What an arm loses on other data in one measure; positive is worse.
 
-    ``low``, ``high`` at the corrected level; below three trainings at 95 % over patients, and ``p`` is NaN.
+    ``low``, ``high`` at the corrected level; 95 % over patients where nothing is tested, and ``p`` is NaN: with fewer than three
+    trainings measured on both sides, and of an arm that has not learned the task at home.
     """
 
     tested: Tested
@@ -63,18 +66,27 @@ class Drop:
 
 
 def tested_arms(rows: Iterable[Rows]) -> list[Tested]:
-    """Arms on datasets, in the order in which they come; the rows of trainings of one arm are joined."""
+    """Arms on datasets, in the order in which they come; the rows of trainings of one arm are joined.
+
+    A training that is given twice for one dataset counts once, and a note says so.
+
+    Raises:
+        ConfigError: two runs are one training made again.
+    """
     given = list(rows)
-    runs = list({run.name: run for run, _, _ in given}.values())
+    runs, _ = each_training_once([run for run, _, _ in given])
     labels = {run.name: label + _fold_words(run) for run, label in zip(runs, run_labels(runs), strict=True)}
-    grouped: dict[tuple[str, str, str], list[Rows]] = {}
+    grouped: dict[tuple[str, str, str], dict[str, Rows]] = {}
+    twice: set[tuple[str, str, str]] = set()
     for run, what, table in given:
         # The title says how the rows were measured too: two measurements of one training are not two trainings.
-        grouped.setdefault((labels[run.name], run.spec.data["dataset"], _title(run, what)), []).append(
-            (run, what, table)
-        )
+        key = (labels[run.name], run.spec.data["dataset"], _title(run, what))
+        if run.name in grouped.setdefault(key, {}) and what is not None:
+            twice.add(key)
+        grouped[key].setdefault(run.name, (run, what, table))
     tested = []
-    for (label, trained_on, tested_on), members in grouped.items():
+    for key, by_name in grouped.items():
+        (label, trained_on, tested_on), members = key, list(by_name.values())
         # The measures ask for the test split; which one it was stands in the title.
         read = [read_run(run, label=label, rows=table.assign(split="test")) for run, _, table in members]
         run, what, _ = members[0]
@@ -87,7 +99,7 @@ def tested_arms(rows: Iterable[Rows]) -> list[Tested]:
                 # The own test set measured again, with more metrics say, is no transfer.
                 elsewhere=what is not None and not _at_home(run, what),
                 mark=run.spec.data.get("mark") if what is None else what.mark,
-                notes=() if what is None else what.notes,
+                notes=(*(() if what is None else what.notes), *((_TWICE,) if key in twice else ())),
             )
         )
     return tested
@@ -146,7 +158,8 @@ def drops(tested: Sequence[Tested], structure: str = "lv") -> list[Drop]:
     selection = Selection(structure=structure)
     homes = {one.label: one for one in tested if one.home}
     pairs = [(homes[one.label], one) for one in tested if one.elsewhere and one.label in homes]
-    found = []
+    learned = {one.label: failure_rate(one.arm, selection).learned for one, _ in pairs}
+    found: list[Drop] = []
     for measure in measures_of(tested):
         for home, away in pairs:
             here, there = (side.arm.values(measure, selection) for side in (home, away))
@@ -155,19 +168,20 @@ def drops(tested: Sequence[Tested], structure: str = "lv") -> list[Drop]:
             values = [table.reindex(columns=seeds).to_numpy(float) for table in (here, there)]
             # Turned so that positive is worse for every measure.
             first, second = values if measure.higher else values[::-1]
-            found.append((away, measure, unpaired_difference(first, second)))
+            loss = unpaired_difference(first, second)
+            # Fewer trainings on both sides say what these trainings lose and nothing of the model.
+            compared = len(seeds) >= SMALLEST_TRAININGS and learned[home.label]
+            low, high = loss.limits(1 - ALPHA)
+            drop = Drop(tested=away, measure=measure, loss=loss, low=low, high=high, p=math.nan)
+            found.append(replace(drop, p=loss.p) if compared else drop)
     # One family over all arms and measures: a table of losses is read as one.
-    family = correct([loss.p if _compared(away) else math.nan for away, _, loss in found])
-    return [_drop(item, family, float(p)) for item, p in zip(found, family.adjusted, strict=True)]
+    family = correct([drop.p for drop in found])
+    return [_corrected(drop, family, float(p)) for drop, p in zip(found, family.adjusted, strict=True)]
 
 
-def _compared(tested: Tested) -> bool:
-    """Whether a loss says something about the model: a training alone says what that training loses."""
-    return len(tested.arm.finished) >= SMALLEST_TRAININGS
-
-
-def _drop(item: tuple[Tested, Measure, Unpaired], family: Family, p: float) -> Drop:
-    tested, measure, loss = item
-    # Outside of the family there is nothing to correct for.
-    low, high = loss.limits(family.interval_level if _compared(tested) else 1 - ALPHA)
-    return Drop(tested=tested, measure=measure, loss=loss, low=low, high=high, p=p)
+def _corrected(drop: Drop, family: Family, p: float) -> Drop:
+    # Outside of the family there is nothing to correct for: the plain interval stays.
+    if math.isnan(drop.p):
+        return drop
+    low, high = drop.loss.limits(family.interval_level)
+    return replace(drop, low=low, high=high, p=p)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.statistics.bootstrap import RESAMPLES, Floats, Interval, Statistic
-from harness.statistics.seeds import summarise_statistics
+from harness.statistics.bootstrap import RESAMPLES, Floats, Interval
+from harness.statistics.seeds import SeedSummary, Statistics, summarise_statistics
 
 LIMITS_FACTOR = 1.96
 
@@ -56,13 +56,14 @@ def agreement(predicted: ArrayLike, truth: ArrayLike, *, resamples: int = RESAMP
     p = p[:, None] if p.ndim == 1 else p
     both = np.isfinite(p).all(axis=1) & np.isfinite(t)
     p, t = p[both], t[both]
-    per_seed = [statistics_of(column, t) for column in p.T]
     # Seeds are averaged as statistics and never as predictions: a mean of predictions is an ensemble, which nobody
     # reports.
-    found = {
-        name: summarise_statistics([one[name] for one in per_seed], len(t), resamples=resamples, seed=seed)
-        for name in per_seed[0]
-    }
+    if len(t):
+        summaries = summarise_statistics(statistics_of(p, t), len(t), resamples=resamples, seed=seed)
+    else:
+        nothing = Interval.none(float("nan"), 0, 0.95)
+        summaries = [SeedSummary(nothing, nothing, float("nan"), p.shape[1])] * len(STATISTICS)
+    found = dict(zip(STATISTICS, summaries, strict=True))
     lines = np.array([regression(column, t) for column in p.T])
     return Agreement(
         n=len(t),
@@ -75,49 +76,62 @@ def agreement(predicted: ArrayLike, truth: ArrayLike, *, resamples: int = RESAMP
     )
 
 
-def statistics_of(predicted: Floats, truth: Floats) -> dict[str, Statistic]:
-    """Every statistic of agreement as a function of resampling weights, from paired values [n] without NaN."""
-    difference = predicted - truth
-    mean = _moment(difference)
+STATISTICS = ("mae", "rmse", "r", "pearson_r_squared", "bias", "sd", "lower_limit", "upper_limit")
 
-    def limit(sign: int) -> Statistic:
-        return lambda weights: mean(weights) + sign * LIMITS_FACTOR * deviation(weights, difference)
 
-    return {
-        "mae": _moment(np.abs(difference)),
-        "rmse": lambda weights: np.sqrt(_moment(difference**2)(weights)),
-        "r": lambda weights: correlation(weights, predicted, truth),
-        "pearson_r_squared": lambda weights: correlation(weights, predicted, truth) ** 2,
-        "bias": mean,
-        "sd": lambda weights: deviation(weights, difference),
-        "lower_limit": limit(-1),
-        "upper_limit": limit(1),
-    }
+def statistics_of(predicted: Floats, truth: Floats) -> Statistics:
+    """``STATISTICS`` of every seed as functions of resampling weights; ``predicted`` [n, seeds], ``truth`` [n], without NaN."""
+    both = np.broadcast_to(truth[:, None], predicted.shape)
+    difference = predicted - both
+
+    def evaluate(weights: Floats) -> Floats:
+        total = weights.sum(axis=1)[:, None]
+        bias, sd = weights @ difference / total, deviation(weights, difference)
+        error, square = weights @ np.abs(difference) / total, weights @ difference**2 / total
+        r = correlation(weights, predicted, both)
+        reach = LIMITS_FACTOR * sd
+        return np.stack([error, np.sqrt(square), r, r**2, bias, sd, bias - reach, bias + reach], axis=1)
+
+    return evaluate
 
 
 def correlation(weights: Floats, x: Floats, y: Floats) -> Floats:
-    """Pearson r of ``x`` and ``y`` [n] under each row of ``weights`` [R, n] -> [R]; NaN where one has no spread."""
-    total = weights.sum(axis=1)
+    """Pearson r of ``x`` and ``y`` [n] or [n, seeds] under each row of ``weights`` [R, n]; NaN where one has no spread.
+
+    Returns:
+        [R] or [R, seeds].
+    """
+    total = _totals(weights, x)
     # E[x2] - E[x]2 loses all digits where the mean is large beside the spread, as with ejection fractions.
-    x, y = x - x.mean(), y - y.mean()
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     mean_x, mean_y = weights @ x / total, weights @ y / total
     var_x = weights @ x**2 / total - mean_x**2
     var_y = weights @ y**2 / total - mean_y**2
     shared = weights @ (x * y) / total - mean_x * mean_y
     # A resample of one patient drawn n times has a variance of rounding errors, and r would be any number.
-    tiny = 1e-14 * max(float(np.mean(x**2) * np.mean(y**2)), 1e-300)
+    tiny = 1e-14 * np.maximum(np.mean(x**2, axis=0) * np.mean(y**2, axis=0), 1e-300)
     spread = var_x * var_y
     return np.where(spread > tiny, shared / np.sqrt(np.where(spread > tiny, spread, 1.0)), np.nan)
 
 
 def deviation(weights: Floats, values: Floats) -> Floats:
-    """Standard deviation (ddof = 1) of ``values`` [n] under each row of ``weights`` [R, n] -> [R]; NaN for one value."""
-    total = weights.sum(axis=1)
+    """Standard deviation (ddof = 1) of ``values`` [n] or [n, seeds] under each row of ``weights`` [R, n]; NaN for one value.
+
+    Returns:
+        [R] or [R, seeds].
+    """
+    total = _totals(weights, values)
     # The same cancellation as in ``correlation``.
-    centred = values - values.mean()
+    centred = values - values.mean(axis=0)
     mean = weights @ centred / total
     variance = np.maximum(weights @ centred**2 / total - mean**2, 0.0)
     return np.where(total > 1, np.sqrt(variance * total / np.maximum(total - 1, 1)), np.nan)
+
+
+def _totals(weights: Floats, values: Floats) -> Floats:
+    """Sum of each row of weights, to stand beside [R] or [R, seeds]."""
+    total: Floats = weights.sum(axis=1)
+    return total[:, None] if values.ndim == 2 else total
 
 
 def regression(predicted: Floats, truth: Floats) -> tuple[float, float]:
@@ -126,7 +140,3 @@ def regression(predicted: Floats, truth: Floats) -> tuple[float, float]:
         return float("nan"), float("nan")
     slope, intercept = np.polyfit(truth, predicted, 1)
     return float(slope), float(intercept)
-
-
-def _moment(values: Floats) -> Statistic:
-    return lambda weights: weights @ values / weights.sum(axis=1)

@@ -144,9 +144,12 @@ def _tolerance(sample: Floats) -> float:
     return 1e-9 * float(np.abs(sample).sum())
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=64)
 def _subset_means(content: bytes) -> _Subsets:
-    """Means over subsets; the same differences are asked at several levels, one after the other."""
+    """Means over subsets; the same differences are asked for p first, then at several levels once the family is known.
+
+    A third of a megabyte each, so that all comparisons of a suite's table find theirs.
+    """
     sample = np.frombuffer(content)
     n, informative = len(sample), sample[sample != 0]
     exact = len(informative) <= EXACT_PAIRS

@@ -47,9 +47,17 @@ def patient_means(
     that does not occur gives an empty series.
     """
     chosen = select(rows, metric, structure=structure, view=view, phase=phase)
+    return averaged(chosen, ["patient"])
+
+
+def averaged(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
+    """Mean over frames, then over views, for every combination of ``keys``; their columns may be words or categories."""
     # View by view: a sequence with more labelled frames in 2CH must not weigh more than the 4CH one.
-    by_view = chosen.groupby(["patient", "view"], sort=True)["value"].mean()
-    means: pd.Series = by_view.groupby(level="patient", sort=True).mean()
+    by_view = rows.groupby([*keys, "view"], sort=True, observed=True)["value"].mean()
+    means: pd.Series = by_view.groupby(level=keys, sort=True, observed=True).mean()
+    if isinstance(means.index, pd.CategoricalIndex):
+        # Values of several runs are joined by the words, whatever categories a run has.
+        means.index = means.index.categories.take(means.index.codes).rename(means.index.name)
     return means.astype(np.float64)
 
 

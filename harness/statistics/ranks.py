@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from harness.statistics.bootstrap import RESAMPLES, Floats, mean_statistic, resampling_weights
+from harness.statistics.bootstrap import RESAMPLES, Floats, resampling_weights
 from harness.statistics.robust import worst_decile
 from harness.statistics.seeds import crossed_distribution
 
@@ -166,14 +166,13 @@ def _resampled_means(
 ) -> Floats:
     """Mean of every model [resamples, models] over redrawn patients, and over redrawn trainings where they are given."""
     n = len(table)
+    weights = resampling_weights(n, resamples, seed)
     if trainings is None:
-        plain: Floats = resampling_weights(n, resamples, seed) @ table.to_numpy(np.float64) / n
+        plain: Floats = weights @ table.to_numpy(np.float64) / n
         return plain
     columns = [
         crossed_distribution(
-            [mean_statistic(values) for values in trainings[label].loc[table.index].to_numpy(np.float64).T],
-            n,
-            resamples=resamples,
+            weights @ trainings[label].loc[table.index].to_numpy(np.float64) / n,
             seed=seed,
             offset=1 + position,  # patients are redrawn for all models at once, the trainings of each on their own
         )

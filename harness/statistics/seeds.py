@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,13 +14,16 @@ from harness.statistics.bootstrap import (
     SMALLEST_SAMPLE,
     Floats,
     Interval,
-    Statistic,
-    bootstrap_interval,
+    expanded_bca,
     expanded_level,
-    mean_interval,
+    mean_intervals,
     resampling_weights,
+    without_each,
 )
 from harness.statistics.crossed import ArmSpread, arm_spread
+
+Statistics = Callable[[Floats], Floats]
+"""Several statistics of every seed as a function of patients' weights: [R, n] -> [R, statistics, seeds]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,23 @@ def summarise(values: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0, l
     That of the seeds is Student's with s - 1 degrees of freedom: two seeds reach 12.7 standard errors, because two values
     say almost nothing about their spread.
     """
-    table = np.asarray(values, dtype=np.float64)
-    table = table[:, None] if table.ndim == 1 else table
-    table = table[np.isfinite(table).all(axis=1)]
-    patients = mean_interval(table.mean(axis=1), resamples=resamples, seed=seed, level=level)
+    return summarise_all([values], resamples=resamples, seed=seed, level=level)[0]
+
+
+def summarise_all(
+    samples: Sequence[ArrayLike], *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
+) -> list[SeedSummary]:
+    """``summarise`` of several measures; those of equally many patients are resampled together."""
+    tables = [np.asarray(values, dtype=np.float64) for values in samples]
+    tables = [table[:, None] if table.ndim == 1 else table for table in tables]
+    tables = [table[np.isfinite(table).all(axis=1)] for table in tables]
+    means = [table.mean(axis=1) for table in tables]
+    intervals = mean_intervals(means, resamples=resamples, seed=seed, level=level)
+    return [_with_seeds(table, one, level) for table, one in zip(tables, intervals, strict=True)]
+
+
+def _with_seeds(table: Floats, patients: Interval, level: float) -> SeedSummary:
+    """The interval over patients moved out by the spread of the seeds."""
     count = table.shape[1]
     if count < 2:
         return SeedSummary(patients, patients, float("nan"), count)
@@ -73,25 +89,31 @@ def seed_reach(spread: ArmSpread, level: float = 0.95) -> float:
 
 
 def summarise_statistics(
-    statistics: Sequence[Statistic], n: int, *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
-) -> SeedSummary:
-    """Average over seeds of one statistic per seed (each a function of patient weights [R, n] -> [R])."""
+    statistics: Statistics, n: int, *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
+) -> list[SeedSummary]:
+    """Averages over seeds of several statistics, one summary each; they share their draws of patients and of seeds."""
+    plain = statistics(np.ones((1, n)))[0]
+    count = plain.shape[1]
+    spreads = plain.std(axis=1, ddof=1) if count > 1 else np.full(len(plain), np.nan)
+    points = plain.mean(axis=1)
+    if n < SMALLEST_SAMPLE:
+        few = [Interval.none(float(point), n, level) for point in points]
+        return [SeedSummary(one, one, float(spread), count) for one, spread in zip(few, spreads, strict=True)]
+    drawn, without = statistics(resampling_weights(n, resamples, seed)), statistics(without_each(n))
+    found = []
+    for k, (point, spread) in enumerate(zip(points, spreads, strict=True)):
+        if not np.isfinite(point):
+            patients = both = Interval.none(float(point), n, level)
+        else:
+            patients = expanded_bca(drawn[:, k].mean(axis=1), float(point), without[:, k].mean(axis=1), n, level)
+            both = (
+                hierarchical_interval(drawn[:, k], float(point), n, seed=seed, level=level) if count > 1 else patients
+            )
+        found.append(SeedSummary(both, patients, float(spread), count))
+    return found
 
-    def average(weights: np.ndarray) -> np.ndarray:
-        return np.mean([statistic(weights) for statistic in statistics], axis=0)
 
-    patients = bootstrap_interval(average, n, resamples=resamples, seed=seed, level=level)
-    if len(statistics) < 2:
-        return SeedSummary(patients, patients, float("nan"), len(statistics))
-    plain = np.ones((1, n))
-    spread = float(np.std([statistic(plain)[0] for statistic in statistics], ddof=1)) if n else float("nan")
-    both = hierarchical_interval(statistics, n, resamples=resamples, seed=seed, level=level)
-    return SeedSummary(both, patients, spread, len(statistics))
-
-
-def hierarchical_interval(
-    statistics: Sequence[Statistic], n: int, *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
-) -> Interval:
+def hierarchical_interval(per_seed: Floats, point: float, n: int, *, seed: int = 0, level: float = 0.95) -> Interval:
     """Percentile interval of the seeds' average when both patients and seeds are redrawn.
 
     Patients and seeds are crossed (every seed sees every patient), so each resample draws n patients and s seeds
@@ -99,11 +121,12 @@ def hierarchical_interval(
     seeds' part is widened by sqrt(s / (s-1)) (Davison and Hinkley 1997, section 3.8). The shape of so few draws stays
     coarse; the table shows the seeds' SD beside it. There is no agreed acceleration for two crossed factors: the limits are
     percentiles at the expanded level (``bootstrap.expanded_level``), without BCa's correction.
+
+    Args:
+        per_seed: the statistic over redrawn patients [R, seeds].
+        point: the seeds' average over the sample of ``n`` patients itself.
     """
-    point = float(np.mean([statistic(np.ones((1, n)))[0] for statistic in statistics])) if n else float("nan")
-    if n < SMALLEST_SAMPLE or not np.isfinite(point):
-        return Interval.none(point, n, level)
-    distribution = crossed_distribution(statistics, n, resamples=resamples, seed=seed)
+    distribution = crossed_distribution(per_seed, seed=seed)
     distribution = distribution[np.isfinite(distribution)]
     # Expanded as over patients alone: further trainings must not make an interval narrower than that of one.
     wide = expanded_level(n, level)
@@ -112,17 +135,14 @@ def hierarchical_interval(
     return Interval(point, low, high, float(plain[0]), float(plain[1]), n, level)
 
 
-def crossed_distribution(
-    statistics: Sequence[Statistic], n: int, *, resamples: int, seed: int, offset: int = 1
-) -> Floats:
-    """The seeds' average over redrawn patients and seeds [R]; one seed leaves the patients alone.
+def crossed_distribution(per_seed: Floats, *, seed: int, offset: int = 1) -> Floats:
+    """The seeds' average over redrawn patients and seeds [R], from each seed's value over redrawn patients [R, seeds].
 
-    Equal ``n`` and ``seed`` share the draws of patients; ``offset`` chooses those of the seeds.
+    One seed leaves the patients alone. Equal ``seed`` shares the draws; ``offset`` chooses those of the seeds.
     """
-    per_seed = np.stack([statistic(resampling_weights(n, resamples, seed)) for statistic in statistics], axis=1)
-    centre, count = per_seed.mean(axis=1), len(statistics)
+    centre, (resamples, count) = per_seed.mean(axis=1), per_seed.shape
     if count < 2:
-        return centre
+        return np.asarray(centre)
     # An own stream: with the patients' one, resamples would pair the same seeds with the same patients.
     drawn = resampling_weights(count, resamples, seed + offset)
     away = (per_seed * drawn).sum(axis=1) / count - centre

@@ -16,6 +16,7 @@ from harness.experiments import plan_suite
 from harness.experiments.source import dataset_config, open_dataset
 from harness.experiments.transfer import EvaluateOptions, evaluate_on, keep_masks, run_predictor
 from harness.registry import MODELS, load_plugins
+from harness.reporting.tables.transfer import transfer_tables
 from harness.results import transfer as transfers
 from harness.results.result_set import shared_structure
 from harness.store.claim import hold
@@ -179,6 +180,62 @@ def test_rows_of_home_and_of_all_its_frames_are_two_columns_and_no_loss(world, t
     assert [len(one.arm.runs) for one in tested] == [1, 1, 1]
     assert [one.tested_on.partition("half")[2] for one in tested] == [")", ", all frames)", ", hd95_pooled)"]
     assert transfers.drops(tested) == []
+
+
+def two_sided(world, seeds: int, away: int, level: float = 0.9) -> list[tuple[Run, object, pd.DataFrame]]:
+    """Rows of ``seeds`` trainings at home (Dice ``level``) and of ``away`` of them on other data, 20 points lower."""
+    what = replace(world["home"].what, fingerprint="elsewhere")
+    rng, rows = np.random.default_rng(0), []
+    for seed in range(seeds):
+        spec = {**world["run"].record["spec"], "seed": seed}
+        run = Run(world["run"].path, {**world["run"].record, "spec": spec, "name": f"phantom/unet-s{seed}"})
+        for here, mean in ((None, level), *(((what, level - 0.2),) if seed < away else ())):
+            dice = mean + rng.normal(0, 0.02, 12)
+            table = pd.DataFrame({"patient": range(12), "view": "4CH", "frame": 0, "phase": "ED", "structure": "lv",
+                                  "metric": "dice", "value": dice, "split": "test"})  # fmt: skip
+            rows.append((run, here, table))
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("seeds", "away", "level", "tested"),
+    [(3, 3, 0.9, True), (2, 2, 0.9, False), (3, 2, 0.9, False), (1, 1, 0.9, False), (3, 3, 0.4, False)],
+    ids=["three on both sides", "two", "three at home and two elsewhere", "one", "not learned at home"],
+)
+def test_a_loss_is_shown_from_three_trainings_on_both_sides(world, seeds, away, level, tested) -> None:
+    rows = two_sided(world, seeds, away, level)
+    (drop,) = transfers.drops(transfers.tested_arms(rows))
+    assert drop.loss.difference == pytest.approx(20, abs=3)
+    assert drop.low > 0, "these trainings do lose"
+    assert drop.shown is tested
+    assert bool(np.isnan(drop.p)) is not tested
+    losses = next(table for table in transfer_tables(transfers.tested_arms(rows)) if table.name == "transfer_losses")
+    assert losses.rows[0].cell("loss").dagger is tested
+
+
+def test_rows_of_one_training_that_come_twice_count_once(world) -> None:
+    rows = two_sided(world, 1, 1)
+    home, away = transfers.tested_arms([*rows, rows[1], rows[1]])
+    assert [len(one.arm.runs) for one in (home, away)] == [1, 1]
+    assert away.notes[-1] == "rows of one training were given twice, each training counts once"
+    assert home.notes == ()
+    again = Run(rows[0][0].path, {**rows[0][0].record, "name": "phantom/unet-again"})
+    with pytest.raises(ConfigError, match="would count as several trainings"):
+        transfers.tested_arms([*rows, (again, None, rows[0][2])])
+
+
+def test_limits_of_every_metric_stay_where_its_values_can_lie(world) -> None:
+    rows = two_sided(world, 2, 0)
+    rows[1] = (*rows[1][:2], rows[1][2].assign(value=0.1))
+    distances = [(*one[:2], one[2].assign(metric="asd_mm", value=one[2]["value"] * 10)) for one in rows]
+    both = [
+        (run, what, pd.concat([dice, other])) for (run, what, dice), (_, _, other) in zip(rows, distances, strict=True)
+    ]
+    table = next(t for t in transfer_tables(transfers.tested_arms(both)) if t.name.startswith("metrics_"))
+    cells = {row.label: next(iter(row.cells.values())) for row in table.rows}
+    assert (cells["lv dice"].low, cells["lv dice"].high) == (0.0, 1.0)
+    assert cells["lv asd_mm"].low == 0.0
+    assert cells["lv asd_mm"].high > 10
 
 
 def test_tables_are_of_the_first_structure_that_all_runs_share(world) -> None:

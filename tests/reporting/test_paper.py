@@ -12,6 +12,7 @@ from harness.reporting.paper.bibliography import METHODS, bibliography, cite, en
 from harness.reporting.paper.one_column import COLUMNS, one_column, one_column_latex
 from harness.reporting.paper.paragraphs import methods_paragraph, results_paragraph
 from harness.reporting.tables.main_comparison import main_table
+from harness.results.comparisons import all_comparisons
 from harness.results.result_set import ResultSet
 
 
@@ -22,14 +23,34 @@ def suite(make_suite: Callable[..., ResultSet]) -> ResultSet:
 
 def test_the_narrow_table_shows_cells_of_the_full_one(suite: ResultSet) -> None:
     main = main_table(suite)
-    narrow = one_column(main)
+    narrow = one_column(main, list(all_comparisons(suite).values()))
     assert [column.key for column in narrow.columns] == [key for key in COLUMNS if key in {c.key for c in main.columns}]  # fmt: skip
     for row, full in zip(narrow.rows, main.rows, strict=True):
         assert row.label == full.label
         assert all(row.cell(column.key) == full.cell(column.key) for column in narrow.columns)
-    text = one_column_latex(main)
+    text = one_column_latex(main, suite)
     assert r"\begin{table}[t]" in text
+    assert narrow.caption.endswith("No daggers: trainings, not models, were compared.")
+    assert "No daggers: trainings, not models" in text
     assert len(narrow.caption) < 120
+
+
+def test_the_narrow_caption_names_who_was_not_tested_and_why(make_suite: Callable[..., ResultSet]) -> None:
+    whole = make_suite(patients=12, seeds=3, models=("GDKVM", "U-Net", "STM"))
+    once = replace(whole, runs=tuple(run for run in whole.runs if run.label != "STM" or run.seed == 0))
+    text = one_column_latex(main_table(once), once)
+    assert "Not tested: STM (fewer than 3 trainings of it or of GDKVM)." in text
+    assert "Not tested" not in one_column_latex(main_table(whole), whole)
+    failed = replace(
+        whole,
+        runs=tuple(
+            replace(run, rows=run.rows.assign(value=run.rows["value"].where(run.rows["metric"] != "dice", 0.0)))
+            if run.label == "GDKVM"
+            else run
+            for run in whole.runs
+        ),
+    )
+    assert "No test: a model or GDKVM has not learned the task" in one_column_latex(main_table(failed), failed)
 
 
 def test_the_results_are_the_table_s_numbers(suite: ResultSet) -> None:

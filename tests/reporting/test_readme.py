@@ -48,3 +48,9 @@ def test_a_difference_of_trainings_is_called_one(readme: ModuleType, p: float, d
     assert readme._signed(cells["gain"]) == "−1.00 [−2.00, 0.50]" + ("†" if dagger else "")
     lost = readme._lost(Row(label="A", cells={"difference": cells["gain"]}))
     assert lost.startswith("A's is 1.00 higher [−0.50, 2.00]")
+
+
+def test_no_limit_beside_a_dagger_reads_as_zero(readme: ModuleType) -> None:
+    cell = Cell(value=0.31, low=0.0041, high=0.62, dagger=True)
+    assert readme._signed(cell) == "+0.310 [0.004, 0.620]†"
+    assert readme._lost(Row(label="A", cells={"difference": cell})).startswith("A's is 0.310 lower [0.004, 0.620]†")

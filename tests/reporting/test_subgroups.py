@@ -162,7 +162,7 @@ def test_ranks_over_data_sets_are_held_against_the_first(make_suite: Maker) -> N
     turned = []
     for run in second.runs:  # the best model becomes the worst
         rows = run.rows.copy()
-        rows.loc[rows["metric"] == "dice", "value"] = 1 - rows.loc[rows["metric"] == "dice", "value"]
+        rows.loc[rows["metric"] == "dice", "value"] = 1.85 - rows.loc[rows["metric"] == "dice", "value"]
         turned.append(replace(run, rows=rows))
     table = rank_table(first, replace(second, runs=tuple(turned)))
     assert table is not None
@@ -172,6 +172,28 @@ def test_ranks_over_data_sets_are_held_against_the_first(make_suite: Maker) -> N
     assert table.notes[0].count(" 3.0") == 5  # five models, each first and last or the like
     with pytest.raises(ConfigError, match="at least two models"):
         rank_table(first, replace(second, runs=second.runs[:1]))
+
+
+def test_a_model_that_has_not_learned_has_no_rank_and_the_others_are_ranked_without_it(make_suite: Maker) -> None:
+    whole = make_suite(patients=12, models=("GDKVM", "U-Net", "STM"))
+    rows = whole.runs[1].rows.copy()
+    rows.loc[rows["metric"] == "dice", "value"] *= 0.3
+    failed = replace(whole, runs=(whole.runs[0], replace(whole.runs[1], rows=rows), whole.runs[2]))
+    table = rank_table(failed)
+    assert table is not None
+    # Third of three it would be; the others share ranks 1 and 2 under every choice.
+    for row in table.rows:
+        assert np.isnan(row.cell("U-Net").value)
+        assert sorted(row.cell(label).value for label in ("GDKVM", "STM")) in ([1, 2], [1.5, 1.5])
+    assert [column.key for column in table.columns] == ["GDKVM", "U-Net", "STM", "tau"]
+    assert table.notes == ("U-Net has no rank: it has not learned the task (most patients failed).",)
+    both = rank_table(replace(whole, name="other"), failed)
+    assert both is not None
+    assert all(np.isnan(row.cell("U-Net").value) for row in both.rows), "in the block where it learned too"
+    assert f"(most patients failed) on {failed.heading}." in both.notes[0]
+    assert rank_table(failed.of("GDKVM", "U-Net")) is None
+    with pytest.raises(ConfigError, match="learned the task; U-Net did not"):
+        rank_table(whole.of("GDKVM", "U-Net"), failed.of("GDKVM", "U-Net"))
 
 
 def test_a_performance_profile_falls_from_all_patients_to_none(suite: ResultSet) -> None:

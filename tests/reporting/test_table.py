@@ -7,6 +7,10 @@ import math
 
 import pytest
 
+from harness.reporting.page.page import _cell
+from harness.reporting.render.latex import to_latex
+from harness.reporting.render.terminal import terminal_cell
+from harness.reporting.render.text import to_markdown
 from harness.reporting.tables.table import Cell, Column, Row, Table, decimals
 
 DICE = Column(key="dice", header="Dice", unit="%", direction="up", digits=1)
@@ -68,6 +72,37 @@ def test_a_probability_below_its_last_digit_is_shown_as_less(value: float, shown
 
 def test_a_rounded_zero_carries_no_minus_and_other_values_keep_theirs() -> None:
     assert (DICE.show(-0.04), DICE.show(-0.06), decimals(-2.0, 0)) == ("0.0", "-0.1", "-2")
+
+
+@pytest.mark.parametrize(
+    ("cell", "digits"),
+    [
+        (Cell(value=0.31, low=0.0041, high=0.62, dagger=True), 3),
+        (Cell(value=-0.31, low=-0.62, high=-0.00021, dagger=True), 4),
+        (Cell(value=0.003, low=0.0012, high=0.0048, dagger=True), 3),
+        (Cell(value=0.31, low=0.011, high=0.62, dagger=True), 2),
+        # Without a dagger, beside an exact limit of zero, or without an interval the column's own digits are enough.
+        (Cell(value=0.31, low=0.0041, high=0.62), 2),
+        (Cell(value=0.31, low=0.0, high=0.62, dagger=True), 2),
+        (Cell(value=0.001, dagger=True), 2),
+        (Cell(value=1e-30, low=1e-31, high=1.0, dagger=True), 20),
+    ],
+)
+def test_no_limit_beside_a_dagger_looks_like_zero(cell: Cell, digits: int) -> None:
+    column = dataclasses.replace(HD, digits=2)
+    assert column.at_digits_of(cell).digits == digits
+
+
+def test_every_rendering_shows_a_limit_that_is_not_zero_beside_a_dagger() -> None:
+    cell = Cell(value=0.31, low=0.0041, high=0.62, seed_sd=0.1, dagger=True)
+    column = Column(key="difference", header="Mean difference", digits=2)
+    row = Row(label="m", cells={"difference": cell})
+    table = Table(name="t", title="T", caption="C", columns=(column,), rows=(row,))
+    page = str(_cell(column, row, ""))
+    for text in (to_markdown(table), to_latex(table), terminal_cell(column, cell, "").plain, page):
+        assert "0.004" in text
+        assert "[0.00," not in text.replace("{[}", "[")
+    assert "table-format=1.3" in to_latex(table)
 
 
 def test_the_title_has_the_unit_in_brackets_or_none() -> None:

@@ -14,7 +14,8 @@ from harness.reporting.tables.ejection_fraction import ef_table
 from harness.reporting.tables.main_comparison import main_table
 from harness.reporting.tables.over_time import stage_table, time_table
 from harness.reporting.tables.table import Cell, Row, Table, on_scale
-from harness.results.measures import DICE, FAILURE, HD95, Measure, distances, over_time
+from harness.results.measures import DICE, FAILURE, FLIPS, HD95, Measure, distances, over_time
+from harness.results.passing import AFTER, INSIDE, LOSS_AFTER, LOSS_INSIDE, RECOVERY
 from harness.results.result_set import ResultSet
 from harness.results.run_results import RunResults
 
@@ -125,13 +126,15 @@ def test_limits_of_two_trainings_stay_between_nothing_and_everything(make_suite:
     assert (cell.low, cell.high) == (0.0, 100.0)
 
 
-@pytest.mark.parametrize("measure", [DICE, FAILURE, *over_time("mm")[3:4]], ids=lambda m: m.name)
-def test_shares_are_cut_and_nothing_else(measure: Measure) -> None:
+@pytest.mark.parametrize("measure", [DICE, FAILURE, FLIPS, INSIDE, AFTER, *over_time("mm")[3:4]], ids=lambda m: m.name)
+def test_shares_are_cut_at_both_ends_errors_and_distances_at_zero_and_losses_nowhere(measure: Measure) -> None:
     wide = Cell(value=60.9, low=-70.1, high=191.9)
     assert (on_scale(wide, measure).low, on_scale(wide, measure).high) == (0.0, 100.0)
     (area,) = [one for one in over_time("mm") if one.name == "area_error"]
-    for other in (HD95, area):
-        assert on_scale(wide, other) == wide
+    for other in (HD95, area, RECOVERY):
+        assert on_scale(wide, other) == replace(wide, low=0.0)
+    for free in (LOSS_INSIDE, LOSS_AFTER, replace(area, direction="none")):
+        assert on_scale(wide, free) == wide
     assert not on_scale(Cell(value=1.0), measure).has_interval
 
 

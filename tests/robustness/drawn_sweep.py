@@ -84,14 +84,17 @@ PLAIN = [{"type": "PaperAugmentation", "flip": 0.0}]
 AUGMENTED = [{"type": "RobustAugmentation", "perturbations": ["haze"]}, *PLAIN]
 
 
-def swept_run(store: RunStore, label: str, slope: float, *, seed: int = 0, augmented: bool = False) -> Run:
-    """A finished run in a store, with the drawn rows as its sweep; nothing was trained."""
+def swept_run(
+    store: RunStore, label: str, slope: float, *, seed: int = 0, augmented: bool = False, **known: Any
+) -> Run:
+    """A finished run in a store, with the drawn rows as its sweep; nothing was trained. ``known`` are further fields of its spec."""
     spec = RunSpec(
         model={"name": label.lower(), "size": "small", "label": label, "build": {"type": label}},
         data={"dataset": "phantom", "fingerprint": "f", "image_size": 32, "mark": None},
         recipe={"augment": AUGMENTED if augmented else PLAIN, "iterations": 2},
         seed=seed,
         protocol={"first_frame": "auto", "structures": "lv"},
+        **known,
     )
     run = store.open(spec)
     run.record["status"] = "finished"

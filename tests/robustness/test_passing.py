@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,11 @@ from harness.perturbations.window import Window, pass_over, place_window, window
 from harness.registry import PERTURBATIONS, list_perturbations
 from harness.reporting.report import write_report
 from harness.reporting.tables.passing import passing_tables
-from harness.results.passing import around_window, passing_results, passing_table
+from harness.results.passing import PASSING, around_window, passing_results, passing_table
 from harness.results.pictures import FAULT, load_pictures, stored_pictures
 from harness.results.result_set import ResultSet
 from harness.results.run_results import RunResults
-from harness.store.formats.sweep import SWEEP, sweep_path
+from harness.store.formats.sweep import CLEAN, HELD, SWEEP, sweep_path
 from harness.store.runs import Run
 
 WINDOW = Window(start=4, stop=7, count=12)
@@ -114,6 +115,42 @@ def test_inside_after_loss_and_recovery_are_counted_from_the_rows():
     assert table.loc["haze", "recovery"] == 2, "0.86 is within five points of 0.9, the third frame after the edge"
     assert table.loc["clean", ["loss_inside", "loss_after", "recovery"]].eq(0).all()
     assert table.loc["blank_frames", "recovery"] == 4, "all frames after the window"
+
+
+def test_limits_of_dice_and_of_recovery_stay_where_values_can_lie():
+    """Two trainings that differ have limits far beyond a hundred percent and below no frame at all; a loss may be a gain."""
+    rng = np.random.default_rng(0)
+    runs = []
+    for seed, level in enumerate((95.0, 75.0)):
+        columns = {one.name: level + rng.normal(0, 1, 12) for one in PASSING}
+        columns["recovery"] = 1 + 8 * seed + rng.random(12)
+        conditions = [(CLEAN, 0), (HELD, 0), ("haze", 5)]
+        lines = [
+            pd.DataFrame({"perturbation": name, "severity": severity, "patient": range(12), **columns})
+            for name, severity in conditions
+        ]
+        runs.append(RunResults(label="U-Net", model="unet", seed=seed, swept=pd.concat(lines)))
+    results = ResultSet(
+        name="demo", dataset="phantom", runs=tuple(runs), reference="U-Net", perturbations=("haze",), severities=(5,),
+        window=4,
+    )  # fmt: skip
+    main, by_severity = passing_tables(results)
+    (row,) = main.rows
+    for key in ("clean", "held", "dice_inside", "dice_after"):
+        assert (row.cell(key).low, row.cell(key).high) == (0.0, 100.0)
+    assert row.cell("recovery").low == 0.0
+    assert row.cell("loss_inside").low < 0
+    assert row.cell("loss_inside").high > 100
+    assert not row.cell("loss_inside").unranked
+    blind = replace(
+        results.runs[0], label="blind", swept=results.runs[0].swept.assign(**{one.name: 0.0 for one in PASSING})
+    )
+    main, by_severity = passing_tables(replace(results, runs=(*results.runs, blind)))
+    assert [row.cell("loss_inside").unranked for row in main.rows] == [False, True]
+    assert [row.cell("severity_5").unranked for row in by_severity.rows] == [False, True]
+    assert main.notes == (
+        "blind has not learned the task: most patients fail on clean frames, so that it is not ranked.",
+    )
 
 
 def by_memory_of_pictures(cache: PreparedCache):

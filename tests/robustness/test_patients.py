@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from drawn_sweep import dice, rows, swept_run
 
 from harness.cli import cli
-from harness.errors import BenchError
+from harness.errors import BenchError, ConfigError
 from harness.results.export import export
 from harness.results.measures import DICE
-from harness.results.sweep import patient_table, patients_of, sweep_results
-from harness.store.formats.sweep import PATIENTS, sweep_files
+from harness.results.sweep import patient_table, patients_of, sweep_results, unanswered
+from harness.store.formats.sweep import PATIENTS, sweep_files, swept
 from harness.store.runs import RunStore
 
 
@@ -106,6 +106,33 @@ def test_the_committed_tables_give_the_report_of_the_rows_to_the_byte(store, tmp
 def content(folder: Path) -> dict[str, bytes]:
     """Everything of a report but its manifest, which names the command."""
     return {path.name: path.read_bytes() for path in folder.rglob("*.*") if path.name != "robustness.json"}
+
+
+def test_a_run_that_is_named_twice_counts_once_in_a_sentence(store):
+    runs = store.all()
+    results = sweep_results([*runs, runs[0], runs[0]], name="demo")
+    assert [len(arm.runs) for arm in results.arms] == [len(arm.runs) for arm in sweep_results(runs, name="demo").arms]
+    assert results.notes == (f"{runs[0].name} was named 3 times and counts once.",)
+
+
+def test_a_training_that_was_made_again_is_no_second_training(tmp_path):
+    found = RunStore(tmp_path / "again")
+    runs = [swept_run(found, "UNet", 0.02, code="c", generation=number) for number in (0, 1)]
+    assert runs[0].name != runs[1].name
+    with pytest.raises(ConfigError, match=r"are of one model with one seed \(0\) and would count as several"):
+        sweep_results(runs, name="demo")
+
+
+def test_an_arm_that_never_gave_an_ef_is_at_its_worst_in_an_old_table_too(store):
+    run = store.all()[0]
+    clean = swept(run)
+    clean = clean[clean["perturbation"] == "clean"]
+    stored = patients_of(run).assign(ef_error=np.nan)
+    silent = clean.assign(value=clean["value"].mask(clean["metric"] == "ef_biplane_predicted"))
+    # The true EF is 60 for everyone: nothing between 0 and 100 is further away than 60 points.
+    assert set(unanswered(stored, silent)["ef_error"]) == {60.0}
+    assert unanswered(stored, clean)["ef_error"].isna().all(), "who answered on clean images was swept without EF"
+    assert unanswered(stored, clean[clean["metric"] == "dice"])["ef_error"].isna().all()
 
 
 def test_several_seeds_are_averaged_per_patient_and_not_pooled(store):

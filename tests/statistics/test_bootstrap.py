@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.statistics.agreement import agreement, correlation, deviation
+from harness.statistics.agreement import STATISTICS, agreement, correlation, deviation, statistics_of
 from harness.statistics.bootstrap import (
     bca_limits,
     bootstrap_interval,
@@ -15,11 +15,23 @@ from harness.statistics.bootstrap import (
     mean_statistic,
     resampling_weights,
 )
-from harness.statistics.seeds import crossed_distribution, hierarchical_interval, summarise, summarise_statistics
+from harness.statistics.seeds import (
+    Statistics,
+    crossed_distribution,
+    hierarchical_interval,
+    summarise,
+    summarise_all,
+    summarise_statistics,
+)
 
 
 def skewed(n: int = 50, seed: int = 3) -> np.ndarray:
     return 1 - np.random.default_rng(seed).exponential(0.05, n)
+
+
+def means_of(values: np.ndarray) -> Statistics:
+    """The mean of every seed; ``values`` [n, seeds]."""
+    return lambda weights: (weights @ values / weights.sum(axis=1)[:, None])[:, None]
 
 
 def test_bca_limits_equal_those_of_scipy_on_the_same_resamples() -> None:
@@ -29,6 +41,22 @@ def test_bca_limits_equal_those_of_scipy_on_the_same_resamples() -> None:
     low, high = bca_limits(oracle.bootstrap_distribution, values.mean(), jackknife)
     assert low == pytest.approx(oracle.confidence_interval.low, abs=1e-10)
     assert high == pytest.approx(oracle.confidence_interval.high, abs=1e-10)
+
+
+def test_a_resample_that_equals_the_point_but_for_its_last_bits_is_a_tie() -> None:
+    rng = np.random.default_rng(2)
+    exact = rng.choice([0.1, 0.2, 0.3], 600, p=[0.2, 0.5, 0.3])
+    shaken = exact * (1 + rng.choice([-1, 0, 1], 600) * 2e-16)
+    jackknife = rng.normal(0.2, 0.01, 20)
+    assert bca_limits(shaken, 0.2, jackknife) == pytest.approx(bca_limits(exact, 0.2, jackknife), rel=1e-12)
+    # 120 lie below and 300 are ties: half of them count.
+    bias = stats.norm.ppf((np.mean(exact < 0.15) + np.mean(exact < 0.25)) / 2)
+    centred = jackknife.mean() - jackknife
+    a = (centred**3).sum() / (6 * (centred**2).sum() ** 1.5)
+    z = bias + stats.norm.ppf([0.025, 0.975])
+    assert bca_limits(exact, 0.2, jackknife) == pytest.approx(
+        tuple(np.quantile(exact, stats.norm.cdf(bias + z / (1 - a * z))))
+    )
 
 
 def test_other_statistics_get_the_bca_interval_at_the_expanded_level() -> None:
@@ -75,6 +103,20 @@ def test_fewer_than_ten_patients_get_a_mean_and_no_interval(n: int) -> None:
     assert not interval.defined
     assert interval.n == n
     assert np.isnan(interval.point) if n == 0 else interval.point == pytest.approx(0.5 if n > 1 else 0.0)
+
+
+def test_intervals_of_several_measures_are_those_of_each_alone() -> None:
+    rng = np.random.default_rng(7)
+    tables = [rng.normal(90, 3, (n, s)) for n, s in ((30, 3), (30, 3), (12, 1), (9, 2), (30, 2))]
+    tables[1][4, 1] = np.nan  # twenty-nine patients
+    together = summarise_all(tables, resamples=300, level=0.9)
+    for table, found in zip(tables, together, strict=True):
+        alone = summarise(table, resamples=300, level=0.9)
+        for name in ("point", "low", "high", "percentile_low", "percentile_high"):
+            assert getattr(found.interval, name) == pytest.approx(getattr(alone.interval, name), rel=1e-12, nan_ok=True)
+        assert (found.interval.n, found.interval.level, found.seeds) == (alone.interval.n, 0.9, table.shape[1])
+    assert together[3].interval.n == 9
+    assert together[1].interval.n == 29
 
 
 def test_undefined_patients_are_left_out_of_n_and_mean() -> None:
@@ -178,9 +220,14 @@ def test_resamples_without_a_defined_statistic_are_left_out() -> None:
 
 def test_the_interval_over_patients_and_trainings_is_the_percentiles_of_both_redrawn() -> None:
     rng = np.random.default_rng(4)
-    per_seed = [mean_statistic(90 + rng.normal(shift, 2, 30)) for shift in (0.0, 0.5, 1.0)]
-    found = hierarchical_interval(per_seed, 30, resamples=2000, seed=3, level=0.9)
-    drawn = crossed_distribution(per_seed, 30, resamples=2000, seed=3)
+    values = 90 + rng.normal((0.0, 0.5, 1.0), 2, (30, 3))
+    weights = resampling_weights(30, 2000, 3)
+    found = summarise_statistics(means_of(values), 30, resamples=2000, seed=3, level=0.9)[0].interval
+    drawn = crossed_distribution(weights @ values / 30, seed=3)
+    again = resampling_weights(3, 2000, 4)  # the seeds' own draws, their part widened by sqrt(3 / 2)
+    centre = (weights @ values / 30).mean(axis=1)
+    assert drawn == pytest.approx(centre + np.sqrt(1.5) * ((weights @ values / 30 * again).mean(axis=1) - centre))
+    assert found == hierarchical_interval(weights @ values / 30, values.mean(), 30, seed=3, level=0.9)
     wide = expanded_level(30, 0.9)
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(drawn, [(1 - wide) / 2, (1 + wide) / 2])))
     assert (found.percentile_low, found.percentile_high) == pytest.approx(tuple(np.quantile(drawn, [0.05, 0.95])))
@@ -189,13 +236,40 @@ def test_the_interval_over_patients_and_trainings_is_the_percentiles_of_both_red
 
 def test_further_trainings_that_agree_make_no_interval_narrower() -> None:
     # a correlation's or an MAE's weights: the same statistic once and three times
-    one = mean_statistic(np.random.default_rng(2).exponential(3, 12))
-    alone, thrice = (summarise_statistics([one] * count, 12).interval for count in (1, 3))
+    one = np.random.default_rng(2).exponential(3, (12, 1))
+    alone, thrice = (summarise_statistics(means_of(np.tile(one, count)), 12)[0].interval for count in (1, 3))
     assert thrice.high - thrice.low > 0.97 * (alone.percentile_high - alone.percentile_low)
     assert thrice.low < thrice.percentile_low < thrice.percentile_high < thrice.high
 
 
 def test_small_samples_have_no_limits_over_trainings_either() -> None:
-    few = hierarchical_interval([mean_statistic(np.arange(9.0))] * 2, 9, level=0.9)
-    assert (few.point, few.n, few.level) == (4.0, 9, 0.9)
+    (both,) = summarise_statistics(means_of(np.arange(9.0)[:, None] + [0.0, 1.0]), 9, level=0.9)
+    few = both.interval
+    assert (few.point, few.n, few.level) == (4.5, 9, 0.9)
     assert np.isnan([few.low, few.high, few.percentile_low, few.percentile_high]).all()
+    assert (both.patients, both.seeds) == (few, 2)
+    assert both.seed_sd == pytest.approx(np.std([0, 1], ddof=1))
+
+
+def test_statistics_of_several_seeds_are_those_of_each_alone_averaged() -> None:
+    rng = np.random.default_rng(12)
+    truth = rng.uniform(30, 70, 25)
+    predicted = truth[:, None] + rng.normal(0, 6, (25, 3)) + [0.0, 2.0, -1.0]
+    together = summarise_statistics(statistics_of(predicted, truth), 25, resamples=300)
+    each = [summarise_statistics(statistics_of(predicted[:, [k]], truth), 25, resamples=300) for k in range(3)]
+    for position, name in enumerate(STATISTICS):
+        points = [one[position].interval.point for one in each]
+        assert together[position].interval.point == pytest.approx(np.mean(points)), name
+        assert together[position].seed_sd == pytest.approx(np.std(points, ddof=1)), name
+        assert np.isnan(each[0][position].seed_sd)
+    weights = resampling_weights(25, 40, 0)
+    drawn = statistics_of(predicted, truth)(weights)
+    for k in range(3):
+        d = predicted[:, k] - truth
+        draws = np.random.default_rng(0).integers(0, 25, size=(40, 25))
+        expected = [
+            (np.abs(d[i]).mean(), np.sqrt((d[i] ** 2).mean()), np.corrcoef(predicted[i, k], truth[i])[0, 1], np.corrcoef(predicted[i, k], truth[i])[0, 1] ** 2,
+             d[i].mean(), d[i].std(ddof=1), d[i].mean() - 1.96 * d[i].std(ddof=1), d[i].mean() + 1.96 * d[i].std(ddof=1))
+            for i in draws
+        ]  # fmt: skip
+        np.testing.assert_allclose(drawn[:, :, k], expected, atol=1e-9)

@@ -14,7 +14,7 @@ from scipy import stats
 from harness.statistics.comparison import Measured, compare_measures
 from harness.statistics.crossed import arm_spread
 from harness.statistics.moderation import floored
-from harness.statistics.verdict import Comparison
+from harness.statistics.verdict import Comparison, interval_verdict
 
 
 def compared(measured: Measured, reference: str, *, not_learned: Collection[str] = ()) -> dict[str, Comparison]:
@@ -271,3 +271,37 @@ def test_equivalence_does_not_come_with_what_other_columns_show() -> None:
         last[shown] = found["m9", "a"]
     assert last[8].level < last[0].level  # its own interval does become narrower
     assert last[8].equivalence_low == pytest.approx(last[0].equivalence_low, rel=0.05)
+
+
+def test_seen_from_the_other_model_everything_is_turned() -> None:
+    values = simulated(1, {"ours": 1.0, "a": 0.0})
+    values["a"] = pd.concat([values["a"], values["a"].iloc[:, :1] + 0.3], axis=1)
+    one = compared(Measured(key="dice", values=values, margin=0.5), "ours")["a"]
+    back = one.turned()
+    assert (back.reference, back.other, back.trainings) == ("a", "ours", (4, 3))
+    assert (back.difference, back.low, back.high) == (-one.difference, -one.high, -one.low)
+    assert (back.equivalence_low, back.equivalence_high) == (-one.equivalence_high, -one.equivalence_low)
+    assert (back.p_better, back.p_equivalent, back.p_worse) == (one.p_worse, one.p_equivalent, one.p_better)
+    assert (back.p, back.p_adjusted, back.flip.p) == (one.p, one.p_adjusted, one.flip.p)
+    assert back.estimate.parts == (one.estimate.parts[0], one.estimate.parts[2], one.estimate.parts[1])
+    assert back.estimate.degrees == (one.estimate.degrees[0], one.estimate.degrees[2], one.estimate.degrees[1])
+    assert back.spread == one.spread[::-1]
+    assert (back.worst_decile, back.median, back.shift) == (-one.worst_decile, -one.median, -one.shift)
+    assert (one.verdict, back.verdict) in {("better", "worse"), ("superior", "inferior")}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "inner", "margin", "verdict"),
+    [
+        (0.6, 1.0, (0.7, 0.9), 0.5, "superior"), (0.5, 1.0, (0.7, 0.9), 0.5, "better"),
+        (-1.0, -0.6, (-0.9, -0.7), 0.5, "inferior"), (-1.0, -0.5, (-0.9, -0.7), 0.5, "worse"),
+        (0.1, 0.4, (0.2, 0.3), 0.5, "equivalent"), (-0.6, 0.6, (-0.4, 0.4), 0.5, "equivalent"),
+        (-0.6, 0.6, (-0.5, 0.4), 0.5, "undecided"), (-0.6, 0.6, (-0.4, 0.5), 0.5, "undecided"),
+        (0.0, 1.0, (0.2, 0.9), 0.5, "undecided"), (-1.0, 0.0, (-0.9, -0.2), 0.5, "undecided"),
+        (0.6, 1.0, (0.7, 0.9), 0.0, "better"), (-0.1, 0.1, (0.0, 0.0), 0.0, "undecided"),
+    ],
+)  # fmt: skip
+def test_a_verdict_lies_strictly_beyond_its_limit(low, high, inner, margin, verdict) -> None:
+    turned = {"superior": "inferior", "inferior": "superior", "better": "worse", "worse": "better"}
+    assert interval_verdict(low, high, *inner, margin) == verdict
+    assert interval_verdict(low, high, *inner, margin, higher=False) == turned.get(verdict, verdict)

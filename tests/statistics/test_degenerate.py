@@ -91,6 +91,12 @@ def test_empty_samples_are_missing_everywhere() -> None:
     assert agreement([], []).n == 0
 
 
+def test_the_hodges_lehmann_shift_is_the_median_of_all_pairwise_means() -> None:
+    sample = np.random.default_rng(1).exponential(1, 9)
+    means = [(a + b) / 2 for i, a in enumerate(sample) for b in sample[i:]]
+    assert hodges_lehmann(sample) == pytest.approx(np.median(means))
+
+
 def test_one_patient_has_a_mean_and_nothing_else() -> None:
     interval = mean_interval([0.9])
     assert interval.point == 0.9

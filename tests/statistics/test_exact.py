@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.statistics.exact import flip_interval, sign_flip
+from harness.statistics.exact import flip_interval, sign_flip, smallest_p
 
 
 def test_four_of_twenty_five_pairs_of_one_sign_are_not_significant() -> None:
@@ -89,3 +89,10 @@ def test_differences_that_are_all_alike_exclude_no_more_than_their_test_does(cou
     assert (low > 0) == rejected
     assert (low, high) == (pytest.approx((0.3, 0.3)) if rejected else (-np.inf, np.inf))
     assert flip_interval([0.0] * count, level) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("pairs", [1, 5, 10, 20, 21, 60])
+def test_the_smallest_p_is_that_of_differences_of_one_sign(pairs: int) -> None:
+    found = sign_flip(np.linspace(1, 2, pairs))
+    assert smallest_p(pairs) == pytest.approx(found.p)
+    assert smallest_p(pairs) <= sign_flip(np.r_[np.linspace(1, 2, pairs - 1), -0.1] if pairs > 1 else [1.0]).p

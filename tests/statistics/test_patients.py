@@ -53,6 +53,7 @@ def test_distances_in_different_units_are_refused_in_one_sentence() -> None:
     mm, px = (table(("p1", "4CH", 0, "ED", "lv", f"hd95_{unit}", 3.0)) for unit in ("mm", "px"))
     assert distance_unit([mm, mm]) == "mm"
     assert distance_unit([px]) == "px"
+    assert distance_unit([table(("p1", "4CH", 0, "ED", "lv", "dice", 0.9))]) == "mm"
     with pytest.raises(BenchError, match="different units"):
         distance_unit([mm, px])
 

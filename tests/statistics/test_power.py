@@ -10,7 +10,7 @@ from statsmodels.stats.power import TTestPower
 
 from harness.statistics.power import Components, components, design_estimate, detectable, patients_needed, power_table
 from harness.statistics.ranks import ranks_by_aggregation
-from harness.statistics.subgroups import ef_class, subgroups
+from harness.statistics.subgroups import ef_class, subgroups, within_patients
 
 
 def table(rng: np.random.Generator, n: int, s: int, patient: float, training: float, rest: float) -> pd.DataFrame:
@@ -116,3 +116,46 @@ def test_the_rest_is_averaged_over_trainings_and_patients() -> None:
     found = design_estimate(Components(3.0, 0.6, 6.0), 20, 3)
     assert found.parts == pytest.approx(((3.0 + 6.0 / 3) / 20, 0.6 / 6, 0.6 / 6))
     assert found.degrees == (19.0, 4.0, 10.0)  # of the prior and the arm's own, and of all five arms
+
+
+def test_level_power_and_number_of_models_reach_every_answer() -> None:
+    variances = Components(3.0, 0.02, 1.0)
+    usual = patients_needed(variances, 0.8, 3)
+    assert usual is not None
+    for changed in ({"alpha": 0.01}, {"power": 0.95}, {"arms": 2}):
+        size = detectable(variances, usual, 3, **changed)
+        assert size > detectable(variances, usual, 3)
+        assert patients_needed(variances, size, 3, **changed) == usual
+        assert size == design_estimate(variances, usual, 3, arms=changed.get("arms", 5)).detectable(
+            changed.get("alpha", 0.05), changed.get("power", 0.8)
+        )
+    strict = power_table(variances, [0.8], (3,), alpha=0.01, power=0.95)
+    assert strict.loc[0.8, 3] == patients_needed(variances, 0.8, 3, alpha=0.01, power=0.95) > usual
+    assert strict.index.name == "difference"
+
+
+def test_views_of_the_same_patients_are_compared_within_the_patient() -> None:
+    rng = np.random.default_rng(4)
+    shared = rng.normal(0, 3, 20)
+    table = pd.DataFrame({"2CH": shared + 1, "4CH": shared + rng.normal(0, 0.3, 20)})
+    table.loc[19, "2CH"] = np.nan
+    found, kept = within_patients(table), table.iloc[:19]
+    assert [(group.name, group.n) for group in found.groups] == [("2CH", 19), ("4CH", 19)]
+    assert found.corrected == pytest.approx(0.975)
+    for group, name in zip(found.groups, kept, strict=True):
+        oracle = stats.ttest_1samp(kept[name], 0).confidence_interval(0.975)
+        assert group.difference == pytest.approx(kept[name].mean())
+        assert (group.low, group.high) == pytest.approx(tuple(oracle))
+    assert found.p == pytest.approx(stats.ttest_rel(kept["2CH"], kept["4CH"]).pvalue)
+    three = within_patients(kept.assign(PLAX=shared[:19]), level=0.9)
+    assert np.isnan(three.p)
+    assert three.corrected == pytest.approx(1 - 0.1 / 3)
+    few = within_patients(kept.iloc[:9])
+    assert np.isnan([few.p, few.groups[0].low]).all()
+    assert few.corrected == pytest.approx(0.95)
+    assert within_patients(kept.iloc[:0]).groups == ()
+    same = pd.DataFrame({"a": shared, "b": shared})
+    assert (within_patients(same).p, within_patients(same.assign(b=shared + 1.0)).p) == (
+        1.0,
+        pytest.approx(0, abs=1e-9),
+    )

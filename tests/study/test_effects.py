@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.statistics.effects import contrasts, main_effects
+from harness.statistics.crossed import arm_spread
+from harness.statistics.effects import cell_spreads, contrasts, interaction_weights, main_effects, main_weights
+from harness.statistics.exact import flip_interval, sign_flip
 from harness.statistics.matching import MOOT
 
 LEVELS = dict.fromkeys("abc", ("on", "off"))
@@ -187,3 +189,88 @@ def test_a_difference_that_every_patient_shares_has_the_smallest_p_of_ten_signs(
     (found,) = contrasts({"full": full, "v": other}, "full", {"full": "full", "v": "variant"})
     assert found.p == pytest.approx(2 / 2**10)
     assert found.shown
+
+
+def test_a_contrast_written_out():
+    """Estimate, parts of the variance, correction and intervals of two contrasts, from the tables themselves."""
+    rng = np.random.default_rng(8)
+    difficulty, seeds = rng.normal(90, 3, (20, 1)), {"f": 3, "o": 3, "w": 4}
+    scores = {
+        k: pd.DataFrame(difficulty + rng.normal(0, 0.6, (1, count)) + rng.normal(0, 0.9, (20, count)))
+        for k, count in seeds.items()
+    }
+    known = cell_spreads(scores)
+    first, second = contrasts(scores, "f", {"f": "full", "o": "without O", "w": "without W"})
+    assert [(e.kind, e.name, e.factors, e.pairs) for e in (first, second)] == [
+        ("contrast", "without O", (), 1), ("contrast", "without W", (), 1),
+    ]  # fmt: skip
+    for effect, other in ((first, "o"), (second, "w")):
+        values = (scores["f"].mean(axis=1) - scores[other].mean(axis=1)).to_numpy()
+        assert effect.values == pytest.approx(values)
+        assert (effect.point, effect.patients, effect.seeds) == (pytest.approx(values.mean()), 20, 3)
+        assert (effect.cells, effect.leverage) == (("f", other), 2.0)
+        assert effect.seed_sd == pytest.approx(np.sqrt(known["f"][0] + known[other][0]))
+        assert effect.estimate.degrees == (19.0, known["f"][1], known[other][1])
+        between = [max(known[k][0] - known[k][2], 0) / seeds[k] for k in ("f", other)]
+        assert effect.estimate.parts[1:] == pytest.approx(between)
+        # Moderated over both contrasts: never below the patients' own variance.
+        assert effect.estimate.parts[0] >= values.var(ddof=1) / 20 - 1e-12
+        p = max(effect.estimate.p, sign_flip(values).p)
+        assert (effect.p, effect.p_adjusted, effect.level) == pytest.approx((p, min(1, 2 * p), 0.975))
+        hulls = [flip_interval(values, level, effect.estimate.interval(level)) for level in (0.975, 0.95)]
+        assert (effect.low, effect.high) == hulls[0]
+        assert (effect.equivalence_low, effect.equivalence_high) == hulls[1]
+
+
+def test_cells_that_have_not_learned_are_not_tested_and_do_not_count():
+    scores, cells = factorial(np.random.default_rng(9))
+    full, names = "a=on,b=on,c=on", {name: name for name in cells}
+    failed = "a=off,b=on,c=on"
+    found = {e.name: e for e in contrasts(scores, full, names, not_learned=[failed])}
+    assert (found[failed].learned, found[failed].tested) == (False, False)
+    assert np.isnan(found[failed].p_adjusted)
+    others = [e for name, e in found.items() if name != failed]
+    assert all(e.learned and e.level == pytest.approx(1 - 0.05 / 6) for e in others)
+    assert found[failed].level == pytest.approx(0.95)
+    main = {e.name: e for e in main_effects(scores, cells, LEVELS, LABELS, not_learned=[failed])}
+    assert not any(e.tested for e in main.values()), "every effect of a full factorial has all cells in it"
+
+
+def test_a_factor_of_three_levels_has_an_effect_and_an_interaction_of_each():
+    levels = {"a": ("on", "off"), "b": ("x", "y", "z")}
+    worth = {"on": 4.0, "off": 0.0, "x": 3.0, "y": 2.0, "z": 0.0}
+    cells, scores = {}, {}
+    rng = np.random.default_rng(10)
+    for chosen in itertools.product(*levels.values()):
+        name = ",".join(chosen)
+        cells[name] = dict(zip("ab", chosen, strict=True))
+        extra = 1.0 if chosen == ("on", "x") else 0.0
+        mean = sum(worth[level] for level in chosen) + extra
+        scores[name] = pd.DataFrame(mean + rng.normal(0, 0.01, (12, 1)) + np.zeros((12, 3)))
+    found = {e.name: e for e in main_effects(scores, cells, levels, {"a": "A", "b": "B"})}
+    assert {name: round(e.point, 1) for name, e in found.items()} == {
+        "A": 4.3, "B: x vs y": 1.5, "B: x vs z": 3.5, "A x B y": 1.0, "A x B z": 1.0,
+    }  # fmt: skip
+    assert {name: (e.kind, e.factors, e.pairs) for name, e in found.items()} == {
+        "A": ("main", ("a",), 3), "B: x vs y": ("main", ("b",), 2), "B: x vs z": ("main", ("b",), 2),
+        "A x B y": ("interaction", ("a", "b"), 1), "A x B z": ("interaction", ("a", "b"), 1),
+    }  # fmt: skip
+    weights, quads = interaction_weights(cells, ("a", "on", "off"), ("b", "x", "z"))
+    assert (weights, quads) == ({"on,x": 1, "on,z": -1, "off,x": -1, "off,z": 1}, 1)
+    assert main_weights(cells, "a", "on", "off")[0]["off,z"] == pytest.approx(-1 / 3)
+    del scores["off,z"]
+    fewer = {e.name: e for e in main_effects(scores, cells, levels, {"a": "A", "b": "B"})}
+    assert set(fewer) == {"A", "B: x vs y", "B: x vs z", "A x B y"}, "a quadruple without a corner is none"
+    assert (fewer["A"].pairs, fewer["B: x vs z"].pairs) == (2, 1)
+    assert set(fewer["A"].cells) == {"on,x", "on,y", "off,x", "off,y"}
+
+
+def test_the_spread_of_a_cell_is_that_of_the_trainings_on_complete_patients():
+    rng = np.random.default_rng(11)
+    tables = {k: pd.DataFrame(rng.normal(0, 1, (12, 3)) + rng.normal(0, 1, (1, 3))) for k in "ab"}
+    gap = tables["a"].copy()
+    gap.loc[0, 1] = np.nan
+    whole, missing = (cell_spreads({"a": one, "b": tables["b"]}) for one in (tables["a"].iloc[1:], gap))
+    assert missing == whole
+    variances = [arm_spread(table.to_numpy()).variance for table in tables.values()]
+    assert cell_spreads(tables)["a"][0] >= np.mean(variances) - 1e-12

@@ -140,7 +140,7 @@ def _cell(column: Column, row: Row, mark: Mark) -> Markup:
     if column.text:
         return Markup("{}").format(cell.text or "--")
     tags = {"best": "<strong>{}</strong>", "second": "<u>{}</u>", "": "{}"}
-    shown = Markup(tags[mark]).format(column.show(cell.value))
+    shown = Markup(tags[mark]).format(column.at_digits_of(cell).show(cell.value))
     told = '<sup aria-hidden="true">{}</sup><span class="sr"> significant</span>'
     dagger = Markup(told).format(DAGGER) if cell.dagger else Markup("")
     extra = interval_text(column, cell)

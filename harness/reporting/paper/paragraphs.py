@@ -118,6 +118,7 @@ def _shared(results: ResultSet, *keys: str) -> Any:
 
 
 def _told(column: Column, cell: Cell) -> str:
+    column = column.at_digits_of(cell)
     interval = f" [{column.show(cell.low)}, {column.show(cell.high)}]" if cell.has_interval else ""
     return f"{column.header} {column.show(cell.value)} {column.unit}{interval}"
 

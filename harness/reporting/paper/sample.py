@@ -70,7 +70,7 @@ def write_paper(
     """
     methods = methods_paragraph(results)
     texts = {
-        "table_onecolumn.tex": one_column_latex(tables[0]),
+        "table_onecolumn.tex": one_column_latex(tables[0], results),
         "results.tex": results_paragraph(results, tables[0]),
         "methods.tex": methods,
         "references.bib": bibliography(methods),

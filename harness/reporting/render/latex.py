@@ -159,15 +159,14 @@ class _Format:
         self.column, self.dagger = column, dagger
         self.words = column.text and not all(_NUMBER.fullmatch(text) for text in numbers)
         self.integers = max((len(text.lstrip("-").partition(".")[0]) for text in numbers), default=1)
-        self.digits = (
-            max((len(text.partition(".")[2]) for text in numbers), default=0) if column.text else column.digits
-        )
+        decimals = (len(text.partition(".")[2]) for text in numbers)
+        self.digits = max(decimals, default=0 if column.text else column.digits)
         self.negative = any(text.startswith("-") for text in numbers)
 
     @classmethod
     def of(cls, table: Table, column: Column) -> _Format:
         cells = [row.cell(column.key) for row in table.rows]
-        shown = [cell.text or MISSING if column.text else column.show(cell.value) for cell in cells]
+        shown = [cell.text or MISSING if column.text else column.at_digits_of(cell).show(cell.value) for cell in cells]
         numbers = [text.lstrip("<") for text in shown if text != MISSING]
         return cls(column, numbers, any(cell.dagger for cell in cells))
 
@@ -183,7 +182,7 @@ class _Format:
         if self.column.text:
             missing = MISSING if self.words else "{" + MISSING + "}"
             return (escape_latex(cell.text) if self.words else cell.text) if cell.text else missing
-        shown = self.column.show(cell.value)
+        shown = self.column.at_digits_of(cell).show(cell.value)
         if shown == MISSING:
             return "{" + MISSING + "}"
         if shown.startswith("<"):
@@ -205,14 +204,14 @@ class _Format:
     def interval(self, cell: Cell) -> str:
         if self.column.text or not cell.has_interval:
             return ""
-        show = self.column.show
+        show = self.column.at_digits_of(cell).show
         low, high = (show(limit).replace("-", "$-$") for limit in (cell.low, cell.high))
         return rf"{{\scriptsize [{low}, {high}]}}"
 
     def spread(self, cell: Cell) -> str:
         if self.column.text or not math.isfinite(cell.seed_sd):
             return ""
-        return rf"{{\scriptsize $\pm$\,{self.column.show(cell.seed_sd)}}}"
+        return rf"{{\scriptsize $\pm$\,{self.column.at_digits_of(cell).show(cell.seed_sd)}}}"
 
 
 def _caption(table: Table) -> str:

@@ -36,7 +36,7 @@ def terminal_cell(column: Column, cell: Cell, mark: Mark) -> Text:
     """One cell; an interval stands on a second line."""
     if column.text:
         return Text(cell.text or "--")
-    text = Text(column.show(cell.value), style=_STYLES[mark])
+    text = Text(column.at_digits_of(cell).show(cell.value), style=_STYLES[mark])
     text.append(DAGGER if cell.dagger else "", style="not bold not underline")
     extra = interval_text(column, cell)
     return text.append(f"\n{extra}", style="dim not bold not underline") if extra else text

@@ -83,13 +83,17 @@ def markdown_cell(column: Column, cell: Cell, mark: Mark) -> str:
     """One cell: value (bold or underlined), dagger, interval and spread over seeds."""
     if column.text:
         return escape_markdown(cell.text) if cell.text else "--"
-    shown = column.show(cell.value)
+    shown = column.at_digits_of(cell).show(cell.value)
     shown = {"best": f"**{shown}**", "second": f"<u>{shown}</u>", "": shown}[mark]
     return shown + (DAGGER if cell.dagger else "") + interval_text(column, cell, " ")
 
 
 def interval_text(column: Column, cell: Cell, lead: str = "") -> str:
-    """``[low, high]`` at the column's precision and ``(± sd)`` over seeds where known, else nothing."""
+    """``[low, high]`` at the column's precision and ``(± sd)`` over seeds where known, else nothing.
+
+    Beside a dagger limits have as many digits as it takes (``Column.at_digits_of``).
+    """
+    column = column.at_digits_of(cell)
     text = f"{lead}[{column.show(cell.low)}, {column.show(cell.high)}]" if cell.has_interval else ""
     return text + (f" (± {column.show(cell.seed_sd)})" if math.isfinite(cell.seed_sd) else "")
 

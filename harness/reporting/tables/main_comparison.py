@@ -33,7 +33,7 @@ from harness.results.ejection import axis_rule, ef_correlation, ef_failures, ef_
 from harness.results.measures import Measure, ef_error
 from harness.results.result_set import STRUCTURE_NAMES, ResultSet
 from harness.statistics.bootstrap import SMALLEST_SAMPLE
-from harness.statistics.seeds import SeedSummary, summarise
+from harness.statistics.seeds import SeedSummary, summarise_all
 from harness.vocabulary import counted as plural
 
 COUNT_COLUMNS = (
@@ -138,7 +138,15 @@ def ranked_alike(
 
 def value_cell(values: pd.DataFrame, measure: Measure, *, dagger: bool = False) -> Cell:
     """A table cell of a measure's values [patients, seeds]; missing when there are none."""
-    return on_scale(summary_cell(summarise(values.to_numpy()), dagger=dagger), measure) if values.size else Cell()
+    return value_cells({measure: values}, {measure.name} if dagger else ())[measure.name]
+
+
+def value_cells(values: Mapping[Measure, pd.DataFrame], daggers: Collection[str] = ()) -> dict[str, Cell]:
+    """The cells of several measures by their names, made at once; ``daggers`` are the names of those that carry one."""
+    present = {measure: table.to_numpy() for measure, table in values.items() if table.size}
+    summaries = zip(present, summarise_all(list(present.values())), strict=True)
+    cells = {m.name: on_scale(summary_cell(one, dagger=m.name in daggers), m) for m, one in summaries}
+    return {measure.name: cells.get(measure.name, Cell()) for measure in values}
 
 
 def _ef_columns(results: ResultSet, method: str | None) -> tuple[Column, ...]:
@@ -161,18 +169,17 @@ def _ef_columns(results: ResultSet, method: str | None) -> tuple[Column, ...]:
 
 
 def _row(results: ResultSet, arm: Arm, method: str | None, daggers: dict[tuple[str, str], bool]) -> Row:
-    cells: dict[str, Cell] = {}
-    for measure in results.measures:
-        values = arm.values(measure, results.main)
-        cells[measure.name] = value_cell(values, measure, dagger=daggers.get((arm.label, measure.name), False))
-        # The patients whom every seed has: a mean over seeds is over these.
-        cells[f"{measure.name}_n"] = Cell(value=len(values.dropna()))
+    values = {measure: arm.values(measure, results.main) for measure in results.measures}
+    cells = value_cells(values, {name for (label, name), shown in daggers.items() if shown and label == arm.label})
+    # The patients whom every seed has: a mean over seeds is over these.
+    cells |= {f"{measure.name}_n": Cell(value=len(table.dropna())) for measure, table in values.items()}
     patients = max((int(cell.value) for key, cell in cells.items() if key.endswith("_n")), default=0)
     if method and arm.finished:
         cells |= _ef_cells(results, arm, method, dagger=daggers.get((arm.label, "ef_mae"), False))
     rate = failure_rate(arm, results.main)
     cells["failures"] = Cell(value=100 * rate.rate, low=100 * rate.low, high=100 * rate.high)
-    cells |= {column.key: cost_cells(arm)[column.key] for column in COST_COLUMNS}
+    costs = cost_cells(arm)
+    cells |= {column.key: costs[column.key] for column in COST_COLUMNS}
     cells["first_frame"] = Cell(text=arm.first_frame)
     cells["patients"] = Cell(value=patients) if patients else Cell()
     cells["seeds"] = Cell(value=len(arm.finished))
@@ -186,9 +193,9 @@ def _ef_cells(results: ResultSet, arm: Arm, method: str, *, dagger: bool) -> dic
         errors = arm.values(measure, results.main)
         cells[f"{prefix}_mae"] = value_cell(errors, measure, dagger=dagger and against == "reference")
         cells[f"{prefix}_mae_n"] = Cell(value=len(errors.dropna()))
-        summary = ef_correlation(arm, method, against)
-        cells[f"{prefix}_r"] = summary_cell(summary) if summary else Cell()
-        cells[f"{prefix}_r_n"] = Cell(value=summary.interval.n if summary else 0)
+        r = ef_correlation(arm, method, against)
+        cells[f"{prefix}_r"] = Cell.of(r[0], seed_sd=r[1]) if r else Cell()
+        cells[f"{prefix}_r_n"] = Cell(value=r[0].n if r else 0)
     return cells
 
 

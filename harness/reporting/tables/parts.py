@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.reporting.tables.main_comparison import counted, fewer_patients, ranked_alike, value_cell
+from harness.reporting.tables.main_comparison import counted, fewer_patients, ranked_alike, value_cells
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
 from harness.results.comparisons import not_learned
 from harness.results.measures import Selection
@@ -27,10 +27,10 @@ def _part_table(results: ResultSet, structure: str) -> Table:
         selection = Selection(structure=structure, view=view, phase=phase)
         members = []
         for arm in results.arms:
-            values = [arm.values(measure, selection) for measure in measures]
-            cells = {m.name: value_cell(table, m) for m, table in zip(measures, values, strict=True)}
-            cells |= {f"{m.name}_n": Cell(value=len(table.dropna())) for m, table in zip(measures, values, strict=True)}
-            cells["patients"] = Cell(value=max((len(table.dropna()) for table in values), default=0) or math.nan)
+            values = {measure: arm.values(measure, selection) for measure in measures}
+            counts = {measure.name: len(table.dropna()) for measure, table in values.items()}
+            cells = value_cells(values) | {f"{name}_n": Cell(value=count) for name, count in counts.items()}
+            cells["patients"] = Cell(value=max(counts.values(), default=0) or math.nan)
             members.append(Row(label=arm.label, cells=cells, group=group))
         rows += ranked_alike(members, columns, failed)
     patients = Column(

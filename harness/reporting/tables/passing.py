@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 
-from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column
+from harness.reporting.tables.table import Cell, Column, Row, Source, Table, measure_column, on_scale
 from harness.reporting.tables.words import plain_words
 from harness.results.arm import Arm
 from harness.results.conditions import at, clean, estimate
 from harness.results.measures import Measure
-from harness.results.passing import AFTER, INSIDE, LOSS_AFTER, LOSS_INSIDE, RECOVERED, RECOVERY
+from harness.results.passing import AFTER, INSIDE, LOSS_AFTER, LOSS_INSIDE, RECOVERED, RECOVERY, not_learned
 from harness.results.result_set import ResultSet
 from harness.store.formats.sweep import HELD
 
@@ -22,7 +24,7 @@ def passing_tables(results: ResultSet) -> list[Table]:
 
 def _main(results: ResultSet) -> Table:
     # The hardest: what a memory is worth shows where the frame itself says least.
-    severity = max(results.severities)
+    severity, failed = max(results.severities), not_learned(results)
     columns = (
         _column(INSIDE, "clean", "Dice inside, clean", "clean"),
         _column(INSIDE, INSIDE.name, INSIDE.header, "fault"),
@@ -41,8 +43,16 @@ def _main(results: ResultSet) -> Table:
         f"edge. Recovery: frames after the fault until Dice is at most {100 * RECOVERED:.0f} points below that of the same frame "
         "without the fault; a clip that never recovers counts with all of its frames.",
         columns=columns,
-        rows=tuple(_row(arm, name, severity) for name in results.perturbations for arm in results.arms),
-        notes=results.notes,
+        rows=tuple(
+            _judged(failed, _row(arm, name, severity)) for name in results.perturbations for arm in results.arms
+        ),
+        notes=(
+            *(
+                f"{label} has not learned the task: most patients fail on clean frames, so that it is not ranked."
+                for label in failed
+            ),
+            *results.notes,
+        ),
         mark=results.mark,
         scope=results.name,
     )
@@ -52,14 +62,14 @@ def _by_severity(results: ResultSet) -> Table:
     columns = [
         _column(LOSS_INSIDE, f"severity_{level}", f"Severity {level}", "severity") for level in results.severities
     ]
-    rows = []
+    rows, failed = [], not_learned(results)
     for name in results.perturbations:
         for arm in results.arms:
             cells = {
                 f"severity_{level}": Cell.of(estimate(arm, LOSS_INSIDE, partial(at, perturbation=name, severity=level)))
                 for level in results.severities
             }
-            rows.append(Row(label=arm.label, cells=cells, group=plain_words(name)))
+            rows.append(_judged(failed, Row(label=arm.label, cells=cells, group=plain_words(name))))
     return Table(
         name="passing_by_severity",
         title=f"{results.heading}: Dice lost inside a window of {results.window} frames, by severity",
@@ -72,6 +82,11 @@ def _by_severity(results: ResultSet) -> Table:
     )
 
 
+def _judged(failed: Collection[str], row: Row) -> Row:
+    cells = {key: replace(cell, unranked=True) for key, cell in row.cells.items()}
+    return replace(row, cells=cells) if row.label in failed else row
+
+
 def _what(results: ResultSet) -> str:
     return (
         f"Each fault acts in {results.window} frames of a whole clip, placed by the case's seed, the same frames for every model, with a "
@@ -82,15 +97,14 @@ def _what(results: ResultSet) -> str:
 
 def _row(arm: Arm, name: str, severity: int) -> Row:
     faulty = partial(at, perturbation=name, severity=severity)
-    found = {
-        "clean": estimate(arm, INSIDE, clean),
-        "held": estimate(arm, INSIDE, itemgetter((HELD, 0))),
+    cells = {
+        "clean": on_scale(Cell.of(estimate(arm, INSIDE, clean)), INSIDE),
+        "held": on_scale(Cell.of(estimate(arm, INSIDE, itemgetter((HELD, 0)))), INSIDE),
         **{
-            measure.name: estimate(arm, measure, faulty)
+            measure.name: on_scale(Cell.of(estimate(arm, measure, faulty)), measure)
             for measure in (INSIDE, LOSS_INSIDE, AFTER, LOSS_AFTER, RECOVERY)
         },
     }
-    cells = {key: Cell.of(one) for key, one in found.items()}
     cells["patients"] = Cell(value=int(faulty(arm.under(INSIDE)).notna().sum()))
     return Row(label=arm.label, cells=cells, group=plain_words(name))
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from scipy import stats
 
 from harness.reporting.tables.table import Cell, Column, Row, Source, Table
 from harness.results.measures import DICE
-from harness.results.ranks import ranks_over_datasets
+from harness.results.ranks import ranks_over_datasets, unlearned
 from harness.results.result_set import ResultSet
 
 
 def rank_table(*suites: ResultSet) -> Table | None:
     """Ranks under every choice, a block per suite; None where one suite has fewer than two models to rank.
+
+    A model that has not learned the task stands without a rank, and a note says why.
 
     Raises:
         ConfigError: several suites that share fewer than two models.
@@ -26,6 +28,8 @@ def rank_table(*suites: ResultSet) -> Table | None:
         return None
     # The models of the first block; ``ranks_over_datasets`` has seen to it that all blocks have them.
     labels = [label for label in next(iter(found.values())).columns if label != "tau"]
+    failed = unlearned(suites)
+    shown = [arm.label for arm in suites[0].finished if arm.label in labels or arm.label in failed]
     source = Source("cases", DICE.name, "rank")
     several = len(suites) > 1
     headings = {one.name: one.heading for one in suites}
@@ -35,11 +39,11 @@ def rank_table(*suites: ResultSet) -> Table | None:
         caption="1 is best, ties share the mean rank; over the patients that every model has. τ: Kendall's, with the ranking by mean "
         f"Dice{' of the first data set' if several else ''}. {_scope(suites)}",
         columns=(
-            *(Column(key=label, header=label, digits=1, source=source) for label in labels),
+            *(Column(key=label, header=label, digits=1, source=source) for label in shown),
             Column(key="tau", header="τ", digits=2, source=source),
         ),
         rows=tuple(_rows(found, labels, headings if several else {})),
-        notes=_agreement(found, labels),
+        notes=(*_unranked(failed, several), *_agreement(found, labels)),
         mark="; ".join(dict.fromkeys(one.mark for one in suites if one.mark)) or None,
         stub="Ranked by",
         ranked=False,
@@ -57,6 +61,15 @@ def _rows(found: dict[str, pd.DataFrame], labels: list[str], headings: dict[str,
             cells = {label: Cell(value=float(line[label])) for label in labels} | {"tau": Cell(value=tau)}
             rows.append(Row(label=str(choice), cells=cells, group=headings.get(name, "")))
     return rows
+
+
+def _unranked(failed: Mapping[str, Sequence[ResultSet]], several: bool) -> list[str]:
+    """Why a model has no rank: a sentence for each that has not learned the task."""
+    return [
+        f"{label} has no rank: it has not learned the task (most patients failed)"
+        + (f" on {' and '.join(one.heading for one in where)}." if several else ".")
+        for label, where in failed.items()
+    ]
 
 
 def _agreement(found: dict[str, pd.DataFrame], labels: list[str]) -> tuple[str, ...]:

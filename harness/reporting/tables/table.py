@@ -20,6 +20,10 @@ def decimals(value: float, digits: int) -> str:
     return shown.lstrip("-") if float(shown) == 0 else shown
 
 
+_MOST_DIGITS = 20
+"""As many as a stored table may ask for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where the values of a column stand, and what is done with them: a test recomputes each from the stored rows.
@@ -67,6 +71,16 @@ class Column:
             return f"<{10**-self.digits:.{self.digits}f}"
         return decimals(value, self.digits)
 
+    def at_digits_of(self, cell: Cell) -> Column:
+        """The column at the digits that this cell needs: beside a dagger neither value nor limit may look like zero.
+
+        >>> column = Column(key="difference", header="Mean difference", digits=2)
+        >>> column.at_digits_of(Cell(value=0.31, low=0.0041, high=0.62, dagger=True)).show(0.0041)
+        '0.004'
+        """
+        digits = digits_of(cell, self.digits)
+        return self if digits == self.digits else replace(self, digits=digits)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
@@ -94,23 +108,30 @@ class Cell:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
 
-SHARES = ("dice", "iou", "nsd_mm", "nsd_px")
-"""Metrics between 0 and 1, shown in percent; of other percentages (the error of an area) there is no largest value."""
+def digits_of(cell: Cell, digits: int) -> int:
+    """The fewest digits, ``digits`` at least, at which beside a dagger neither the value nor a limit looks like zero.
+
+    >>> digits_of(Cell(value=0.31, low=0.0041, high=0.62, dagger=True), 2)
+    3
+    """
+    if not cell.dagger or not cell.has_interval or cell.low <= 0 <= cell.high:
+        return digits
+    # "0.31† [0.00, 0.62]" would say that the interval reaches zero, and the dagger that it does not.
+    smallest = min(abs(value) for value in (cell.value, cell.low, cell.high) if value)
+    return next((more for more in range(digits, _MOST_DIGITS) if float(f"{smallest:.{more}f}")), _MOST_DIGITS)
 
 
 def on_scale(cell: Cell, measure: Measure) -> Cell:
-    """The cell with its limits cut to 0..100 where the measure is a share (overlap, surface Dice, failures).
+    """The cell with its limits cut to what a mean can be: 0..100 of a share, 0 and more of an error, a distance or a time.
 
     >>> from harness.results.measures import DICE, HD95
     >>> wide = Cell(value=60.9, low=-70.1, high=191.9)
-    >>> on_scale(wide, DICE).low, on_scale(wide, DICE).high, on_scale(wide, HD95).low
-    (0.0, 100.0, -70.1)
+    >>> on_scale(wide, DICE).low, on_scale(wide, DICE).high, on_scale(wide, HD95).low, on_scale(wide, HD95).high
+    (0.0, 100.0, 0.0, 191.9)
     """
-    metric = (measure.metrics or (measure.name,))[0]
-    if metric not in SHARES or measure.unit != "%":
-        return cell
+    least, most = measure.limits
     # Two trainings reach 12.7 standard errors, far outside of what a share can be; NaN (no interval) stays NaN.
-    low, high = (limit if math.isnan(limit) else min(max(limit, 0.0), 100.0) for limit in (cell.low, cell.high))
+    low, high = (limit if math.isnan(limit) else min(max(limit, least), most) for limit in (cell.low, cell.high))
     return replace(cell, low=low, high=high)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from harness.reporting.tables.table import Cell, Column, Row, Table, measure_column, on_scale
+from harness.results.comparisons import failure_rate
 from harness.results.measures import Measure, Selection
 from harness.results.transfer import Tested, drops, measures_of
 from harness.statistics.families import ALPHA
@@ -30,6 +32,8 @@ def _matrix(tested: Sequence[Tested], measure: Measure, structure: str) -> Table
         if values.size:
             summary = summarise(values.to_numpy(float))
             cell = on_scale(Cell.of(summary.interval, seed_sd=summary.seed_sd), measure)
+            # Who found nothing may have the smallest distance of a column.
+            cell = replace(cell, unranked=not failure_rate(one.arm, Selection(structure=structure)).learned)
             cells.setdefault(one.label, {})[one.tested_on] = cell
     # A column per tested data: only values of one column are of the same patients.
     columns = [measure_column(measure, name, f"tested on {name}") for name in datasets]
@@ -68,7 +72,7 @@ def _drop_table(tested: Sequence[Tested], structure: str) -> Table:
             "Loss against the same trainings on the test patients of their own dataset, positive is worse, in the measure's unit; "
             "Welch's t over patients and trainings, for other patients; patients who are on both sides (another view or split of one "
             "dataset) are treated as independent, which makes intervals rather too wide than too narrow. p and intervals are corrected over the table (Bonferroni); "
-            f"† p < {ALPHA}. Below three trainings nothing is tested: the interval is that of these trainings, 95 % over patients. A loss mixes what the model does not transfer with how hard the other images are."
+            f"† p < {ALPHA}. With fewer than three trainings on both sides, or of a model that has not learned the task at home, nothing is tested: the interval is that of these trainings, 95 % over patients. A loss mixes what the model does not transfer with how hard the other images are."
         ),
         columns=(
             Column(key="loss", header="Loss", digits=2),
@@ -120,16 +124,19 @@ def _all_metrics(one: Tested) -> dict[tuple[str, str], Cell]:
             for structure, metric in zip(table["structure"], table["metric"], strict=True)
         )
         for structure, metric in keys:
-            values = _values(chosen, metric, structure)
+            # Of a metric that is not known here nothing is known of its limits; values stay as in the rows.
+            distance = metric.startswith(("hd", "asd"))
+            measure = Measure(name=metric, header=metric, unit="", direction="down" if distance else "none")
+            values = _values(chosen, measure, structure)
             if values.size:
                 summary = summarise(values.to_numpy(float))
-                cells[group, f"{structure} {metric}".strip()] = Cell.of(summary.interval, seed_sd=summary.seed_sd)
+                cell = Cell.of(summary.interval, seed_sd=summary.seed_sd)
+                cells[group, f"{structure} {metric}".strip()] = on_scale(cell, measure)
     return cells
 
 
-def _values(tables: Sequence[pd.DataFrame], metric: str, structure: str) -> pd.DataFrame:
+def _values(tables: Sequence[pd.DataFrame], measure: Measure, structure: str) -> pd.DataFrame:
     """[patients, trainings] of one metric."""
-    measure = Measure(name=metric, header=metric, unit="", direction="none")
     columns = [measure.by_patient(table, Selection(structure=structure)) for table in tables]
     # A metric that one training lacks has no value over trainings.
     return pd.concat(columns, axis=1) if all(column.size for column in columns) else pd.DataFrame(dtype=float)
