@@ -175,9 +175,9 @@ def _mean_interval(sample: Floats, drawn: Floats | None, level: float) -> Interv
     point = float(mean_statistic(sample)(np.ones((1, n)))[0]) if n else float("nan")
     if drawn is None:
         return Interval.none(point, n, level)
-    means, *moments = drawn
+    means, away, squares = drawn
     plain = expanded_bca(means, point, (sample.sum() - sample) / (n - 1), n, level)
-    limits = _studentised(sample, *moments, level) if plain.defined and np.ptp(sample) > 0 else None
+    limits = _studentised(sample, away, squares, level) if plain.defined and np.ptp(sample) > 0 else None
     return plain if limits is None else replace(plain, low=limits[0], high=limits[1])
 
 
