@@ -89,8 +89,8 @@ def within_patients(differences: pd.DataFrame, level: float = 0.95) -> Subgroups
         between = table.iloc[:, 0] - table.iloc[:, 1]
         # Without any spread Student's statistic does not exist: equal throughout is no interaction.
         p = float(stats.ttest_1samp(between, 0).pvalue) if np.ptp(between) > 0 else float(not between.any())
-    groups = tuple(_group(str(name), table[name].to_numpy(np.float64), confidence) for name in table)
-    return Subgroups(groups if n else (), p, confidence)
+    groups = tuple(_group(str(name), table[name].to_numpy(np.float64), confidence) for name in table) if n else ()
+    return Subgroups(groups, p, confidence)
 
 
 def ef_class(ef_percent: pd.Series) -> pd.Series:

@@ -273,3 +273,24 @@ def test_statistics_of_several_seeds_are_those_of_each_alone_averaged() -> None:
             for i in draws
         ]  # fmt: skip
         np.testing.assert_allclose(drawn[:, :, k], expected, atol=1e-9)
+
+
+def test_one_seed_alone_is_over_patients_and_two_are_enough_to_redraw_them() -> None:
+    rng = np.random.default_rng(13)
+    values = rng.normal((90, 93), 2, (20, 2))
+    alone = summarise(values[:, 0], resamples=200)
+    assert alone.patients == alone.interval
+    (both,) = summarise_statistics(means_of(values), 20, resamples=400)
+    mean = bootstrap_interval(mean_statistic(values.mean(axis=1)), 20, resamples=400)
+    assert (both.patients.low, both.patients.high) == pytest.approx((mean.low, mean.high))
+    assert both.interval.high - both.interval.low > 1.2 * (both.patients.high - both.patients.low)
+
+
+def test_two_values_have_a_deviation_and_seeds_are_centred_each_on_its_own() -> None:
+    assert deviation(np.ones((1, 2)), np.array([1.0, 4.0]))[0] == pytest.approx(3 / np.sqrt(2))
+    rng = np.random.default_rng(14)
+    x = rng.normal(0, 1, (12, 2)) * [1.0, 1e-5] + [0.0, 5e5]
+    y = np.repeat(x[:, [1]], 2, axis=1)
+    weights = resampling_weights(12, 30, 0)
+    alone = correlation(weights, x[:, 1], y[:, 1])
+    assert correlation(weights, x, y)[:, 1] == pytest.approx(alone, abs=1e-4)

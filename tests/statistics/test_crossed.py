@@ -107,3 +107,7 @@ def test_a_tiny_p_is_found_or_zero() -> None:
     assert 0 < Estimate(10.0, (1.0,), (200.0,)).p < 1e-17
     assert Estimate(1e4, (1.0,), (200.0,)).p == 0.0
     assert Estimate(10.0, (1.0,), (30.0,)).p == pytest.approx(2 * stats.t.sf(10, 30), rel=1e-6)
+
+
+def test_two_patients_have_one_degree_of_freedom() -> None:
+    assert given_trainings(np.array([[1.0], [3.0]]), np.zeros((2, 1))).degrees == (1.0,)

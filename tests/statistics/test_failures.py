@@ -32,6 +32,7 @@ def test_a_share_of_frames_has_the_limits_of_patients_and_whole_patients_those_o
     assert (half.point, half.n) == (0.06, 25)
     assert (half.low, half.high) == pytest.approx((stats.beta.ppf(0.025, 1.5, 24.5), stats.beta.ppf(0.975, 2.5, 23.5)))
     assert mean_share([0.0] * 25).high == pytest.approx(0.137, abs=0.0005)
+    assert (mean_share([1.0] * 25, 0.9).level, mean_share([1.0] * 25).level) == (0.9, 0.95)
     assert mean_share([1.0] * 25, 0.9).low == pytest.approx(stats.beta.ppf(0.05, 25, 1))
     assert np.isnan([mean_share([]).point, mean_share([np.nan]).high]).all()
 

@@ -61,7 +61,7 @@ def test_an_unknown_spread_of_trainings_promises_nothing() -> None:
     assert np.isnan(variances.trainings)
     assert np.isfinite(variances.patients)
     assert patients_needed(variances, 5.0, 3) is None
-    assert np.isnan(detectable(variances, 50, 3))
+    assert np.isnan([detectable(variances, 50, 3), detectable(variances, 9, 3)]).all()
 
 
 def test_a_simulated_design_has_the_promised_power() -> None:
@@ -132,6 +132,7 @@ def test_level_power_and_number_of_models_reach_every_answer() -> None:
     strict = power_table(variances, [0.8], (3,), alpha=0.01, power=0.95)
     assert strict.loc[0.8, 3] == patients_needed(variances, 0.8, 3, alpha=0.01, power=0.95) > usual
     assert strict.index.name == "difference"
+    assert strict.dtypes.tolist() == [float]
 
 
 def test_views_of_the_same_patients_are_compared_within_the_patient() -> None:

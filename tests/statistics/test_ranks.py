@@ -94,3 +94,12 @@ def test_resampled_ranks_equal_a_naive_loop() -> None:
 def test_one_model_cannot_be_compared_with_itself() -> None:
     with pytest.raises(ValueError, match="two models"):
         nemenyi(DEMSAR.iloc[:, :1])
+
+
+def test_three_models_are_enough_for_friedman_and_results_are_called_by_their_models() -> None:
+    table = pd.DataFrame(np.random.default_rng(8).normal(size=(20, 3)), columns=list("abc"))
+    assert friedman(table).p == pytest.approx(stats.friedmanchisquare(*table.to_numpy().T).pvalue)
+    found = rank_stability(table, resamples=50)
+    for named in (found.ranks, found.share, found.low, found.high):
+        assert list(named.index) == ["a", "b", "c"]
+    assert list(found.share.columns) == [1, 2, 3]

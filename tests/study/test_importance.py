@@ -47,3 +47,7 @@ def test_the_default_importance_cannot_tell_them_apart(factorial):
 
 def test_a_study_of_too_few_trials_has_no_importance():
     assert importances(optuna.create_study()).empty
+
+
+def test_rows_are_called_by_their_parameter(factorial):
+    assert importances(factorial).index.name == "parameter"
