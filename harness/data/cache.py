@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from harness.clip import Case, Clip
 from harness.data.dataset import SPLITS, ClipRefused, EchoDataset
 from harness.data.findings import Finding
-from harness.data.inspection import ClipReport, duplicates, leakage, report_of, strange, unreadable
+from harness.data.inspection import ClipReport, duplicates, leakage, report_of, sharing, strange, unreadable
 from harness.data.prepared import FORMAT, FRAMES, MANIFEST, MASKS, NATIVE, ClipRecord, PreparedCache
 from harness.data.prepared import PreparedClip as PreparedClip
 from harness.data.prepared import PreparedSplit as PreparedSplit
 from harness.data.resample import resize_frames, resize_masks
-from harness.data.resplit import other_fold, share_clips
+from harness.data.resplit import SHARING, other_findings, other_fold, share_clips
 from harness.errors import DataError
 from harness.files import canonical_hash, sync_folder, write_json
 from harness.jobs import map_ordered
@@ -111,9 +111,9 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
     try:
         if (shared := other_fold(header, place, cases)) is not None:
             content = share_clips(shared, folder, cases)
-            layout = [finding for finding in dataset.layout() if finding.level != "note"]
-            findings = list(dict.fromkeys([*layout, *(item for item in shared.findings if item.check != "splits")]))
-            _publish(folder, place, header, content, findings, _unknown_spacing(dataset, shared.records))
+            findings = other_findings(dataset, shared, content, cases)
+            marks = [*_unknown_spacing(dataset, shared.records), *_leaks(findings)]
+            _publish(folder, place, header, content, findings, marks)
             return
         job = functools.partial(prepare_clip, dataset, image_size=header["image_size"])
         label = f"preparing {dataset.name} at {header['image_size']} px"
@@ -121,6 +121,10 @@ def _build(dataset: EchoDataset, place: Path, header: dict[str, Any], workers: i
             map_ordered(job, cases, workers=workers, progress=progress, label=label, worth=32)
         ) as clips:
             content, reports = _write_clips(folder, clips)
+        content[SHARING] = [
+            [[case.patient, case.view] for case in cases]
+            for cases in sharing([report for report in reports if report.error is None])
+        ]
         findings = _findings(dataset, reports, cases)
         _publish(
             folder, place, header, content, findings, _marks(dataset, content["refused"], len(cases), reports, findings)
@@ -160,7 +164,7 @@ def _findings(dataset: EchoDataset, reports: list[ClipReport], cases: list[Case]
         others = f" {more} further clips have other faults; 'echobench data check' lists them." if more else ""
         raise DataError(faults[0].message + others)
     readable = [report for report in reports if report.error is None]
-    found = [*dataset.layout(), *strange(dataset, readable), *leakage(cases), *duplicates(readable)]
+    found = [*dataset.layout(), *strange(dataset, readable), *leakage(cases), *duplicates(sharing(readable))]
     return [finding for finding in found if finding.level != "note"]
 
 
@@ -170,8 +174,12 @@ def _marks(
     """What the clips themselves add to the data set's mark, so that it stands beside every result."""
     marks = [f"{len(refused)} of {count} clips refused"] if refused else []
     marks += _unknown_spacing(dataset, [report for report in reports if report.error is None])
+    return [*marks, *_leaks(findings)]
+
+
+def _leaks(findings: list[Finding]) -> list[str]:
     leaks = [finding for finding in findings if finding.check in ("duplicates", "leakage") and finding.level == "error"]
-    return [*marks, *(f"{_SHARED[finding.check]} in different splits: {finding.count}" for finding in leaks)]
+    return [f"{_SHARED[finding.check]} in different splits: {finding.count}" for finding in leaks]
 
 
 def _unknown_spacing(dataset: EchoDataset, clips: Sequence[ClipReport] | Sequence[ClipRecord]) -> list[str]:

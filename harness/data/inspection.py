@@ -67,7 +67,7 @@ def inspect_pixels(dataset: EchoDataset, *, workers: int | None = None, progress
         *_statistics(readable, dataset.structures),
         *strange(dataset, readable),
         *leakage(cases),
-        *duplicates(readable),
+        *duplicates(sharing(readable)),
     ]
 
 
@@ -241,22 +241,27 @@ def leakage(cases: list[Case]) -> list[Finding]:
     return [Finding(level="note", check="leakage", message="no patient is in two splits", count=0)]
 
 
-def duplicates(reports: list[ClipReport]) -> list[Finding]:
-    """Frames with identical pixels: an error between splits, a warning inside one, a note that there is none."""
+def sharing(reports: list[ClipReport]) -> list[tuple[Case, ...]]:
+    """Clips that have a frame with the same pixels, by name: each pair (or more) once, however many frames they share."""
     owners: dict[str, dict[str, Case]] = defaultdict(dict)
     for report in reports:
         for digest in report.hashes:
             owners[digest][report.case.name] = report.case
-    pairs = {
-        # Pairs of clips and not of frames: two copies of a video share a hundred frames.
-        tuple(sorted(cases)): {case.split for case in cases.values()}
-        for cases in owners.values()
-        if len(cases) > 1
-    }
+    # Pairs of clips and not of frames: two copies of a video share a hundred frames.
+    groups = {tuple(sorted(cases)): cases for cases in owners.values() if len(cases) > 1}
+    return [tuple(cases[name] for name in names) for names, cases in sorted(groups.items())]
+
+
+def duplicates(groups: list[tuple[Case, ...]]) -> list[Finding]:
+    """What ``sharing`` found: an error between splits, a warning inside one, a note that there is none."""
     found = []
     # Between splits a duplicate makes test results too good; inside one it only weighs twice.
     for level, across in (("error", True), ("warning", False)):
-        names = sorted("=".join(pair) for pair, splits in pairs.items() if (len(splits) > 1) == across)
+        names = [
+            "=".join(case.name for case in cases)
+            for cases in groups
+            if (len({case.split for case in cases}) > 1) == across
+        ]
         if names:
             text = f"same pixels in {'different splits' if across else 'one split'}: {shorten(names)}"
             found.append(Finding(level=level, check="duplicates", message=text, count=len(names)))  # type: ignore[arg-type]

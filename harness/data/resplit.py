@@ -11,16 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from harness.clip import Case
+from harness.data.dataset import EchoDataset
+from harness.data.findings import Finding
+from harness.data.inspection import duplicates
 from harness.data.prepared import FRAMES, MASKS, NATIVE, ClipRecord, PreparedCache
 from harness.errors import DataError
 
+SHARING = "sharing"
+"""Key of a manifest: lists of clips (patient, view) that have a frame with the same pixels."""
 _SHARED = ("image_size", "structures", "resampling", "format")
 
 
 def other_fold(header: Mapping[str, Any], target: Path, cases: list[Case]) -> PreparedCache | None:
     """A prepared cache of another fold that holds exactly these clips, or None.
 
-    One whose clips share pixels is not taken: whether a duplicate lies between two splits depends on the fold.
+    Whether a picture that two clips share lies in two splits depends on the fold: a cache that says that there are such clips and
+    not which ones (of earlier versions) is not taken.
     """
     division = _division(header["options"])
     if division is None:
@@ -34,7 +40,8 @@ def other_fold(header: Mapping[str, Any], target: Path, cases: list[Case]) -> Pr
         there = cache.manifest
         alike = _division(there["options"]) == division and not there.get("refused")
         alike = alike and all(there[key] == header[key] for key in _SHARED)
-        sound = not any(finding.check in ("duplicates", "leakage") for finding in cache.findings)
+        sound = SHARING in there or not any(finding.check == "duplicates" for finding in cache.findings)
+        sound = sound and not any(finding.check == "leakage" for finding in cache.findings)
         if alike and sound and {(record.case.patient, record.case.view) for record in cache.records} == wanted:
             return cache
     return None
@@ -56,4 +63,23 @@ def share_clips(cache: PreparedCache, folder: Path, cases: list[Case]) -> dict[s
             shutil.copyfile(cache.path / name, folder / name)
     records = {(record.case.patient, record.case.view): record for record in cache.records}
     moved: list[ClipRecord] = [replace(records[case.patient, case.view], case=case) for case in cases]
-    return {"files": cache.manifest["files"], "clips": [record.to_json() for record in moved], "refused": []}
+    return {
+        "files": cache.manifest["files"],
+        "clips": [record.to_json() for record in moved],
+        "refused": [],
+        SHARING: cache.manifest.get(SHARING, []),
+    }
+
+
+def other_findings(
+    dataset: EchoDataset, shared: PreparedCache, content: dict[str, Any], cases: list[Case]
+) -> list[Finding]:
+    """The findings of clips that another fold has prepared; of pictures that clips share, by the splits of this one.
+
+    Notes are left out, as in every cache.
+    """
+    by_clip = {(case.patient, case.view): case for case in cases}
+    groups = [tuple(by_clip[patient, view] for patient, view in group) for group in content[SHARING]]
+    kept = (finding for finding in shared.findings if finding.check not in ("splits", "duplicates"))
+    found = dict.fromkeys([*dataset.layout(), *kept, *duplicates(groups)])
+    return [finding for finding in found if finding.level != "note"]

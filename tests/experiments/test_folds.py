@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 
 from harness.api.benching import Benched, run_bench
 from harness.cli import cli
-from harness.data import Camus
+from harness.data import Camus, Folder, prepare
 from harness.errors import ConfigError, DataError
 from harness.experiments import SuiteOptions
 from harness.experiments.folds import fold_options
@@ -130,6 +131,22 @@ def test_the_folds_share_one_copy_of_the_clips(benched: tuple[Path, Benched]) ->
     frames = sorted((place / "data/cache").glob("*/frames.u8"))
     assert len(frames) == FOLDS
     assert len({path.stat().st_ino for path in frames}) == 1
+
+
+def test_a_picture_of_two_patients_is_marked_in_the_folds_that_part_them_and_prepared_once(tmp_path: Path) -> None:
+    folds = 4
+    root = write_folder(tmp_path / "own", {n: str(n % folds) for n in range(PATIENTS)})
+    shutil.copy(root / "0.npz", root / "1.npz")
+    place = tmp_path / "cache"
+    caches = [
+        prepare(Folder(root, fold=k), image_size=16, cache_root=place, workers=0, progress=False) for k in range(folds)
+    ]
+    assert len({(cache.path / "frames.u8").stat().st_ino for cache in caches}) == 1
+    levels = [[finding.level for finding in cache.findings if finding.check == "duplicates"] for cache in caches]
+    # Where fold 2 is the test and fold 3 validates, both train.
+    assert levels == [["error"], ["error"], ["warning"], ["error"]]
+    words = "pairs of clips with the same pixels in different splits: 1"
+    assert [words in str(cache.mark) for cache in caches] == [True, True, False, True]
 
 
 def test_a_pass_that_lacks_a_fold_counts_for_nothing_and_says_which(benched: tuple[Path, Benched]) -> None:
