@@ -20,7 +20,7 @@ SMALLEST = [
     )
     for part in ("--set", f"models.gdkvm.{setting}")
 ]
-GENERATE = ("--set", "generate.patients=(3,1,2)", "--set", "generate.pixel_mm=1.6")
+GENERATE = ("--set", "generate.patients=(1,1,1)", "--set", "generate.pixel_mm=1.6")
 PROFILE = [
     part
     for setting in ("warmup=1", "repeats=1", "clip_length=2", "patience_s=0", "engines=('eager',)")
