@@ -26,7 +26,7 @@ FAILED = "lkva=on,gdr=off,kpff=on"
 
 @pytest.fixture
 def _without_figures(monkeypatch):
-    """What is read here are tables; figures are most of a report's time, and tests/study/test_report.py looks at them."""
+    """What is compared are tables, twice; figures are most of a report's time, and the command below draws them from an export."""
     monkeypatch.setattr("harness.reporting.section_report.study_figures", lambda results: iter(()))
 
 
@@ -98,7 +98,6 @@ def test_a_report_keeps_the_design_and_is_made_again_from_the_store(original, tm
     pd.testing.assert_frame_equal(again.design.trials(), original.design.trials())
 
 
-@pytest.mark.usefixtures("_without_figures")
 def test_the_command_reports_from_an_export(folder, tmp_path):
     ended = CliRunner().invoke(
         command, [str(folder), "--reports-dir", str(tmp_path)], catch_exceptions=False, standalone_mode=False
