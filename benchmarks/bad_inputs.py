@@ -12,6 +12,7 @@ where one of them does not end as it should.
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import time
@@ -107,8 +108,15 @@ def _tried(item: Item, folder: Path, made: Path) -> Row:
 
 
 def _line(item: Item, said: Said, wrong: str) -> str:
-    shown = (said.text if wrong else said.last)[-400 if wrong else 0 :]
+    shown = said.text[-400:] if wrong else _shown(item, said)
     return f"{'WRONG (' + wrong + ') ' if wrong else ''}{item.kind} | {item.name} | {item.before} | {said.code} | {_cell(shown, 400)}"
+
+
+def _shown(item: Item, said: Said) -> str:
+    """The sentence; of a command that went on, the word that it has on the input."""
+    text = re.sub(r"[\s│┃]+", " ", said.text)
+    match = re.search(item.words, text) if item.words and said.code == 0 else None
+    return said.last if match is None else f"... {text[max(0, match.start() - 40) : match.end() + 60]} ..."
 
 
 def _cell(text: str, longest: int = 150) -> str:
@@ -147,7 +155,7 @@ def details(rows: Sequence[Row]) -> str:
     for kind in sorted({item.kind for item, _, _ in rows}, key=_order):
         lines = [f"## {kind}", "", "| item | before | exit code | says |", "|:--|:--|--:|:--|"]
         for item, said, wrong in (row for row in rows if row[0].kind == kind):
-            shown = f"**{wrong}** {said.last}" if wrong else said.last
+            shown = f"**{wrong}** {said.last}" if wrong else _shown(item, said)
             lines.append(f"| {_cell(item.name, 90)} | {item.before} | {said.code} | {_cell(shown)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)

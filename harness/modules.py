@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from harness.errors import ConfigError
+from harness.errors import BenchError, ConfigError
 
 _PREFIX = "echobench_user_"
 _CHANGED = "__echobench_changed__"
@@ -102,7 +102,7 @@ def import_modules(names: Iterable[str], folder: Path | None = None) -> tuple[st
         For each: its path where it is a file of a user, else its name.
 
     Raises:
-        ConfigError: a path that is no file. Whatever the module itself raises, and ImportError.
+        ConfigError: a path that is no file, or a module that raises or ends the process. ImportError: one that is not there.
     """
     imported = tuple(_import(name, folder) for name in names)
     name_modules(imported)
@@ -154,13 +154,26 @@ def _import(name: str, folder: Path | None) -> str:
         if not path.is_file():
             raise ConfigError(f"The file {name} does not exist any more; put it back, or train its model again.")
         # As a module of its folder's package: ``import blocks`` inside it then means its neighbour.
-        importlib.import_module(f"{_package(path.parent)}.{path.stem}")
+        _execute(f"{_package(path.parent)}.{path.stem}", name)
         return str(path)
     if folder is not None and (file := beside(folder, name)) is not None:
-        importlib.import_module(f"{_package(folder)}.{name}")
+        _execute(f"{_package(folder)}.{name}", name)
         return str(file)
-    importlib.import_module(name)
+    _execute(name, name)
     return name
+
+
+def _execute(module: str, name: str) -> None:
+    try:
+        importlib.import_module(module)
+    except (ImportError, BenchError):
+        raise
+    # A user's module may raise anything, and one that ends the process would end this command with exit code 0.
+    except (Exception, SystemExit) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), "")
+        raise ConfigError(
+            f"The module {name} cannot be imported ({type(error).__name__}: {reason}); correct it."
+        ) from error
 
 
 def beside(folder: Path, name: str) -> Path | None:

@@ -20,15 +20,15 @@ TINY = ("--models", "unet", "--recipe", "smoke", "--seeds", "0", "--set", "model
 Edit = Callable[[Path], object]
 
 
-def camus(place: Place, edit: Edit) -> list[Said]:
-    """What ``data check`` and ``bench`` say of a root in CAMUS's layout, of four patients, after an edit."""
+def camus(place: Place, edit: Edit, train: bool = True) -> list[Said]:
+    """What ``data check`` and (``train``) ``bench`` say of a root in CAMUS's layout, of four patients, after an edit."""
     (source,) = [path.parent for path in place.made.glob("data/*/database_nifti")]
     root = shutil.copytree(source, place.folder / "root")
     (root / "phantom.json").unlink()
     edit(root)
     check = place.echobench("data", "check", "root", "--dataset", "camus", "--views", "4CH", "--workers", "1")
     options = ("--dataset", "camus", "--root", "root", "--allow-partial", "--views", "4CH", *TINY)
-    return [check, place.echobench("bench", *options)]
+    return [check, *([place.echobench("bench", *options)] if train else [])]
 
 
 def both(edit: Edit, codes: tuple[int, int] = (1, 2)) -> Work:
@@ -60,7 +60,7 @@ def image(change: Callable[[Any], Any], every: bool = False) -> Edit:
     """An image of the root (or every one) as nibabel has it, changed."""
 
     def edit(root: Path) -> None:
-        paths = sorted(root.glob("database_nifti/*/*.nii.gz"))
+        paths = sorted(root.glob("database_nifti/*/*_4CH_*.nii.gz"))
         chosen = paths if every else [path for path in paths if "_gt" not in path.name][:1]
         for path in chosen:
             made = nibabel.Nifti1Image.from_bytes(nibabel.load(path).to_bytes())
@@ -234,7 +234,7 @@ def image_masks(value: int) -> Edit:
 
 def _check_only(edit: Edit) -> Work:
     """``data check`` alone has to name it: a study may hold such a frame."""
-    return lambda place: camus(place, edit)[0]
+    return lambda place: camus(place, edit, train=False)[0]
 
 
 def _pipe(root: Path) -> None:

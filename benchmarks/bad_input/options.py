@@ -13,11 +13,11 @@ SILENT = ("recipe=5", "models.unet=5", "models=5", "profile=5", "recipe.image_si
 """Overrides that were dropped or taken in silence; the others ended in a traceback, some of them after hours."""
 
 
-def bench(*more: str) -> Work:
-    """A suite of one small model, which must not come so far that data are made."""
+def bench(*more: str, plain: bool = False) -> Work:
+    """A suite of one small model (``plain``: without its overrides), which must not come so far that data are made."""
 
     def work(place: Place) -> Said:
-        said = place.echobench(*BENCH, *more)
+        said = place.echobench(*(BENCH[:3] if plain else BENCH), *more)
         made = [path.name for path in place.folder.glob("data/*")]
         return Said(code=-1, text=f"made {made} first: {said.text}") if made else said
 
@@ -28,7 +28,7 @@ def with_file(option: str, content: str, *more: str) -> Work:
     """The same with a config of one's own."""
 
     def work(place: Place) -> Said:
-        return bench(option, str(place.file("mine.py", content)), *more)(place)
+        return bench(option, str(place.file("mine.py", content)), *more, plain=True)(place)
 
     return work
 
@@ -76,7 +76,7 @@ def _beside() -> list[Item]:
         ("--set without =", TRACEBACK, bench("--set", "recipe.iterations"), "KEY=VALUE|="),
         ("a Popen as augmentation", "executed", bench("--set", 'recipe.augment=[{"type": "subprocess.Popen", "args": ["touch", "made"]}]'), "no registered name"),
         ("custom_imports of an absent module", LINES, bench("--set", 'recipe.custom_imports=["no_such_module"]'), "cannot be imported"),
-        ("a module of one's own that ends the process", "exit code 0, no word", _ending(), "cannot be imported|ends the process|cannot be read"),
+        ("a module of one's own that ends the process", "exit code 0, no word", _ending(), "cannot be imported"),
         ("a module of one's own that raises two lines", LINES, _raising(), "first"),
         ("segment --device meta", TRACEBACK, _segment("--device", "meta"), "meta"),
         ("segment --spacing 1e-300,1e-300", TRACEBACK, _segment("--spacing", "1e-300,1e-300"), "must be greater than"),
@@ -121,7 +121,7 @@ def _names() -> list[Item]:
         *((f"report {name!r}", ("report", name)) for name in ("../../x", "/abs")),
     ]  # fmt: skip
     return [Item(kind="Minor: names that become paths", name=name, before="written outside", work=_inside(words),
-                 words=r"may not|no report|There is no") for name, words in rows]  # fmt: skip
+                 words=r"may not|Unknown report") for name, words in rows]  # fmt: skip
 
 
 def _inside(words: tuple[str, ...]) -> Work:

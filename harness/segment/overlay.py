@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 
 from harness.clip import LABELS
 from harness.data.media.frames import Frame
-from harness.errors import DataError
+from harness.errors import DataError, DiskFullError
 
 Kind = Literal["avi", "mp4", "gif", "none"]
 COLOURS = {"lv": (230, 159, 0), "myo": (86, 180, 233), "la": (0, 158, 115)}
@@ -26,6 +27,8 @@ FALLBACK_HZ = 25.0
 
 OVERLAY_FILES = ("overlay.avi", "overlay.mp4", "overlay.gif")
 """Every name that an overlay may have."""
+_NEARLY_NONE = 1 << 16
+"""Free bytes of a disk that is full: a file system keeps some for itself."""
 _FOURCC = {"avi": "MJPG", "mp4": "mp4v"}
 _FILL = 0.15
 _FILLED = {
@@ -87,12 +90,39 @@ def _video(path: Path, kind: str, size: tuple[int, ...], rate: float) -> Iterato
     # mpeg4 halves the colour planes.
     height, width = (side - side % 2 if kind == "mp4" else side for side in size)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*_FOURCC[kind]), rate, (width, height))
+    count = 0
+
+    def write(image: NDArray[np.uint8]) -> None:
+        nonlocal count
+        writer.write(cv2.cvtColor(image[:height, :width], cv2.COLOR_RGB2BGR))
+        count += 1
+
     try:
         if not writer.isOpened():
+            _refuse_full(path)
             raise DataError(f"This OpenCV cannot write a {kind} video; choose another kind of overlay.")
-        yield lambda image: writer.write(cv2.cvtColor(image[:height, :width], cv2.COLOR_RGB2BGR))
+        yield write
     finally:
         writer.release()
+    _check_whole(path, count)
+
+
+def _check_whole(path: Path, count: int) -> None:
+    """OpenCV says nothing of a write that fails: the number of frames, which is written last, is then missing."""
+    capture = cv2.VideoCapture(str(path))
+    stated = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
+    capture.release()
+    # Containers round at odd frame rates; what was cut states nothing at all.
+    if 2 * stated < count:
+        _refuse_full(path)
+        raise DataError(
+            f"The video {path.name} could not be written whole ({stated:.0f} of {count} frames); choose another kind of overlay."
+        )
+
+
+def _refuse_full(path: Path) -> None:
+    if shutil.disk_usage(path.parent).free < _NEARLY_NONE:
+        raise DiskFullError(f"The disk is full while writing {path}; free some space and run the same command again.")
 
 
 def _keep_small(pictures: list[Image.Image], image: NDArray[np.uint8]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness.errors import BenchError, ConfigError
 from harness.experiments import SuiteOptions, plan_suite
 from harness.experiments.schemas import check_build
+from harness.modules import import_modules
 from harness.profiling import ProfileSettings
 
 SMALL = ("generate.patients=(1, 1, 1)", "models.unet.widths=(4, 8)", "recipe.image_size=32")
@@ -184,3 +185,14 @@ def test_a_model_that_cannot_be_built_without_memory_is_built(monkeypatch: pytes
     check_build({"type": "Computing"}, "the model 'mine'")
     with pytest.raises(ConfigError, match=r"The model 'mine' cannot be built: scale is not finite; correct"):
         check_build({"type": "Computing", "scale": float("nan")}, "the model 'mine'")
+
+
+@pytest.mark.parametrize("text", ["import sys\nsys.exit(0)\n", "raise ValueError('first\\nsecond')\n", "1 / 0\n"])
+def test_a_module_of_ones_own_that_raises_or_ends_the_process_is_a_sentence(text: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    for names, folder in ((["mine"], tmp_path), ([str(tmp_path / "mine.py")], None)):
+        with pytest.raises(
+            ConfigError, match=r"The module .*mine.* cannot be imported \(\w+: .*\); correct it"
+        ) as caught:
+            import_modules(names, folder)
+        assert "second" not in str(caught.value)

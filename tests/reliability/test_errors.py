@@ -57,6 +57,16 @@ def test_want_of_memory_is_a_sentence(error: BaseException, words: str) -> None:
     assert words in told(error)[0]
 
 
+def test_a_current_folder_that_is_gone_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        Path("results").mkdir()
+    assert "The current folder is no longer there" in told(caught.value)[0]
+    monkeypatch.chdir(tmp_path)
+
+
 def test_a_mistake_of_our_own_leaves_its_traceback_in_a_file_that_the_sentence_names() -> None:
     try:
         {}["missing"]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,9 +16,10 @@ import torch
 from matplotlib.figure import Figure
 
 from harness import files
-from harness.errors import DiskFullError, explained
+from harness.errors import DataError, DiskFullError, explained
 from harness.reporting.figures.style import save
 from harness.segment.nifti import write_masks
+from harness.segment.overlay import overlay_writer
 from harness.store.formats.manifest import Manifest
 from harness.store.formats.table import TableFormat
 from harness.training import checkpoints
@@ -155,3 +157,37 @@ def test_a_writer_that_fails_anywhere_leaves_the_old_file_or_the_new_one(
             assert content in whole, f"call {n} left half of {file}"
         if kind == "last checkpoint":
             assert checkpoints.load_last(tmp_path, "j") is not None
+
+
+def test_a_video_that_a_full_disk_has_cut_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV goes on without a word: only what it wrote can be looked at."""
+    path = tmp_path / "overlay.avi"
+    with overlay_writer(path, "avi", (32, 48), 25.0) as write:
+        for level in range(8):
+            write(np.full((32, 48, 3), 20 * level, np.uint8))
+    release = cv2.VideoWriter.release
+
+    class Cutting:
+        """A writer whose disk is full in the middle of the file."""
+
+        def __init__(self, *arguments: Any) -> None:
+            self._real = real(*arguments)
+
+        def isOpened(self) -> bool:
+            return self._real.isOpened()
+
+        def write(self, image: Any) -> None:
+            self._real.write(image)
+
+        def release(self) -> None:
+            release(self._real)
+            os.truncate(path, path.stat().st_size // 3)
+
+    real = cv2.VideoWriter
+    for free, kind in ((0, DiskFullError), (1 << 30, DataError)):
+        monkeypatch.setattr("shutil.disk_usage", lambda place, free=free: type("Usage", (), {"free": free})())
+        monkeypatch.setattr("harness.segment.overlay.cv2.VideoWriter", Cutting)
+        Cutting.fourcc = real.fourcc  # type: ignore[attr-defined]
+        with pytest.raises(kind, match=r"overlay\.avi"), overlay_writer(path, "avi", (32, 48), 25.0) as write:
+            for level in range(8):
+                write(np.full((32, 48, 3), 20 * level, np.uint8))
