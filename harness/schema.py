@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -14,6 +16,9 @@ from harness.errors import ConfigError, DataError, unknown
 T = TypeVar("T", bound="Schema")
 D = TypeVar("D")
 _adapters: dict[Any, TypeAdapter[Any]] = {}
+
+LARGEST_FRAME = 4096 * 4096
+"""Pixels of a frame. Scanners make a tenth of that; more is a damaged header, which costs gigabytes before its file ends."""
 
 Whole = Annotated[int, Field(gt=0)]
 """A whole number above zero."""
@@ -83,7 +88,6 @@ def parsed(kind: type[D], values: Any, where: str, cure: str) -> D:
         if kind not in _adapters:
             _adapters[kind] = TypeAdapter(kind)
         made: D = _adapters[kind].validate_json(json.dumps(values), strict=True)
-        return made
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])
@@ -92,6 +96,12 @@ def parsed(kind: type[D], values: Any, where: str, cure: str) -> D:
         ) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{where} cannot be read ({type(error).__name__}); {cure}.") from error
+    # A size in pixels is multiplied by others, and memory is taken for the product.
+    for item in dataclasses.fields(made):  # type: ignore[arg-type]
+        name, value = item.name, getattr(made, item.name)
+        if name.endswith("_size") and isinstance(value, tuple) and math.prod(value) > LARGEST_FRAME:
+            raise DataError(f"{where}: {name} is {value}, which no frame has; {cure}.")
+    return made
 
 
 class Config(Schema):

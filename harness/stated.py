@@ -13,13 +13,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from harness.errors import ConfigError, DataError
-from harness.schema import Schema
+from harness.schema import LARGEST_FRAME, Schema
 
 SMALLEST_MM, LARGEST_MM = 0.01, 10.0
 """Pixels of an echocardiogram are tenths of a millimetre; a header beyond this range has another unit, or none."""
-
-LARGEST_FRAME = 4096 * 4096
-"""Pixels of a frame. Scanners make a tenth of that; more is a damaged header, which costs gigabytes before its file ends."""
 
 Millimetres = Annotated[float, Field(gt=1e-4, le=50)]
 """Side of a pixel that somebody states on purpose; wider than a header's range, because a person may mean it, but 308 are micrometres."""

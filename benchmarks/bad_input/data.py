@@ -214,7 +214,7 @@ def data() -> list[Item]:
           for column, value in (("EF", "9999"), ("EF", "-50"), ("EF", "1e6"), ("FPS", "0"), ("FPS", "-1"), ("NumberOfFrames", "-1"), ("NumberOfFrames", "1e30"))),
         *(Item(kind=silent, name=f"VolumeTracings.csv {column} {value}", before=ACCEPTED, work=echonet(column, value, "VolumeTracings.csv"), words="VolumeTracings")
           for column, value in (("Frame", "-5"), ("Frame", "1.5"), ("X1", "1e30"))),
-        Item(kind=silent, name="a mask of background alone", before=ACCEPTED, codes=(0,), words="empty mask",
+        Item(kind=silent, name="masks of background alone", before=ACCEPTED, codes=(0,), words="empty mask",
              work=_check_only(image_masks(0))),
         Item(kind="Minor: pipes", name="a pipe in an image's place", before=HUNG, work=both(_pipe), words="no regular file"),
     ]  # fmt: skip
@@ -222,12 +222,12 @@ def data() -> list[Item]:
 
 
 def image_masks(value: int) -> Edit:
-    """One mask has nothing but this value."""
+    """The masks of one patient have nothing but this value."""
 
     def edit(root: Path) -> None:
-        path = next(iter(sorted(root.glob("database_nifti/*/*_4CH_ED_gt.nii.gz"))))
-        made: Any = nibabel.load(path)
-        nibabel.save(nibabel.Nifti1Image(np.full(made.shape, value, np.uint8), made.affine, made.header), path)
+        for path in sorted(root.glob("database_nifti/patient0001/*_4CH_*_gt.nii.gz")):
+            made: Any = nibabel.load(path)
+            nibabel.save(nibabel.Nifti1Image(np.full(made.shape, value, np.uint8), made.affine), path)
 
     return edit
 

@@ -253,6 +253,8 @@ def _secrets() -> list[Item]:
     def quiet(*words: str) -> Work:
         def work(place: Place) -> Said:
             said = place.echobench(*words)
+            if list(place.folder.glob("data/*")):
+                return Said(code=-1, text=f"data were made first: {said.text}")
             texts = [
                 said.text,
                 *(

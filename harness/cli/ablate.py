@@ -82,7 +82,7 @@ def command(
     from harness.experiments.study.search import bind
     from harness.experiments.study.storage import open_storage, open_study, storage_address
     from harness.experiments.study.trials import study_of
-    from harness.files import refuse_path
+    from harness.files import check_writable, refuse_path
     from harness.results.study import archived_study
     from harness.terminal import console as new_console
 
@@ -103,6 +103,12 @@ def command(
         retrain=retrain and not report_only,
         accept_code=accept_code,
     )
+    if not dry_run:
+        # Found now, and not after the data are generated and the first point is trained.
+        for folder in (results_dir, reports_dir):
+            check_writable(Path(folder))
+        if job.storage.file is None:
+            open_storage(job.storage)
     resolved = resolve(job)
     job = named(job, resolved, default if storage is None else None)
     console = new_console(errors=True)

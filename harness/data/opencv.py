@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from harness.stated import LARGEST_FRAME
+from harness.schema import LARGEST_FRAME
 
 # Read by OpenCV when it first opens a video: FFmpeg has a log of its own.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

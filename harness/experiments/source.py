@@ -14,7 +14,7 @@ from harness.data.limited import Limited
 from harness.data.prepared import MANIFEST
 from harness.errors import ConfigError, unknown
 from harness.experiments.schemas import DatasetSection, GenerateSection, check_arguments
-from harness.files import canonical_hash
+from harness.files import canonical_hash, refuse_pipe
 from harness.phantom.cine import build_dataset
 from harness.phantom.parameters import PhantomParameters
 from harness.registry import DATASETS, list_datasets
@@ -132,6 +132,9 @@ def open_dataset(
         raise ConfigError(f"{build['root']} is a prepared folder; its clips are resized, so give the original files.")
     dataset = build_dataset(build)
     dataset.verify()
+    # The content of every file is looked at next, and whoever opens a pipe waits for its other end.
+    for path in dataset.sources():
+        refuse_pipe(path, "The file")
     return dataset if limit is None else Limited(dataset, limit)
 
 

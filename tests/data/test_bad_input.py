@@ -17,6 +17,7 @@ import pytest
 from harness.clip import Case, Clip
 from harness.data import Camus, Phantom, prepare
 from harness.errors import BenchError, DataError
+from harness.experiments.source import open_dataset
 
 IMAGE = "database_nifti/patient0001/patient0001_4CH_ED.nii.gz"
 MASK = "database_nifti/patient0001/patient0001_4CH_ED_gt.nii.gz"
@@ -103,6 +104,14 @@ class TestDamagedFiles:
     def test_a_cfg_with_words_for_numbers(self, camus_root: Path, line: str) -> None:
         (camus_root / "database_nifti/patient0001/Info_4CH.cfg").write_text(f"{line}\n")
         assert f"says '{line}', which is not a number" in refuses(camus_root)
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused_before_anybody_waits_for_it(camus_root: Path, tmp_path: Path) -> None:
+    (camus_root / IMAGE).unlink()
+    os.mkfifo(camus_root / IMAGE)
+    build = {"type": "Phantom", "root": str(camus_root), "clip": "ed_es"}
+    with pytest.raises(DataError, match=r"4CH_ED\.nii\.gz is no regular file"):
+        open_dataset("phantom", {"dataset": build}, tmp_path)
 
 
 class TestContradictions:

@@ -215,3 +215,12 @@ def test_the_name_of_a_damaged_run_says_model_size_and_seed(name: str) -> None:
     run = damaged_run(name, "cut")
     assert f"{name.partition('/')[0]}/{run.model}-{run.size}-s{run.seed}-" in name
     assert (run.name, run.status, run.finished) == (name, "damaged", False)
+
+
+def test_a_storage_that_does_not_answer_is_told_before_data_are_made(tmp_path: Path) -> None:
+    folders = [f"--{kind}-dir={tmp_path / kind}" for kind in ("data", "results", "reports")]
+    url = "postgresql://u:S3cret@localhost:1/x"
+    outcome = CliRunner().invoke(ablate, ["modules", "--recipe", "smoke", "--storage", url, *folders])
+    assert isinstance(outcome.exception, BenchError)
+    assert str(outcome.exception).startswith("The storage postgresql://u:***@localhost:1/x ")
+    assert not (tmp_path / "data").exists()

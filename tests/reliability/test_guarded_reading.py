@@ -9,6 +9,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from harness.data.media.volume import read_volume
 from harness.errors import DataError, NoMemoryError, decoding, explained
 from harness.evaluation.mask_files import MaskFolder
 from harness.results.pictures import load_pictures
+from harness.schema import parsed
 from harness.store.formats import table as tables
 from harness.store.formats.table import TableFormat
 from harness.tensors import read_tensors
@@ -233,3 +235,16 @@ def test_a_stream_of_xz_that_wants_gigabytes_to_be_unpacked_is_refused(tmp_path:
     (tmp_path / "n.csv.xz").write_bytes(header)
     with pytest.raises(DataError, match="Memory usage limit exceeded"):
         NUMBERS.read(tmp_path / "n.csv.xz")
+
+
+@dataclass(frozen=True)
+class _Record:
+    native_size: tuple[int, int]
+    count: int
+
+
+@pytest.mark.parametrize("size", [(1 << 62, 1 << 62), (4097, 4096)])
+def test_a_size_that_no_frame_has_is_refused_where_it_is_read(size: tuple[int, int]) -> None:
+    assert parsed(_Record, {"native_size": [4096, 4096], "count": 1 << 40}, "A clip", "prepare it").count == 1 << 40
+    with pytest.raises(DataError, match=r"A clip: native_size is .*, which no frame has; prepare it"):
+        parsed(_Record, {"native_size": list(size), "count": 1}, "A clip", "prepare it")
