@@ -1,10 +1,10 @@
 """The bad inputs of the first attempts to break the command line, typed again item by item, as a table.
 
     python benchmarks/bad_inputs.py                              every item: what it did at first, what is said today
-    python benchmarks/bad_inputs.py --kinds M5,M8                some kinds
+    python benchmarks/bad_inputs.py --kinds M5,M8                some kinds; --items pipe,storage some items
     python benchmarks/bad_inputs.py --write docs/bad-inputs.md   the page of the docs
 
-Each item is a command line in a process and a folder of its own (``bad_input/``). What happened at first is what was written
+What was tried is kept in ``build/bad-inputs.json``: a page has every item as it was tried last. Each item is a command line in a process and a folder of its own (``bad_input/``). What happened at first is what was written
 down then. Items that need another user or a mount are left out, and counted, where that is not allowed. Exit code 1
 where one of them does not end as it should.
 """
@@ -12,13 +12,14 @@ where one of them does not end as it should.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -43,6 +44,7 @@ def main() -> None:
     prepare()
     from bad_input.clips import clips
     from bad_input.data import data
+    from bad_input.item import Said
     from bad_input.options import options
     from bad_input.places import places
     from bad_input.stores import stores
@@ -51,27 +53,38 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kinds", default="", help="beginnings of kinds with commas between them; all by default")
+    parser.add_argument("--items", default="", help="parts of names with commas between them; all by default")
+    parser.add_argument(
+        "--keep", type=Path, default=Path("build/bad-inputs.json"), help="what was tried last of each item"
+    )
     parser.add_argument("--write", type=Path, help="a Markdown page instead of lines on the terminal")
     chosen = parser.parse_args()
     began = time.monotonic()
+    everything = [*options(), *clips(), *data(), *stores(), *places()]
     wanted = [
         item
-        for item in [*options(), *clips(), *data(), *stores(), *places()]
+        for item in everything
         if item.kind.startswith(tuple(chosen.kinds.split(",")))
+        and any(part in item.name for part in chosen.items.split(","))
     ]
-    rows: list[Row] = []
+    kept: dict[str, list[Any]] = json.loads(chosen.keep.read_text()) if chosen.keep.is_file() else {}
     with private_folder("echobench-bad-") as root:
         # Another user must find the folders below it.
         root.chmod(0o711)
         made = _trained(root)
         for number, item in enumerate(wanted):
-            rows.append(_tried(item, root / str(number) / "here", made))
-            print(_line(*rows[-1]), flush=True)
+            row = _tried(item, root / str(number) / "here", made)
+            print(_line(*row), flush=True)
+            kept[f"{item.kind}|{item.name}"] = [row[1].code, row[1].text[-20_000:], row[2]]
+            chosen.keep.parent.mkdir(parents=True, exist_ok=True)
+            chosen.keep.write_text(json.dumps(kept, indent=1))
+    names = [(item, f"{item.kind}|{item.name}") for item in everything]
+    rows = [(item, Said(code=kept[key][0], text=kept[key][1]), kept[key][2]) for item, key in names if key in kept]
     wrong = [row for row in rows if row[2]]
     if chosen.write:
         chosen.write.write_text(f"{HEAD}\n{summary(rows)}\n\n{details(rows)}\n")
     print(
-        f"\n{summary(rows)}\n\n{len(rows)} items, {len(wrong)} not as they should be, {time.monotonic() - began:.0f} s"
+        f"\n{summary(rows)}\n\n{len(rows)} of {len(everything)} items, {len(wrong)} not as they should be, {time.monotonic() - began:.0f} s"
     )
     sys.exit(1 if wrong else 0)
 

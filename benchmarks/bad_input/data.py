@@ -205,7 +205,7 @@ def data() -> list[Item]:
         Item(kind=m8, name="a packed header that claims 32767 pixels a side", before=TRACEBACK, work=both(_claim), words="claims"),
         Item(kind="Minor: archives and bombs", name="3 GB of zeros behind a packed image", before="unpacked whole, no errors",
              work=both(_zeros_behind), words="holds more than 1024 MB"),
-        Item(kind="M6: text that is markup", name="a patient [/b] in a split list", before=TRACEBACK, work=both(_listed("[/b]")), words=r"\[/b\]"),
+        Item(kind="M6: text that is markup", name="a patient [/b] in a split list", before=TRACEBACK, work=both(_listed("[/b]"), (0, 0)), words=r"\[/b\]", codes=(0,)),
         Item(kind="M5: places that cannot be written or read", name="a patient's folder that may not be read", before=TRACEBACK,
              work=_as_nobody, words="Permission denied|may not be used"),
         *(Item(kind=m8, name=f"FileList.csv with an empty {column}", before=TRACEBACK, work=echonet(column, ""), words="FileList.csv")

@@ -83,7 +83,12 @@ def _small_shm() -> Item:
         return Said(code=done.returncode, text=done.stderr)
 
     return Item(
-        kind="M10: a small /dev/shm", name="64 kB and two loader workers", before=HUNG, work=work, words="--shm-size"
+        kind="M10: a small /dev/shm",
+        name="64 kB and two loader workers",
+        before=HUNG,
+        work=work,
+        words="--shm-size",
+        codes=(1,),
     )
 
 
@@ -92,7 +97,9 @@ def _returning() -> list[Item]:
 
     def work(verb: str, more: str, holder: dict[str, Any]) -> Work:
         def run(place: Place) -> Said:
-            first = VerbProcess(f"{VERBS[verb]} {more}", place.with_results())
+            shutil.copytree(place.made / "data", place.folder / "data")
+            shutil.copy(place.made / "tiny_study.py", place.folder)
+            first = VerbProcess(f"{VERBS[verb]} {more}", place.folder)
             folder = _training(place.folder, first)
             lease = max((folder / ".claim").glob("*.json"), key=lambda path: int(path.stem))
             first.kill(group=True)

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torturing.verbs import TINY
 
 from bad_input.item import ACCEPTED, EXECUTED, TRACEBACK, Item, Place, Said, Work
-from bad_input.options import BENCH
 from harness.store.spec import RunSpec
 
 RUN = "unet-small-s0"
@@ -312,9 +312,11 @@ def _formulas() -> list[Item]:
 
     def dollars(place: Place) -> Said:
         model = place.file("mine.py", 'label = "A $x_$ B [/b]"\nsizes = dict(small=dict(type="UNet", widths=(4, 8)))\n')
-        return place.echobench("bench", "--models", str(model), *BENCH[3:], "--views", "4CH", "--recipe", "smoke", "--seeds", "0",
-                               "--set", "generate.patients=(1, 1, 2)", "--set", "generate.pixel_mm=3.0", "--set", "profile.repeats=1",
-                               "--set", "profile.warmup=1", "--set", "profile.patience_s=0")  # fmt: skip
+        # The widths stand in the model's own file.
+        chosen = [word for item in TINY if "unet" not in item for word in ("--set", item)]
+        return place.echobench(
+            "bench", "--models", model, "--views", "4CH", "--recipe", "smoke", "--seeds", "0", *chosen
+        )
 
     kind = "M6: text that is markup"
     return [

@@ -23,7 +23,7 @@ PREPARED = (
     ),
     *("harness.segment", "harness.profiling", "harness.api.benching", "optuna", "sqlalchemy.orm", "mmengine.runner"),
     *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "fontTools.subset", "loky"),
-    *("torch._dynamo", "torch.utils.tensorboard"),
+    *("torch._dynamo", "torch.utils.tensorboard", "encodings.utf_8_sig"),
 )
 """What the verbs import, as far as it takes long."""
 

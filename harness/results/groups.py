@@ -24,7 +24,7 @@ def read_groups(path: Path) -> pd.DataFrame:
     """
     try:
         table = pd.read_csv(path, dtype={"patient": str})
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise DataError(
             f"{path} cannot be read as a table: {error}; write a CSV file with a column 'patient'."
         ) from error

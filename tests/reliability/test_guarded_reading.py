@@ -224,6 +224,14 @@ def test_a_packed_table_is_read_no_further_than_a_table_can_be(
         NUMBERS.read(path)
 
 
+@pytest.mark.parametrize("number", ["9" * 30, "-" + "9" * 25, "1e999", "0x10", "1,5", "nan"])
+def test_a_whole_number_that_is_none_is_damage(number: str, tmp_path: Path) -> None:
+    whole = TableFormat(name="counts", file="c.csv", columns={"run": "text", "n": "integer"})
+    (tmp_path / "c.csv").write_text(f"run,n\na,{number}\n")
+    with pytest.raises(DataError, match=r"c\.csv is damaged as counts"):
+        whole.read(tmp_path / "c.csv")
+
+
 def test_a_stream_of_xz_that_wants_gigabytes_to_be_unpacked_is_refused(tmp_path: Path) -> None:
     filters = [
         {"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30, "mode": lzma.MODE_FAST, "mf": lzma.MF_HC3, "nice_len": 3}

@@ -102,7 +102,7 @@ class TableFormat:
         try:
             return self._read(path)
         # What pandas and gzip raise on bytes that are no such table: another error would be a mistake of ours.
-        except (ValueError, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
+        except (ValueError, OverflowError, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise DataError(f"{path} is damaged as {self.name} ({reason}); make the file again.") from error
 
