@@ -224,7 +224,7 @@ def test_a_packed_table_is_read_no_further_than_a_table_can_be(
         NUMBERS.read(path)
 
 
-@pytest.mark.parametrize("number", ["9" * 30, "-" + "9" * 25, "1e999", "0x10", "1,5", "nan"])
+@pytest.mark.parametrize("number", ["9" * 30, "-" + "9" * 25, "1e999", "0x10", "nan"])
 def test_a_whole_number_that_is_none_is_damage(number: str, tmp_path: Path) -> None:
     whole = TableFormat(name="counts", file="c.csv", columns={"run": "text", "n": "integer"})
     (tmp_path / "c.csv").write_text(f"run,n\na,{number}\n")
