@@ -13,6 +13,7 @@ from scipy import stats
 
 from harness.statistics.comparison import Measured, compare_measures
 from harness.statistics.crossed import arm_spread
+from harness.statistics.exact import flip_interval
 from harness.statistics.moderation import floored
 from harness.statistics.verdict import Comparison, interval_verdict
 
@@ -305,3 +306,12 @@ def test_a_verdict_lies_strictly_beyond_its_limit(low, high, inner, margin, verd
     turned = {"superior": "inferior", "inferior": "superior", "better": "worse", "worse": "better"}
     assert interval_verdict(low, high, *inner, margin) == verdict
     assert interval_verdict(low, high, *inner, margin, higher=False) == turned.get(verdict, verdict)
+
+
+def test_equivalence_is_two_one_sided_tests_at_the_level_of_bonferroni() -> None:
+    values = simulated(3, {"ours": 0.4, "a": 0.0, "b": 0.1, "c": 0.2})
+    for one in compared(Measured(key="dice", values=values, margin=0.5), "ours").values():
+        level = 1 - 2 * 0.05 / 3
+        hull = flip_interval(one.paired, level, one.estimate.interval(level))
+        assert (one.equivalence_low, one.equivalence_high) == pytest.approx(hull)
+        assert one.detectable == pytest.approx(one.estimate.detectable(0.05 / 3))

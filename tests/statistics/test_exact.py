@@ -96,3 +96,8 @@ def test_the_smallest_p_is_that_of_differences_of_one_sign(pairs: int) -> None:
     found = sign_flip(np.linspace(1, 2, pairs))
     assert smallest_p(pairs) == pytest.approx(found.p)
     assert smallest_p(pairs) <= sign_flip(np.r_[np.linspace(1, 2, pairs - 1), -0.1] if pairs > 1 else [1.0]).p
+
+
+def test_a_hull_with_differences_of_zero_alone_holds_zero_and_the_other_interval() -> None:
+    assert flip_interval([0.0] * 12, 0.95, (0.2, 0.5)) == (0.0, 0.5)
+    assert flip_interval([0.0] * 12, 0.95, (-0.5, -0.2)) == (-0.5, 0.0)
