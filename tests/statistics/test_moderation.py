@@ -111,3 +111,8 @@ def test_one_arm_without_spread_is_lifted() -> None:
 @pytest.mark.parametrize("value", [1e-8, 1e-4, 0.3, 1.0, 7.0, 1e4, 1e8])
 def test_trigamma_is_inverted(value: float) -> None:
     assert special.polygamma(1, trigamma_inverse(value)) == pytest.approx(value, rel=1e-3 if value > 1e7 else 1e-6)
+
+
+def test_arms_that_spread_alike_keep_their_own_degrees_of_freedom() -> None:
+    found = moderated_spreads({"dice": {name: spread(1.0) for name in "abc"}})["dice"]
+    assert set(found.values()) == {(1.0, 4.0, 0.0)}
