@@ -20,6 +20,7 @@ import pytest
 import torch
 from PIL import Image
 
+from harness.allocator import give_back_freed_memory
 from harness.data.folder_guess import _npz_facts
 from harness.data.media import nifti
 from harness.data.media.source import open_source
@@ -48,7 +49,7 @@ GUARDED = {
     r"nibabel\.load\(|Image\)?\.from_(filename|stream|bytes)\(": ("data/media/nifti.py", "phantom/reading.py"),
     r"dcmread\(": ("data/media/dicom.py", "segment/report.py"),
     r"Image\.open\(": ("data/media/pictures.py", "reporting/figures/charts.py"),
-    r"cv2\.(imread|imdecode|VideoCapture)\(": ("data/media/video.py", "data/video.py", "evaluation/mask_files.py"),
+    r"cv2\.(imread|imdecode|VideoCapture)\(": ("data/media/video.py", "data/video.py", "evaluation/mask_files.py", "segment/overlay.py"),
     r"yaml\.(safe_)?load\(": ("data/folder_manifest.py",),
     r"\bpickle\.|marshal\.|joblib\.|h5py|\beval\(|allow_pickle=True": (),
 }  # fmt: skip
@@ -85,6 +86,12 @@ def test_want_of_memory_says_nothing_against_the_file(error: Exception) -> None:
 
 
 @pytest.fixture
+def nothing_kept() -> None:
+    """What earlier tests freed is given back: blocks that this process has kept need no memory of the machine."""
+    give_back_freed_memory()
+
+
+@pytest.fixture
 def large(tmp_path: Path) -> Path:
     """A sound packed clip of 96 MB."""
     path = tmp_path / "large.nii.gz"
@@ -93,9 +100,8 @@ def large(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_sound_file_that_does_not_fit_into_memory_is_not_called_damaged(
-    large: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("nothing_kept")
+def test_a_sound_file_that_does_not_fit_into_memory_is_not_called_damaged(large: Path) -> None:
     with bounded_memory(64 << 20), pytest.raises(NoMemoryError, match=r"large\.nii\.gz"):
         nifti.read_nifti(large)
     # A stream needs a frame at a time.
@@ -103,6 +109,7 @@ def test_a_sound_file_that_does_not_fit_into_memory_is_not_called_damaged(
         assert sum(frame.shape == (1024, 1024) for frame in open_source(large).frames()) == 96
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_a_checkpoint_that_does_not_fit_into_memory_is_not_called_damaged(tmp_path: Path) -> None:
     torch.save({"model": {"w": torch.zeros(1 << 24)}}, tmp_path / "best.pth")
     with bounded_memory(32 << 20), pytest.raises(MemoryError):

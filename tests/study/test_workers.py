@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from harness.experiments.study.__main__ import main as work_on
 from harness.experiments.study.job import StudyJob, resolve
 from harness.experiments.study.storage import open_storage
 from harness.jobs import start_worker
@@ -29,10 +27,12 @@ LONG = ("recipe.iterations=40", "recipe.val_interval=40", "recipe.checkpoint_int
 PATIENCE_S = 900
 
 
-def written(job: StudyJob, folder: Path) -> str:
+def two_workers(job: StudyJob, folder: Path) -> list[Any]:
+    """Fresh interpreters, not forks: a fork would speak to a database server through the connection of this process."""
     file = folder / "job.json"
     file.write_text(job.to_json())
-    return str(file)
+    command = [sys.executable, "-m", "harness.experiments.study", str(file)]
+    return [start_worker(command, share=2), start_worker(command, share=2)]
 
 
 def wait_for(what: str, answer: Callable[[], Any]) -> Any:
@@ -56,24 +56,18 @@ def half_way(store: Path, pids: list[int]) -> tuple[int, Path] | None:
     return None
 
 
-def kill_half_way(job: StudyJob, workers: list[Any], code_of: Callable[[Any], int | None]) -> Path:
+def kill_half_way(job: StudyJob, workers: list[Any]) -> Path:
     """Kill a worker in the middle of its training and wait for the other's end; returns the run that it had in hand."""
     try:
         victim, run = wait_for("training half way", lambda: half_way(job.results_dir, [w.pid for w in workers]))
         os.kill(victim, signal.SIGKILL)
         (survivor,) = (process for process in workers if process.pid != victim)
-        assert code_of(survivor) == 0
+        assert survivor.wait(PATIENCE_S) == 0
     finally:
         for process in workers:
             process.kill()
-            code_of(process)
+            process.wait()
     return run
-
-
-def ended(process: BaseProcess) -> int | None:
-    """Its exit code, once it has ended."""
-    process.join(PATIENCE_S)
-    return process.exitcode
 
 
 def starts(run: Path) -> int:
@@ -85,9 +79,7 @@ def starts(run: Path) -> int:
 def test_a_killed_worker_s_cell_is_taken_up_from_its_checkpoint_and_no_cell_is_done_twice(tiny_job, tmp_path):
     job: StudyJob = tiny_job(extra=LONG)
     resolved = resolve(job, progress=False)  # the data, once
-    command = [sys.executable, "-m", "harness.experiments.study", written(job, tmp_path)]
-    workers = [start_worker(command, share=2) for _ in range(2)]
-    run = kill_half_way(job, workers, lambda process: process.wait(PATIENCE_S))
+    run = kill_half_way(job, two_workers(job, tmp_path))
     runs = [resolved.run(cell, 0) for cell in resolved.cells]
     assert [item.status for item in runs] == ["finished"] * 4
     assert {item.path: starts(item.path) for item in runs} == {item.path: 2 if item.path == run else 1 for item in runs}
@@ -108,12 +100,11 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_s_trial_of_a_search_is_proposed_again_and_resumes(tiny_job, storage, tmp_path, forked):
+def test_a_killed_worker_s_trial_of_a_search_is_proposed_again_and_resumes(tiny_job, storage, tmp_path):
     job: StudyJob = tiny_job(storage, kind="tpe", extra=LONG)
     job = StudyJob.from_json(job.to_json().replace('"grace_s": 120', '"grace_s": 6').replace('_s": 30', '_s": 2'))
     resolve(job, progress=False)
-    file = written(job, tmp_path)
-    run = kill_half_way(job, [forked(tmp_path / f"{k}.txt", work_on, file) for k in range(2)], ended)
+    run = kill_half_way(job, two_workers(job, tmp_path))
     trials = optuna.load_study(study_name=job.name, storage=open_storage(job.storage)).get_trials()
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     assert [trial.state for trial in trials if trial.state != TrialState.COMPLETE] == [TrialState.FAIL]
