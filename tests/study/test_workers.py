@@ -7,8 +7,10 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import pytest
 from optuna.trial import TrialState
 
 from harness.experiments.study.job import StudyJob, resolve
-from harness.experiments.study.storage import open_storage
+from harness.experiments.study.storage import open_storage, storage_address
 from harness.jobs import start_worker
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -97,6 +99,18 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         pytest.skip("no PostgreSQL driver: pip install psycopg2-binary")
     with server(folder) as url:
         yield url
+
+
+def test_workers_that_come_at_the_same_moment_make_the_tables_once(storage: str, tmp_path: Path) -> None:
+    where = storage_address(storage, tmp_path / "unused.db")
+    together = threading.Barrier(6)
+
+    def come() -> int:
+        together.wait()
+        return len(open_storage(where).get_all_studies())
+
+    with ThreadPoolExecutor(6) as pool:
+        assert [each.result() for each in [pool.submit(come) for _ in range(6)]] == [0] * 6
 
 
 @pytest.mark.slow

@@ -155,9 +155,15 @@ def exclusive(where: StorageAddress, storage: BaseStorage, name: str) -> Iterato
             yield
         return
     assert isinstance(storage, RDBStorage)
+    with _advisory_lock(storage.engine, name):
+        yield
+
+
+@contextlib.contextmanager
+def _advisory_lock(engine: sqlalchemy.Engine, name: str) -> Iterator[None]:
     # An advisory lock of PostgreSQL is a signed 64-bit number: 15 hex digits fit.
     key = int(canonical_hash(name, length=15), 16)
-    with storage.engine.connect() as connection:
+    with engine.connect() as connection:
         connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(:key)"), {"key": key})
         try:
             yield
@@ -166,9 +172,17 @@ def exclusive(where: StorageAddress, storage: BaseStorage, name: str) -> Iterato
             connection.commit()
 
 
-def _creation_lock(where: StorageAddress) -> contextlib.AbstractContextManager[None]:
-    """Two processes must not make the tables of one file at the same time."""
-    return contextlib.nullcontext() if where.file is None else file_lock(_guard(where.file))
+@contextlib.contextmanager
+def _creation_lock(where: StorageAddress) -> Iterator[None]:
+    """Two processes must not make the tables of one file, or of one database, at the same time: the second finds them half made."""
+    if where.file is not None:
+        with file_lock(_guard(where.file)):
+            yield
+        return
+    # There is no storage yet whose connection could be used, so that this one is made for the moment and closed.
+    engine = sqlalchemy.create_engine(_with_driver(where.url), poolclass=sqlalchemy.pool.NullPool)
+    with _advisory_lock(engine, "tables of Optuna"):
+        yield
 
 
 def _guard(file: Path) -> Path:
