@@ -75,7 +75,6 @@ AREAS = {
             "tests/robustness/test_patients.py",
             "tests/modeling/test_precision.py",
             "tests/reliability/test_nothing_runs.py",
-            "tests/reliability/test_guarded_reading.py",
         ),
     ),
     "dicom": Area(("harness/data/media/dicom.py",), ("tests/segment/test_dicom.py", "tests/segment/test_sources.py")),
